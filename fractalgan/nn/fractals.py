@@ -1,0 +1,103 @@
+"""Learnable fractals: the paper's fractal embedding, and the generator that draws them."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fractalgan.nn.matrices import ClampedMatrices, RawMatrices, SigmoidMatrices
+from fractalgan.ops import Transforms, determinant_probabilities, draw_sequences, render
+
+MatricesForm = Literal["sigmoid", "clamp", "raw"]
+
+
+class FractalEmbedding(nn.Module):
+    """J fractals of N transforms each, learnable: the paper's FE layer (Eq. 7) for a whole batch.
+
+    Args:
+        transforms: the initial S: A [J, N, 2, 2] and b [J, N, 2].
+        matrices: how A is learned: ``sigmoid`` or ``clamp`` for the rotation-scaling-flip form with
+            sigma kept in range so, ``raw`` for the entries themselves.
+        sigma_range: the least and the largest singular value; not used by ``raw``.
+    """
+
+    def __init__(
+        self,
+        transforms: Transforms,
+        matrices: MatricesForm = "sigmoid",
+        sigma_range: tuple[float, float] = (0.05, 0.9),
+    ) -> None:
+        super().__init__()
+        self.matrices: RawMatrices | ClampedMatrices | SigmoidMatrices
+        if matrices == "raw":
+            self.matrices = RawMatrices(transforms.A)
+        elif matrices == "clamp":
+            self.matrices = ClampedMatrices(transforms.A, sigma_range)
+        elif matrices == "sigmoid":
+            self.matrices = SigmoidMatrices(transforms.A, sigma_range)
+        else:
+            raise ValueError(f"matrices: want sigmoid, clamp or raw, got {matrices!r}")
+        self.b = nn.Parameter(transforms.b.clone())
+
+    def __len__(self) -> int:
+        return len(self.b)
+
+    def forward(self) -> Transforms:
+        """The maps of all fractals: A [J, N, 2, 2] and b [J, N, 2]."""
+        return Transforms(self.matrices(), self.b)
+
+    def constrain_(self) -> None:
+        """Bring the parameters back into range; to be called after every optimiser step."""
+        self.matrices.constrain_()
+
+    @torch.no_grad()
+    def perturb_(self, std: float, generator: torch.Generator | None = None) -> None:
+        """Add Gaussian noise to every element of S: the paper's noisy SGD (N(0, 0.1) every 5 steps)."""
+        for parameter in self.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.add_(std * noise.to(parameter.device))
+        self.constrain_()
+
+
+class FractalGenerator(nn.Module):
+    """Draws the fractals of an embedding as images [B, 1, H, W] in [0, 1].
+
+    Args:
+        embedding: the fractals.
+        image_size: H = W, in pixels.
+        num_points: T, the points of an image.
+        window: half the side of the square of the plane that is drawn.
+        tau: width of a point's bump, in pixels squared (Eq. 8).
+    """
+
+    def __init__(
+        self,
+        embedding: FractalEmbedding,
+        image_size: int = 32,
+        num_points: int = 300,
+        window: float = 2.5,
+        tau: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.size = (image_size, image_size)
+        self.num_points = num_points
+        self.window = window
+        self.tau = tau
+
+    def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
+        """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
+        images = render(
+            self.embedding(), fractals, sequences, size=self.size, window=self.window, tau=self.tau
+        )
+        return images.unsqueeze(1)
+
+    @torch.no_grad()
+    def draw_sequences(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Fresh index sequences [B, T] for ``fractals`` [B] (Alg. 2).
+
+        They are drawn on the CPU: the same generator gives the same sequences on every device.
+        """
+        probabilities = determinant_probabilities(self.embedding().A).cpu()
+        sequences = draw_sequences(probabilities, fractals.cpu(), self.num_points, generator)
+        return sequences.to(fractals.device)

@@ -1,0 +1,40 @@
+"""LeNet: 84 features of a small grey image, and a head of any width."""
+
+from torch import Tensor, nn
+
+
+class LeNet(nn.Module):
+    """LeNet-5 (LeCun et al. 1998) with ReLU and max pooling; 61,706 parameters at 32 x 32 and 10 outputs.
+
+    Args:
+        outputs: width of the head: 1 for a binary discriminator, the classes of a classifier.
+        image_size: H = W, in pixels, 16 or more.
+        channels: of the input.
+    """
+
+    num_features = 84
+
+    def __init__(self, outputs: int, image_size: int = 32, channels: int = 1) -> None:
+        super().__init__()
+        if image_size < 16:
+            raise ValueError(f"LeNet needs images of 16 x 16 pixels or more, got {image_size}")
+        side = ((image_size - 4) // 2 - 4) // 2
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 6, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * side * side, 120),
+            nn.ReLU(),
+            nn.Linear(120, self.num_features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(self.num_features, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, C, H, W] -> [B, outputs]."""
+        logits: Tensor = self.head(self.features(images))
+        return logits

@@ -1,0 +1,55 @@
+"""Adversarial losses on logits, the R1 penalty, and instance noise."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LossName = Literal["non-saturating", "hinge", "wasserstein"]
+
+
+class AdversarialLoss(NamedTuple):
+    """What each side minimises; logits [B], high for what the discriminator takes to be real."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]  # real logits, fake logits -> scalar
+    generator: Callable[[Tensor], Tensor]  # fake logits -> scalar
+
+
+LOSSES: dict[str, AdversarialLoss] = {
+    # Goodfellow et al. 2014
+    "non-saturating": AdversarialLoss(
+        discriminator=lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
+        generator=lambda fake: F.softplus(-fake).mean(),
+    ),
+    # Lim & Ye 2017; Miyato et al. 2018
+    "hinge": AdversarialLoss(
+        discriminator=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
+        generator=lambda fake: -fake.mean(),
+    ),
+    # Arjovsky et al. 2017; needs a penalty that bounds the discriminator's slope
+    "wasserstein": AdversarialLoss(
+        discriminator=lambda real, fake: fake.mean() - real.mean(),
+        generator=lambda fake: -fake.mean(),
+    ),
+}
+
+
+def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
+    """Mean over the batch of ||d logit / d image||^2 at real images [B, ...] (Mescheder et al. 2018, Eq. 9).
+
+    Without the factor gamma / 2. Differentiable in the discriminator's parameters.
+    """
+    real = real.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    return slope.square().flatten(1).sum(1).mean()
+
+
+def instance_noise(images: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
+    """Images plus N(0, std^2) on every pixel (Sonderby et al. 2017); drawn on the generator's device."""
+    if std == 0:
+        return images
+    device = images.device if generator is None else generator.device
+    noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)
+    return images + std * noise.to(images.device)

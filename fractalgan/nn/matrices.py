@@ -1,0 +1,94 @@
+"""The matrices A of a fractal embedding: what is learned, and how sigma stays in range."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from fractalgan.ops import Factors, compose, factorize
+
+
+class RawMatrices(nn.Module):
+    """The entries of A [J, N, 2, 2] themselves, without bounds: the paper's form before Eq. 9."""
+
+    def __init__(self, A: Tensor) -> None:
+        super().__init__()
+        self.A = nn.Parameter(A.clone())
+
+    def forward(self) -> Tensor:
+        return self.A
+
+    @torch.no_grad()
+    def constrain_(self) -> Self:
+        """Nothing to keep in range; here so that every form can be treated alike."""
+        return self
+
+
+class RotationScalingFlip(nn.Module):
+    """A = R(theta) diag(sigma) R(phi) diag(flip), with sigma in ``sigma_range`` and fixed signs.
+
+    The paper's reparameterisation: max(sigma) is the largest singular value of A, so a range below 1
+    makes every map a contraction. Subclasses say how sigma is kept in range. Values of A that lie
+    outside it are moved to its bounds at the start. Raises ValueError unless 0 <= low < high.
+    """
+
+    theta: nn.Parameter  # [J, N]
+    phi: nn.Parameter  # [J, N]
+    scale: nn.Parameter  # [J, N, 2], from which sigma follows
+    flip: Tensor  # [J, N, 2]
+
+    def __init__(self, A: Tensor, sigma_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.low, self.high = sigma_range
+        if not 0 <= self.low < self.high:
+            raise ValueError(f"want sigma_range with 0 <= low < high, got {list(sigma_range)}")
+        theta, phi, sigma, flip = factorize(A)
+        self.theta, self.phi = nn.Parameter(theta), nn.Parameter(phi)
+        self.scale = nn.Parameter(self.scale_of(sigma))
+        self.register_buffer("flip", flip)
+
+    def forward(self) -> Tensor:
+        return compose(Factors(self.theta, self.phi, self.sigma(), self.flip))
+
+    def sigma(self) -> Tensor:
+        """The singular values [J, N, 2] that ``scale`` stands for."""
+        raise NotImplementedError
+
+    def scale_of(self, sigma: Tensor) -> Tensor:
+        """The ``scale`` that stands for these singular values."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def constrain_(self) -> Self:
+        """Bring the parameters back into range; to be called after every optimiser step."""
+        return self
+
+
+class ClampedMatrices(RotationScalingFlip):
+    """sigma is the parameter itself, clamped (the paper's form).
+
+    ``constrain_`` moves it back to the bound, where the clamp lets the gradient through: a sigma
+    that has run against a bound can leave it again.
+    """
+
+    def sigma(self) -> Tensor:
+        return self.scale.clamp(self.low, self.high)
+
+    def scale_of(self, sigma: Tensor) -> Tensor:
+        return sigma.clamp(self.low, self.high)
+
+    @torch.no_grad()
+    def constrain_(self) -> Self:
+        self.scale.clamp_(self.low, self.high)
+        return self
+
+
+class SigmoidMatrices(RotationScalingFlip):
+    """sigma = low + (high - low) sigmoid(scale): never at a bound, so no gradient is ever cut off."""
+
+    def sigma(self) -> Tensor:
+        return self.low + (self.high - self.low) * self.scale.sigmoid()
+
+    def scale_of(self, sigma: Tensor) -> Tensor:
+        # 1 % away from the bounds: at them the scale would be infinite
+        return ((sigma - self.low) / (self.high - self.low)).clamp(0.01, 0.99).logit()

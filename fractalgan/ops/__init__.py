@@ -1,0 +1,38 @@
+"""Pure functions on tensors: from affine maps to images, and back by the gradient."""
+
+from fractalgan.ops.affine import (
+    Factors,
+    Transforms,
+    compose,
+    determinant_probabilities,
+    factorize,
+    fixed_point,
+    rotation,
+)
+from fractalgan.ops.chaos import draw_sequences, iterate_points
+from fractalgan.ops.collapse import Collapse, collapse
+from fractalgan.ops.render import render, start_points
+from fractalgan.ops.splat import splat_dense, splat_separable, to_pixels
+from fractalgan.ops.systems import anderson_farrell, filling_rates, fractaldb
+
+__all__ = [
+    "Collapse",
+    "Factors",
+    "Transforms",
+    "anderson_farrell",
+    "collapse",
+    "compose",
+    "determinant_probabilities",
+    "draw_sequences",
+    "factorize",
+    "filling_rates",
+    "fixed_point",
+    "fractaldb",
+    "iterate_points",
+    "render",
+    "rotation",
+    "splat_dense",
+    "splat_separable",
+    "start_points",
+    "to_pixels",
+]
