@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class LeNet(nn.Module):
-    """LeNet-5 (LeCun et al. 1998) with ReLU and max pooling; 61,706 parameters at 32 x 32 and 10 outputs.
+    """LeNet-5 (LeCun et al. 1998) with max pooling and ReLU; 61,706 parameters at 32 x 32 and 10 outputs.
 
     Args:
         outputs: width of the head: 1 for a binary discriminator, the classes of a classifier.
@@ -21,11 +21,11 @@ class LeNet(nn.Module):
         side = ((image_size - 4) // 2 - 4) // 2
         self.features = nn.Sequential(
             nn.Conv2d(channels, 6, 5),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Conv2d(6, 16, 5),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Flatten(),
             nn.Linear(16 * side * side, 120),
             nn.ReLU(),

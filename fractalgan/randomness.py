@@ -1,0 +1,22 @@
+"""Random generators that follow from a key such as (seed, rank, step), not from what happened before."""
+
+import torch
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """A CPU generator seeded by the whole key; keys that differ anywhere give unrelated streams.
+
+    The last words of the key say what the numbers are for: two uses at one step need two keys.
+    """
+    state = 0
+    for word in key:
+        state = _mix(state ^ _mix(word))
+    return torch.Generator().manual_seed(state)
+
+
+def _mix(word: int) -> int:
+    """One round of SplitMix64 (Steele et al., OOPSLA 2014): a bijection of 64 bits that scatters them."""
+    word = (word + 0x9E3779B97F4A7C15) % 2**64
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB % 2**64
+    return word ^ (word >> 31)
