@@ -1,0 +1,17 @@
+"""What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
+
+from fractalgan.callbacks.checkpoints import LastCheckpoint, StepCount, best_checkpoint
+from fractalgan.callbacks.interrupt import GracefulStop
+from fractalgan.callbacks.pictures import Pictures
+from fractalgan.callbacks.predictions import ImageWriter
+from fractalgan.callbacks.progress import StepProgress
+
+__all__ = [
+    "GracefulStop",
+    "ImageWriter",
+    "LastCheckpoint",
+    "Pictures",
+    "StepCount",
+    "StepProgress",
+    "best_checkpoint",
+]

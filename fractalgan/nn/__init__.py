@@ -4,11 +4,13 @@ from fractalgan.nn.fractals import FractalEmbedding, FractalGenerator, MatricesF
 from fractalgan.nn.lenet import LeNet
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import ClampedMatrices, RawMatrices, RotationScalingFlip, SigmoidMatrices
+from fractalgan.nn.pixels import CoarsePixels
 
 __all__ = [
     "LOSSES",
     "AdversarialLoss",
     "ClampedMatrices",
+    "CoarsePixels",
     "FractalEmbedding",
     "FractalGenerator",
     "LeNet",

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from fractalgan.nn.matrices import ClampedMatrices, RawMatrices, SigmoidMatrices
-from fractalgan.ops import Transforms, determinant_probabilities, draw_sequences, render
+from fractalgan.ops import (
+    Transforms,
+    determinant_probabilities,
+    draw_sequences,
+    iterate_points,
+    render,
+    start_points,
+    to_pixels,
+)
 
 MatricesForm = Literal["sigmoid", "clamp", "raw"]
 
@@ -91,6 +99,13 @@ class FractalGenerator(nn.Module):
             self.embedding(), fractals, sequences, size=self.size, window=self.window, tau=self.tau
         )
         return images.unsqueeze(1)
+
+    @torch.no_grad()
+    def points(self, fractals: Tensor, sequences: Tensor) -> Tensor:
+        """The points [B, T, 2] of the same images, in pixels, those outside the window too."""
+        transforms = self.embedding()
+        points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+        return to_pixels(points, self.size, self.window)
 
     @torch.no_grad()
     def draw_sequences(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:

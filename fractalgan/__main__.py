@@ -1,0 +1,57 @@
+"""Entry point: answers --help and --version at once, and leaves the rest to the command line proper."""
+
+import sys
+
+from fractalgan import __version__
+
+HELP = f"""\
+fractalgan {__version__}: learn fractals from images by gradient descent.
+
+usage: python -m fractalgan VERB [options]
+
+  fit        learn 100 fractals from real images; no options: handwritten digits, 2 minutes
+  validate   judge a checkpoint on the validation images
+  test       judge a checkpoint on the test images
+  predict    write images of the learned fractals to disk, one sub-folder a fractal
+
+options that are used most
+  --config FILE.yaml           take the options from a file, such as those in configs/
+  --data.name NAME             digits, MNIST, FashionMNIST, KMNIST, or folder
+  --data.root DIR              where downloads are kept; for folder, your own images
+  --model.OPTION VALUE         such as --model.num_fractals 50
+  --trainer.max_steps N        how long to train; all of Lightning's Trainer is under --trainer
+  --run DIR                    the folder of this run (default: the next of runs/gan-digits-1, -2, ...)
+  --ckpt_path FILE             fit: go on from there ("last": from the newest run); else: what to judge
+  --seed_everything N          other random numbers (default 0)
+  --print_config               print all options as YAML, and stop
+
+  python -m fractalgan fit --help                                        every option of a verb
+  python -m fractalgan fit --model.help fractalgan.tasks.FractalGAN      every option of the model
+  python -m fractalgan fit --data.help fractalgan.data.ImageData         every option of the data
+
+examples
+  python -m fractalgan fit
+  python -m fractalgan fit --config configs/gan_fashion_mnist.yaml --data.root data
+  python -m fractalgan fit --data.name folder --data.root my_images --run runs/mine
+  python -m fractalgan fit --ckpt_path last
+  python -m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt
+  tensorboard --logdir runs
+"""
+
+
+def main() -> int:
+    """Run the command line in ``sys.argv`` and return its exit status."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"fractalgan {__version__}")
+        return 0
+    from fractalgan.cli import run  # torch and Lightning take seconds to import
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

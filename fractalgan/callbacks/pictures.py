@@ -1,0 +1,80 @@
+"""Grids of all fractals and of real images: as PNG files and in TensorBoard."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+from torchvision.utils import make_grid
+
+ROWS = 10  # and columns, of a grid of 100
+GAP = 0.25  # grey level of the lines between images
+
+
+class Pictures(Callback):
+    """Draws the model's ``gallery()`` before the first step and at every validation.
+
+    Always the same fractals in the same places, from the same random numbers, so that one sees them
+    change; beside them a grid of real images, as the discriminator sees them.
+
+    Args:
+        folder: where the PNG files go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @rank_zero_only
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step == 0:
+            real, _ = next(iter(trainer.datamodule.val_dataloader()))
+            self._show(trainer, "real", grid(real[: ROWS * ROWS]))
+            self._show(trainer, "fractals", grid(pl_module.gallery()))
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self._show(trainer, "fractals", grid(pl_module.gallery()))
+
+    @rank_zero_only
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        before, real = self._path("fractals", 0), self._path("real", 0)
+        if not (before.exists() and real.exists()):
+            return  # resumed in another folder
+        after = to_pil_image(grid(pl_module.gallery()))
+        side_by_side([Image.open(before), after, Image.open(real)]).save(
+            self.folder / "before_after_real.png"
+        )
+
+    def _show(self, trainer: Trainer, name: str, picture: Tensor) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        to_pil_image(picture).save(self._path(name, trainer.global_step))
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(f"images/{name}", picture, trainer.global_step)
+
+    def _path(self, name: str, step: int) -> Path:
+        return self.folder / (f"{name}.png" if name == "real" else f"{name}_{step:06d}.png")
+
+
+def grid(images: Tensor) -> Tensor:
+    """Images [B, 1, H, W] in [0, 1] -> one picture [3, H', W'], ten a row, each pixel shown as 2 x 2."""
+    large = images.detach().cpu().float().repeat_interleave(2, -1).repeat_interleave(2, -2)
+    return make_grid(large, nrow=ROWS, padding=2, pad_value=GAP).clamp(0, 1)
+
+
+def side_by_side(pictures: list[Any]) -> Image.Image:
+    """PIL pictures in one row, with a white gap between."""
+    gap = 16
+    width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
+    row = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width + gap
+    return row

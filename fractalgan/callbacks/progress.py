@@ -1,0 +1,113 @@
+"""A progress bar that counts steps, with the time left and the losses."""
+
+import sys
+import time
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class StepProgress(ProgressBar):
+    """One bar for the whole of ``fit``; one for each other verb; a line a validation where no
+    terminal is watched (a log file, a batch queue)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._enabled = True
+        self._begun = 0.0
+        self._begun_step = 0
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    # -- fit ------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._begun, self._begun_step = time.monotonic(), trainer.global_step
+        self._open("fit", trainer.max_steps if trainer.max_steps > 0 else None, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar:
+            self._bar.update(self._task, completed=trainer.global_step, numbers=self._numbers(trainer))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and self._enabled and self._bar is None:
+            print(self._line(trainer), file=sys.stderr, flush=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close()
+
+    # -- the other verbs ------------------------------------------------------------------------
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            self._open("validate", sum(trainer.num_val_batches))
+
+    def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.state.fn == "validate":
+            self._advance()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open("test", sum(trainer.num_test_batches))
+
+    def on_test_batch_end(self, *args: Any) -> None:
+        self._advance()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open("predict", sum(trainer.num_predict_batches))
+
+    def on_predict_batch_end(self, *args: Any) -> None:
+        self._advance()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._close()
+
+    # -- the bar --------------------------------------------------------------------------------
+
+    def _open(self, verb: str, total: float | None, completed: int = 0) -> None:
+        if not (self._enabled and self.trainer.is_global_zero and sys.stderr.isatty()):
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left  {task.fields[numbers]}"),
+        )
+        self._task = self._bar.add_task(verb, total=total, completed=completed, numbers="")
+        self._bar.start()
+
+    def _advance(self) -> None:
+        if self._bar:
+            self._bar.advance(self._task)
+
+    def _close(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _numbers(self, trainer: Trainer) -> str:
+        """The metrics logged for the progress bar: "discriminator_loss 1.31  generator_loss 0.72"."""
+        metrics = trainer.progress_bar_metrics
+        return "  ".join(f"{name.rpartition('/')[2]} {float(value):.3f}" for name, value in metrics.items())
+
+    def _line(self, trainer: Trainer) -> str:
+        done = trainer.global_step
+        pace = (time.monotonic() - self._begun) / max(done - self._begun_step, 1)
+        total, left = "", ""
+        if trainer.max_steps > 0:
+            minutes, seconds = divmod(round(pace * (trainer.max_steps - done)), 60)
+            total, left = f" of {trainer.max_steps}", f"  {minutes}:{seconds:02d} left"
+        return f"step {done}{total}{left}  {self._numbers(trainer)}"

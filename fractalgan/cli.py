@@ -1,0 +1,320 @@
+"""The command line: Lightning's verbs on our tasks and data, one folder a run."""
+
+import json
+import logging
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from fractalgan import __version__
+from fractalgan.callbacks import (
+    GracefulStop,
+    ImageWriter,
+    LastCheckpoint,
+    Pictures,
+    StepCount,
+    StepProgress,
+    best_checkpoint,
+)
+from fractalgan.checkpoint_file import read_checkpoint
+from fractalgan.data import ImageData
+from fractalgan.errors import InputError, require_at_least
+from fractalgan.loggers import JsonLinesLogger, tensorboard_logger
+from fractalgan.reports import Summary, next_commands
+from fractalgan.run_folder import RunFolder
+from fractalgan.tasks import FractalGAN
+
+log = logging.getLogger("fractalgan")
+
+STEMS = {"FractalGAN": "gan"}  # what a task's run folders are called after
+
+TRAINER_DEFAULTS = {
+    "max_steps": 1500,
+    "val_check_interval": 250,
+    "check_val_every_n_epoch": None,  # training batches come in an endless stream: all is counted in steps
+    "log_every_n_steps": 25,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+}
+
+EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}  # what shells expect of a program that was stopped so
+
+QUIET = (
+    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    "The '.*_dataloader' does not have many workers",
+    "The number of training batches",
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status; what a user can mend is told in one line."""
+    _set_up_logging()
+    try:
+        cli = FractalCLI(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs={verb: {"exit_on_error": False} for verb in LightningCLI.subcommands()}
+            | {"exit_on_error": False, "prog": "fractalgan"},
+            args=arguments,
+        )
+    except (InputError, ArgumentError, MisconfigurationException, FloatingPointError, OSError) as error:
+        print(f"fractalgan: error: {one_line(error)}", file=sys.stderr)
+        return 2 if isinstance(error, ArgumentError) else 1
+    except KeyboardInterrupt:
+        print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
+        return EXIT_STATUS["SIGINT"]
+    return EXIT_STATUS[cli.stop.signal_name] if cli.stop.signal_name else 0
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split())
+
+
+def _set_up_logging() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
+    log.handlers = [handler]
+    log.setLevel(logging.INFO if rank_zero_only.rank == 0 else logging.WARNING)
+    log.propagate = False
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message)
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes the options of ``fit`` to the run folder, once: a resumed run leaves them as they are."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        path = Path(self.config_filename)
+        if trainer.is_global_zero and not path.exists():
+            path.write_text(self.parser.dump(self.config, skip_none=False))
+
+
+class FractalCLI(LightningCLI):
+    """LightningCLI in subclass mode, with a default task and data set, and a folder for every run."""
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--seed_everything", type=int, default=0, help="Seed of all random numbers.")
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help="The folder of this run; by default the next of runs/gan-digits-1, -2, ...",
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.set_defaults(
+            {
+                "model": {"class_path": "fractalgan.tasks.FractalGAN"},
+                "data": {"class_path": "fractalgan.data.ImageData"},
+            }
+        )
+        parser.link_arguments("data.init_args.size", "model.init_args.image_size")
+        parser.link_arguments("seed_everything", "model.init_args.seed")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    # -- before the run: what is given, and where it goes ---------------------------------------
+
+    def _parse_ckpt_path(self) -> None:
+        """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
+        self.stop = GracefulStop()
+        self.resume_step: int | None = None
+        options = self.config[self.config.subcommand]
+        if not options.get("ckpt_path"):
+            return
+        path = self._checkpoint_path(options.ckpt_path, options.run)
+        checkpoint = read_checkpoint(path)
+        task = options.model.class_path.rpartition(".")[2]
+        if checkpoint["task"] != task:
+            raise InputError(
+                f"{path} is a checkpoint of {checkpoint['task']}, not of {task}:"
+                " give another, or the configuration that it was made with"
+            )
+        options.ckpt_path = str(path)
+        self.resume_step = checkpoint["global_step"]
+        given = options.model.init_args.clone()
+        super()._parse_ckpt_path()
+        taken = self.config[self.config.subcommand].model.init_args
+        for name in given:
+            if name in taken and given[name] != taken[name]:
+                log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], given[name])
+
+    def _checkpoint_path(self, given: str, run: str | None) -> Path:
+        """The file that ``--ckpt_path`` means: a path, or "last" or "best" of a run."""
+        if given not in ("last", "best"):
+            return Path(given)
+        folder = RunFolder(Path(run)) if run else RunFolder.newest(self._stem())
+        path = getattr(folder, given)
+        if not path.is_file():
+            raise InputError(f"{folder} holds no {path.name}: it ended before its first validation")
+        return path
+
+    def _stem(self) -> str:
+        """What this run's folder is called, but for its number: "gan-digits"."""
+        options = self.config[self.config.subcommand]
+        task = options.model.class_path.rpartition(".")[2]
+        data = options.data.get("init_args", {})
+        name = Path(data.get("root")).resolve().name if data.get("name") == "folder" else data.get("name")
+        return f"{STEMS.get(task, task)}-{name or 'data'}".lower()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """With our loggers and callbacks; the run folder is made here, once all else is known to be right."""
+        options = self.config_init[self.subcommand]
+        if self.subcommand == "fit":
+            self._check_steps(options)
+        if options.trainer.fast_dev_run:
+            return super().instantiate_trainer(**kwargs)
+        if self.subcommand != "predict" and rank_zero_only.rank == 0:
+            self.datamodule.prepare_data()
+            self.datamodule.setup(self.subcommand)
+        self.folder = self._run_folder(options)
+        callbacks = {"fit": self._fit_callbacks, "predict": self._predict_callbacks}.get(
+            self.subcommand, list
+        )()
+        given = options.trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        progress = [StepProgress()] if options.trainer.enable_progress_bar is not False else []
+        return super().instantiate_trainer(
+            logger=self._loggers(options), callbacks=[*given, *progress, *callbacks], **kwargs
+        )
+
+    def _check_steps(self, options: Any) -> None:
+        trainer = options.trainer
+        if trainer.max_steps == -1 and trainer.max_time is None:
+            raise InputError("training counts steps, not epochs: give --trainer.max_steps, or a --trainer.max_time")
+        if trainer.max_steps != -1:
+            require_at_least(1, **{"trainer.max_steps": trainer.max_steps})
+            if isinstance(trainer.val_check_interval, int):
+                trainer.val_check_interval = min(trainer.val_check_interval, trainer.max_steps)
+        if self.resume_step is not None and 0 < trainer.max_steps <= self.resume_step:
+            raise InputError(
+                f"{options.ckpt_path} is at step {self.resume_step} already:"
+                f" give a --trainer.max_steps above it to go on"
+            )
+
+    def _run_folder(self, options: Any) -> RunFolder | None:
+        """Where this run writes; None where it does not (judging a checkpoint that lies in no run)."""
+        if rank_zero_only.rank != 0:  # rank 0 alone makes folders; it tells the processes it starts
+            return RunFolder(Path(os.environ.get("FRACTALGAN_RUN", os.devnull)))
+        checkpoint = Path(options.ckpt_path) if options.get("ckpt_path") else None
+        home = RunFolder.of_checkpoint(checkpoint) if checkpoint else None
+        if self.subcommand in ("validate", "test"):
+            return home
+        # only from its last checkpoint is a run gone on with in place: from others, what came after is kept
+        in_place = home is not None and (self.subcommand == "predict" or checkpoint == home.last)
+        if home is not None and in_place and options.run in (None, str(home)):
+            folder = home
+        elif options.run:
+            folder = RunFolder.create(Path(options.run))
+        else:
+            folder = RunFolder.create_next(self._stem())
+        os.environ["FRACTALGAN_RUN"] = str(folder)
+        return folder
+
+    def _loggers(self, options: Any) -> Any:
+        given = options.trainer.logger
+        if self.subcommand != "fit" or given is False:
+            return False
+        ours = [JsonLinesLogger(self.folder.metrics, self.resume_step)]
+        if given in (None, True):
+            return [*ours, tensorboard_logger(self.folder.path, self.resume_step)]
+        return [*ours, *(given if isinstance(given, list) else [given])]
+
+    def _fit_callbacks(self) -> list[Callback]:
+        checkpoints = []
+        if self.config_init[self.subcommand].trainer.enable_checkpointing is not False:
+            best = best_checkpoint(self.folder.best, self.model.monitor)
+            checkpoints = [best, LastCheckpoint(self.folder.last)]
+        config = SaveRunConfig(
+            self._parser(self.subcommand), self.config[self.subcommand], str(self.folder.config)
+        )
+        return [config, StepCount(), self.stop, Pictures(self.folder.figures), *checkpoints]
+
+    def _predict_callbacks(self) -> list[Callback]:
+        target = self.folder.predictions
+        if target.exists() and rank_zero_only.rank == 0:
+            raise InputError(f"{target} is there already: move it away, or give another folder as --run")
+        return [ImageWriter(target)]
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand) | {"weights_only": True}
+        if subcommand == "predict":  # fractals are drawn from random numbers: no images are read
+            kwargs.pop("datamodule")
+            kwargs["return_predictions"] = False
+        return kwargs
+
+    # -- the run, and what is said after it -----------------------------------------------------
+
+    def fit(self, model: LightningModule, **kwargs: Any) -> None:
+        begun = time.monotonic()
+        try:
+            self.trainer.fit(model, **kwargs)
+        except FloatingPointError as error:
+            kept = self.folder.last if self.folder.last.exists() else None
+            advice = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
+            raise FloatingPointError(f"{error}: {advice}; lower the learning rates and start again") from error
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+            self._report(time.monotonic() - begun)
+
+    def _report(self, seconds: float) -> None:
+        trainer = self.trainer
+        best = next((c.best_model_score for c in trainer.checkpoint_callbacks if hasattr(c, "best_model_score")), None)
+        metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        summary = Summary(
+            version=__version__,
+            task=type(self.model).__name__,
+            data=getattr(self.datamodule, "name", type(self.datamodule).__name__),
+            seed=self.config[self.subcommand].seed_everything,
+            step=trainer.global_step,
+            max_steps=trainer.max_steps,
+            finished=self.stop.signal_name is None,
+            seconds=round(seconds, 1),
+            monitor=self.model.monitor,
+            best=None if best is None else best.item(),
+            metrics=metrics,
+        )
+        summary.write(self.folder)
+        follow = (
+            {
+                "next": f"fractalgan predict --ckpt_path {self.folder.best}",
+                "watch": f"tensorboard.main --logdir {self.folder.path.parent}",
+            }
+            if summary.finished
+            else {"go on": f"fractalgan fit --config {self.folder.config} --ckpt_path {self.folder.last}"}
+        )
+        print("\n".join([*summary.lines(self.folder), *next_commands(**follow)]))
+
+    def validate(self, model: LightningModule, **kwargs: Any) -> None:
+        self._judge(self.trainer.validate(model, **kwargs))
+
+    def test(self, model: LightningModule, **kwargs: Any) -> None:
+        self._judge(self.trainer.test(model, **kwargs))
+
+    def _judge(self, results: Any) -> None:
+        """Append the figures to the run's evaluations.jsonl."""
+        if self.folder and self.trainer.is_global_zero:
+            row = {"verb": self.subcommand, "checkpoint": self.config[self.subcommand].ckpt_path}
+            with self.folder.evaluations.open("a") as file:
+                file.write(json.dumps(row | results[0]) + "\n")
+            print(f"written to {self.folder.evaluations}")
+
+    def predict(self, model: LightningModule, **kwargs: Any) -> None:
+        self.trainer.predict(model, **kwargs)
+        if self.trainer.is_global_zero:
+            print(f"images of every fractal: {self.folder.predictions}, one sub-folder a fractal")
+            print(*next_commands(next=f"fractalgan fit --data.name folder --data.root {self.folder.predictions}"))

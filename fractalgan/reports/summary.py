@@ -1,0 +1,65 @@
+"""The result of a training run: summary.json, and the lines that are printed at its end."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fractalgan.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is worth knowing about a run without opening anything else.
+
+    ``metrics`` are those of the last validation, with its step; ``seconds`` count since the last start.
+    """
+
+    version: str
+    task: str
+    data: str
+    seed: int
+    step: int
+    max_steps: int
+    finished: bool
+    seconds: float
+    monitor: str
+    best: float | None
+    metrics: dict[str, float]
+
+    def write(self, folder: RunFolder) -> None:
+        """Write ``summary.json``, whole or not at all."""
+        beside = folder.summary.with_suffix(".tmp")
+        beside.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        os.replace(beside, folder.summary)
+
+    def lines(self, folder: RunFolder) -> list[str]:
+        """The result for people."""
+        minutes, seconds = divmod(round(self.seconds), 60)
+        state = "finished" if self.finished else "stopped"
+        head = f"{self.task} on {self.data}: {state} at step {self.step} after {minutes}:{seconds:02d} minutes"
+        numbers = [
+            f"  {name.removeprefix('val/'):<20} {value:.4g}"
+            for name, value in sorted(self.metrics.items())
+            if name.startswith("val/")
+        ]
+        if numbers:
+            numbers.insert(0, f"validation at step {self.metrics['step']:.0f}:")
+        pictures = [f"pictures:   {folder.figures}"] if folder.figures.is_dir() else []
+        return [head, *numbers, f"run folder: {folder}", *pictures]
+
+
+def next_commands(**commands: str) -> list[str]:
+    """Lines that say what can be done next: ``next_commands(resume="fit --ckpt_path last")``."""
+    width = max(len(name) for name in commands) + 1
+    return [f"{name + ':':<{width}} {_python()} -m {command}" for name, command in commands.items()]
+
+
+def _python() -> str:
+    """How this interpreter is called from the current folder."""
+    executable: Any = Path(sys.executable)
+    if os.environ.get("VIRTUAL_ENV") or not executable.is_relative_to(Path.cwd()):
+        return "python"
+    return str(executable.relative_to(Path.cwd()))

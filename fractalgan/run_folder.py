@@ -1,0 +1,79 @@
+"""The folder of a run: what lies where, and how it is found again."""
+
+import re
+from pathlib import Path
+
+from fractalgan.errors import InputError
+
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """Paths inside one run's folder; nothing is made before it is written.
+
+    ``config.yaml``, ``metrics.jsonl``, ``summary.json``, ``checkpoints/{best,last}.ckpt``, ``figures/``
+    and TensorBoard's events.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.summary = path / "summary.json"
+        self.evaluations = path / "evaluations.jsonl"
+        self.figures = path / "figures"
+        self.predictions = path / "predictions"
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """Make an empty folder. Raises InputError where there is something already."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            occupied = any(path.iterdir())
+        except OSError as error:
+            raise InputError(f"cannot make the run folder {path}: {error.strerror}") from error
+        if occupied:
+            raise InputError(
+                f"{path} holds a run already: go on with it by --ckpt_path last, or give another --run"
+            )
+        return cls(path)
+
+    @classmethod
+    def create_next(cls, stem: str) -> "RunFolder":
+        """Make runs/<stem>-<n> with the first n that is free, whoever else is making one."""
+        number = max((n for n, _ in _numbered(stem)), default=0)
+        while True:
+            number += 1
+            path = RUNS / f"{stem}-{number}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise InputError(f"cannot make the run folder {path}: {error.strerror}") from error
+            return cls(path)
+
+    @classmethod
+    def newest(cls, stem: str) -> "RunFolder":
+        """The runs/<stem>-<n> with the largest n. Raises InputError where there is none."""
+        numbered = _numbered(stem)
+        if not numbered:
+            raise InputError(f"no run {RUNS / stem}-1 to go on with: give its folder as --run")
+        return cls(max(numbered)[1])
+
+    @classmethod
+    def of_checkpoint(cls, path: Path) -> "RunFolder | None":
+        """The run that a checkpoint lies in; None where it lies in no run's folder."""
+        folder = cls(path.parent.parent)
+        return folder if path.parent.name == folder.checkpoints.name else None
+
+
+def _numbered(stem: str) -> list[tuple[int, Path]]:
+    matches = ((re.fullmatch(re.escape(stem) + r"-(\d+)", path.name), path) for path in RUNS.glob(f"{stem}-*"))
+    return [(int(match[1]), path) for match, path in matches if match and path.is_dir()]

@@ -1,0 +1,272 @@
+"""FractalGAN: learn a set of fractals from real images, against a binary LeNet (Tu et al., Section 5)."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import OptimizerCallable
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+from torch.utils.data import DataLoader
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from fractalgan.errors import InputError, require_at_least
+from fractalgan.nn import (
+    LOSSES,
+    CoarsePixels,
+    FractalEmbedding,
+    FractalGenerator,
+    LeNet,
+    LossName,
+    MatricesForm,
+    instance_noise,
+    r1_penalty,
+)
+from fractalgan.ops import Transforms, anderson_farrell, collapse, fractaldb
+from fractalgan.randomness import generator_for
+
+# What random numbers are for: the last word of their key (see randomness.py).
+START, TRAIN, NOISE, VALIDATION, PICTURES, PREDICTION = range(6)
+
+PREDICTED_IMAGES = 600  # a fractal: the paper's pre-training set
+
+
+class FractalGAN(LightningModule):
+    """J learnable fractals as a GAN's generator, a binary LeNet as its discriminator.
+
+    Every batch is one step: the fractals draw as many images as there are real ones, each fractal
+    equally often; the discriminator learns from both, then the fractals from it. Training batches
+    are ``(images [B, 1, H, W] in [0, 1], labels)``; the labels are not used.
+
+    Args:
+        num_fractals: J, how many fractals are learned.
+        num_transforms: N, the affine maps of each.
+        num_points: T, the points of an image.
+        image_size: height and width in pixels; follows the data.
+        window: half the side of the square of the plane that is drawn.
+        tau: width of a point, in pixels squared.
+        start: how the first fractals are drawn at random.
+        matrices: how the matrices are learned: ``sigmoid`` and ``clamp`` are the rotation-scaling-flip
+            form and say how its sigma is kept in range; ``raw`` learns the entries, without bounds.
+        sigma_min: the least singular value; above 0 no map can lose all its probability.
+        sigma_max: the largest singular value; below 1 every map is a contraction.
+        loss: the adversarial loss.
+        r1_gamma: weight of the R1 penalty on the discriminator; 0 is none.
+        r1_interval: steps from one R1 penalty to the next; its weight is scaled to make up for them.
+        instance_noise: standard deviation of the noise on real and drawn images at the start; it falls
+            linearly to 0 at the end of the run.
+        parameter_noise: standard deviation of the noise that is added to all fractal parameters: the
+            paper's noisy SGD has 0.1; 0 is none.
+        parameter_noise_interval: steps from one such noise to the next.
+        generator_optimizer: of the fractals.
+        discriminator_optimizer: of the LeNet.
+        seed: of all random numbers; follows --seed_everything.
+    """
+
+    monitor = "val/frechet_pixels"  # the lowest is the best checkpoint
+
+    def __init__(
+        self,
+        num_fractals: int = 100,
+        num_transforms: int = 10,
+        num_points: int = 300,
+        image_size: int = 32,
+        window: float = 2.5,
+        tau: float = 1.0,
+        start: Literal["anderson-farrell", "fractaldb"] = "anderson-farrell",
+        matrices: MatricesForm = "sigmoid",
+        sigma_min: float = 0.05,
+        sigma_max: float = 0.9,
+        loss: LossName = "non-saturating",
+        r1_gamma: float = 5.0,
+        r1_interval: int = 4,
+        instance_noise: float = 0.2,
+        parameter_noise: float = 0.0,
+        parameter_noise_interval: int = 5,
+        generator_optimizer: OptimizerCallable = lambda params: Adam(params, lr=2e-2, betas=(0.5, 0.99)),
+        discriminator_optimizer: OptimizerCallable = lambda params: Adam(params, lr=2e-4, betas=(0.5, 0.99)),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        require_at_least(
+            1,
+            num_fractals=num_fractals,
+            num_transforms=num_transforms,
+            num_points=num_points,
+            r1_interval=r1_interval,
+            parameter_noise_interval=parameter_noise_interval,
+        )
+        require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
+        if not (window > 0 and tau > 0):
+            raise InputError(f"window and tau: want both above 0, got {window} and {tau}")
+        if not 0 <= sigma_min < sigma_max:
+            raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        if image_size < 16:
+            raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
+        self.save_hyperparameters(ignore=["generator_optimizer", "discriminator_optimizer"])
+        self.automatic_optimization = False
+
+        systems = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}
+        first: Transforms = systems[start](num_fractals, num_transforms, generator_for(seed, START))
+        self.generator = FractalGenerator(
+            FractalEmbedding(first, matrices, (sigma_min, sigma_max)), image_size, num_points, window, tau
+        )
+        self.discriminator = LeNet(outputs=1, image_size=image_size)
+        self.loss = LOSSES[loss]
+        self.optimizer_factories = {"G": generator_optimizer, "D": discriminator_optimizer}
+        self.frechet = FrechetInceptionDistance(feature=CoarsePixels(), normalize=True)
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [
+            self.optimizer_factories["G"](self.generator.parameters()),
+            self.optimizer_factories["D"](self.discriminator.parameters()),
+        ]
+
+    def forward(self, fractals: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
+        images: Tensor = self.generator(fractals, self.generator.draw_sequences(fractals, random))
+        return images
+
+    # -- training -------------------------------------------------------------------------------
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        real, _ = batch
+        step = self.global_step
+        fake = self(self._every_fractal_equally(len(real), step), self._random(step, TRAIN))
+
+        std = self.hparams["instance_noise"] * (1 - self._progress(step))
+        random = self._random(step, NOISE)
+        real, seen = (instance_noise(images, std, random) for images in (real, fake))
+
+        generator, discriminator = self.optimizers()
+        self._train_discriminator(discriminator, real, seen.detach(), with_r1=self._is_due("r1", step))
+        self._train_generator(generator, seen)
+        if self._is_due("parameter_noise", step):
+            self.generator.embedding.perturb_(self.hparams["parameter_noise"], random)
+        self.log("step", float(self.global_step))  # the x axis of every logger
+
+    def _train_discriminator(
+        self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, *, with_r1: bool
+    ) -> None:
+        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        self._log_judgement("train", real_logits, fake_logits)
+        penalised = loss
+        if with_r1:
+            r1 = r1_penalty(self.discriminator, real)
+            penalised = loss + self.hparams["r1_gamma"] / 2 * self.hparams["r1_interval"] * r1
+            self.log("train/r1", r1)
+        _do_not_count(optimizer)
+        self._descend(optimizer, penalised, "discriminator")
+        self.log("train/discriminator_loss", loss, prog_bar=True)
+
+    def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor) -> None:
+        self.discriminator.requires_grad_(False)
+        loss = self.loss.generator(self.discriminator(fake).squeeze(1))
+        self._descend(optimizer, loss, "generator")
+        self.generator.embedding.constrain_()
+        self.discriminator.requires_grad_(True)
+        self.log("train/generator_loss", loss, prog_bar=True)
+
+    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, side: str) -> None:
+        """One optimiser step, unless the loss or a gradient is not finite."""
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        for what, values in {"loss": [loss], "gradient": gradients}.items():
+            if not all(bool(value.isfinite().all()) for value in values):
+                raise FloatingPointError(f"the {side}'s {what} is not finite at step {self.global_step + 1}")
+        optimizer.step()
+
+    def _every_fractal_equally(self, count: int, step: int) -> Tensor:
+        """Which fractals are drawn: all of them in turn, in an order of this step's own."""
+        number = self.hparams["num_fractals"]
+        order = torch.randperm(number, generator=self._random(step, START))
+        return order.repeat(-(-count // number))[:count].to(self.device)
+
+    def _is_due(self, what: Literal["r1", "parameter_noise"], step: int) -> bool:
+        strength = self.hparams["r1_gamma" if what == "r1" else what]
+        return strength > 0 and step % self.hparams[f"{what}_interval"] == 0
+
+    def _progress(self, step: int) -> float:
+        """The share of the run that is done; 0 where the run has no end."""
+        return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
+
+    def _random(self, *key: int) -> torch.Generator:
+        return generator_for(self.hparams["seed"], self.global_rank, *key)
+
+    # -- validation, test -----------------------------------------------------------------------
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch[0], batch_idx, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        self._conclude("val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch[0], batch_idx, "test")
+
+    def on_test_epoch_end(self) -> None:
+        self._conclude("test")
+
+    def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> None:
+        """Judge fresh images, as many as there are real ones."""
+        fake = self(self._every_fractal_equally(len(real), batch_idx), self._random(batch_idx, VALIDATION))
+        real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
+        self._log_judgement(stage, real_logits, fake_logits)
+        self.log(f"{stage}/discriminator_loss", self.loss.discriminator(real_logits, fake_logits))
+        self.log(f"{stage}/generator_loss", self.loss.generator(fake_logits))
+        self.frechet.update(real, real=True)
+        self.frechet.update(fake, real=False)
+
+    def _conclude(self, stage: str) -> None:
+        self.log(f"{stage}/frechet_pixels", self.frechet.compute().float())
+        self.frechet.reset()
+        fractals, sequences = self.fixed_sequences()
+        found = collapse(self.generator.points(fractals, sequences), self.generator.size)
+        self.log(f"{stage}/collapsed", found.any.sum().float())
+        for kind in found._fields:
+            self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float())
+        self.log("step", float(self.global_step))
+
+    def _log_judgement(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """The shares of real and of drawn images that the discriminator takes for what they are."""
+        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean())
+        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean())
+
+    # -- pictures, prediction -------------------------------------------------------------------
+
+    def fixed_sequences(self) -> tuple[Tensor, Tensor]:
+        """All fractals [J] in order, and sequences [J, T] from random numbers that never change."""
+        fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
+        random = generator_for(self.hparams["seed"], PICTURES)
+        return fractals, self.generator.draw_sequences(fractals, random)
+
+    @torch.no_grad()
+    def gallery(self) -> Tensor:
+        """One image of every fractal [J, 1, H, W], in order, always from the same random numbers."""
+        images: Tensor = self.generator(*self.fixed_sequences())
+        return images
+
+    def predict_dataloader(self) -> Iterable[Tensor]:
+        """Batches of all fractals, 600 times; --trainer.limit_predict_batches says how often."""
+        return DataLoader(torch.arange(self.hparams["num_fractals"]).repeat(PREDICTED_IMAGES, 1), batch_size=None)
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
+        return batch, self(batch, self._random(batch_idx, PREDICTION))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # what a stranger's loader needs to tell this task's checkpoints from others
+        checkpoint["task"] = type(self).__name__
+
+
+def _do_not_count(optimizer: LightningOptimizer) -> None:
+    """Leave this optimiser's next step out of ``global_step``: two optimisers, but one step a batch."""
+    optimizer._on_before_step = optimizer._on_after_step = _nothing
+
+
+def _nothing() -> None:
+    pass
