@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -51,7 +52,7 @@ EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}  # what shells expect of a program
 QUIET = (
     "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     "The '.*_dataloader' does not have many workers",
-    "The number of training batches",
+    "LightningCLI's args parameter is intended to run from within Python",
 )
 
 
@@ -70,18 +71,39 @@ def run(arguments: list[str]) -> int:
             | {"exit_on_error": False, "prog": "fractalgan"},
             args=arguments,
         )
-    except (InputError, ArgumentError, MisconfigurationException, FloatingPointError, OSError) as error:
-        print(f"fractalgan: error: {one_line(error)}", file=sys.stderr)
-        return 2 if isinstance(error, ArgumentError) else 1
     except KeyboardInterrupt:
         print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
         return EXIT_STATUS["SIGINT"]
+    except Exception as error:
+        mendable = explain(error)
+        if mendable is None:
+            raise
+        print(f"fractalgan: error: {mendable}", file=sys.stderr)
+        return 2 if isinstance(error, ArgumentError) else 1
     return EXIT_STATUS[cli.stop.signal_name] if cli.stop.signal_name else 0
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return " ".join(str(error).split())
+def explain(error: BaseException) -> str | None:
+    """One line for what a user can mend; None for a defect of ours, which should show its traceback."""
+    if isinstance(error, ArgumentError):
+        return _explain_argument(error)
+    chain = error
+    while chain is not None:  # jsonargparse wraps what the constructors of tasks and data raise
+        if isinstance(chain, (InputError, MisconfigurationException, FloatingPointError, OSError)):
+            return " ".join(str(chain).split())
+        chain = chain.__cause__ or chain.__context__
+    return None
+
+
+def _explain_argument(error: ArgumentError) -> str:
+    """Of jsonargparse's tree of reasons, one level of indentation a key, the innermost alone."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
+    reason = max(lines, key=lambda line: len(line) - len(line.lstrip(" -"))).strip(" -")
+    reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
+    reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"Expected one of \1", reason)
+    reason = re.sub(r"<class '([\w.]+)'>", r"\1", reason)
+    return f"--{'.'.join(keys)}: {reason}" if keys else reason
 
 
 def _set_up_logging() -> None:
@@ -150,9 +172,9 @@ class FractalCLI(LightningCLI):
         given = options.model.init_args.clone()
         super()._parse_ckpt_path()
         taken = self.config[self.config.subcommand].model.init_args
-        for name in given:
-            if name in taken and given[name] != taken[name]:
-                log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], given[name])
+        for name, value in vars(given).items():
+            if taken[name] != value:
+                log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
 
     def _checkpoint_path(self, given: str, run: str | None) -> Path:
         """The file that ``--ckpt_path`` means: a path, or "last" or "best" of a run."""
@@ -183,6 +205,14 @@ class FractalCLI(LightningCLI):
             self.datamodule.prepare_data()
             self.datamodule.setup(self.subcommand)
         self.folder = self._run_folder(options)
+        try:
+            return self._instantiate_trainer_in_folder(options, **kwargs)
+        except Exception:
+            if self.folder:
+                self.folder.discard_if_empty()
+            raise
+
+    def _instantiate_trainer_in_folder(self, options: Any, **kwargs: Any) -> Trainer:
         callbacks = {"fit": self._fit_callbacks, "predict": self._predict_callbacks}.get(
             self.subcommand, list
         )()

@@ -30,6 +30,11 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run that never began."""
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
         """Make an empty folder. Raises InputError where there is something already."""

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam, Optimizer
@@ -29,6 +28,9 @@ from fractalgan.randomness import generator_for
 
 # What random numbers are for: the last word of their key (see randomness.py).
 START, TRAIN, NOISE, VALIDATION, PICTURES, PREDICTION = range(6)
+
+# Those that take a learning rate and two betas, and nothing else that matters here.
+OptimizerName = Literal["Adam", "AdamW", "NAdam", "RAdam"]
 
 PREDICTED_IMAGES = 600  # a fractal: the paper's pre-training set
 
@@ -61,7 +63,11 @@ class FractalGAN(LightningModule):
             paper's noisy SGD has 0.1; 0 is none.
         parameter_noise_interval: steps from one such noise to the next.
         generator_optimizer: of the fractals.
+        generator_lr: its learning rate.
+        generator_betas: its two rates of forgetting.
         discriminator_optimizer: of the LeNet.
+        discriminator_lr: its learning rate.
+        discriminator_betas: its two rates of forgetting.
         seed: of all random numbers; follows --seed_everything.
     """
 
@@ -85,8 +91,12 @@ class FractalGAN(LightningModule):
         instance_noise: float = 0.2,
         parameter_noise: float = 0.0,
         parameter_noise_interval: int = 5,
-        generator_optimizer: OptimizerCallable = lambda params: Adam(params, lr=2e-2, betas=(0.5, 0.99)),
-        discriminator_optimizer: OptimizerCallable = lambda params: Adam(params, lr=2e-4, betas=(0.5, 0.99)),
+        generator_optimizer: OptimizerName = "Adam",
+        generator_lr: float = 2e-2,
+        generator_betas: tuple[float, float] = (0.5, 0.99),
+        discriminator_optimizer: OptimizerName = "Adam",
+        discriminator_lr: float = 2e-4,
+        discriminator_betas: tuple[float, float] = (0.5, 0.99),
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -99,13 +109,20 @@ class FractalGAN(LightningModule):
             parameter_noise_interval=parameter_noise_interval,
         )
         require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
-        if not (window > 0 and tau > 0):
-            raise InputError(f"window and tau: want both above 0, got {window} and {tau}")
+        positive = {
+            "window": window,
+            "tau": tau,
+            "generator_lr": generator_lr,
+            "discriminator_lr": discriminator_lr,
+        }
+        for name, value in positive.items():
+            if not value > 0:
+                raise InputError(f"{name}: want more than 0, got {value}")
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
         if image_size < 16:
             raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
-        self.save_hyperparameters(ignore=["generator_optimizer", "discriminator_optimizer"])
+        self.save_hyperparameters()
         self.automatic_optimization = False
 
         systems = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}
@@ -115,14 +132,18 @@ class FractalGAN(LightningModule):
         )
         self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
-        self.optimizer_factories = {"G": generator_optimizer, "D": discriminator_optimizer}
         self.frechet = FrechetInceptionDistance(feature=CoarsePixels(), normalize=True)
 
     def configure_optimizers(self) -> list[Optimizer]:
-        return [
-            self.optimizer_factories["G"](self.generator.parameters()),
-            self.optimizer_factories["D"](self.discriminator.parameters()),
-        ]
+        return [self._optimizer("generator"), self._optimizer("discriminator")]
+
+    def _optimizer(self, side: Literal["generator", "discriminator"]) -> Optimizer:
+        kind: type[Adam] = getattr(torch.optim, self.hparams[f"{side}_optimizer"])
+        return kind(
+            getattr(self, side).parameters(),
+            lr=self.hparams[f"{side}_lr"],
+            betas=tuple(self.hparams[f"{side}_betas"]),
+        )
 
     def forward(self, fractals: Tensor, random: torch.Generator | None = None) -> Tensor:
         """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
@@ -141,22 +162,23 @@ class FractalGAN(LightningModule):
         real, seen = (instance_noise(images, std, random) for images in (real, fake))
 
         generator, discriminator = self.optimizers()
-        self._train_discriminator(discriminator, real, seen.detach(), with_r1=self._is_due("r1", step))
+        self._train_discriminator(discriminator, real, seen.detach(), step)
         self._train_generator(generator, seen)
-        if self._is_due("parameter_noise", step):
+        if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random)
         self.log("step", float(self.global_step))  # the x axis of every logger
 
     def _train_discriminator(
-        self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, *, with_r1: bool
+        self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, step: int
     ) -> None:
         real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
         loss = self.loss.discriminator(real_logits, fake_logits)
         self._log_judgement("train", real_logits, fake_logits)
         penalised = loss
-        if with_r1:
+        gamma, interval = self.hparams["r1_gamma"], self.hparams["r1_interval"]
+        if gamma > 0 and step % interval == 0:
             r1 = r1_penalty(self.discriminator, real)
-            penalised = loss + self.hparams["r1_gamma"] / 2 * self.hparams["r1_interval"] * r1
+            penalised = loss + gamma / 2 * interval * r1  # as much as a penalty at every step
             self.log("train/r1", r1)
         _do_not_count(optimizer)
         self._descend(optimizer, penalised, "discriminator")
@@ -185,10 +207,6 @@ class FractalGAN(LightningModule):
         number = self.hparams["num_fractals"]
         order = torch.randperm(number, generator=self._random(step, START))
         return order.repeat(-(-count // number))[:count].to(self.device)
-
-    def _is_due(self, what: Literal["r1", "parameter_noise"], step: int) -> bool:
-        strength = self.hparams["r1_gamma" if what == "r1" else what]
-        return strength > 0 and step % self.hparams[f"{what}_interval"] == 0
 
     def _progress(self, step: int) -> float:
         """The share of the run that is done; 0 where the run has no end."""
