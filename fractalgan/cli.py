@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import time
 import warnings
@@ -13,8 +12,6 @@ from typing import Any
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from fractalgan import __version__
 from fractalgan.callbacks import (
@@ -27,12 +24,12 @@ from fractalgan.callbacks import (
     best_checkpoint,
 )
 from fractalgan.checkpoint_file import read_checkpoint
-from fractalgan.data import ImageData
 from fractalgan.errors import InputError, require_at_least
+from fractalgan.explain import explain
 from fractalgan.loggers import JsonLinesLogger, tensorboard_logger
+from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder
-from fractalgan.tasks import FractalGAN
 
 log = logging.getLogger("fractalgan")
 
@@ -53,6 +50,10 @@ QUIET = (
     "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     "The '.*_dataloader' does not have many workers",
     "LightningCLI's args parameter is intended to run from within Python",
+    "Checkpoint directory .* exists and is not empty",  # a run that is gone on with
+    "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
+    "Couldn't infer the batch indices",
+    "`weights_only` was not set",
 )
 
 
@@ -83,34 +84,11 @@ def run(arguments: list[str]) -> int:
     return EXIT_STATUS[cli.stop.signal_name] if cli.stop.signal_name else 0
 
 
-def explain(error: BaseException) -> str | None:
-    """One line for what a user can mend; None for a defect of ours, which should show its traceback."""
-    if isinstance(error, ArgumentError):
-        return _explain_argument(error)
-    chain = error
-    while chain is not None:  # jsonargparse wraps what the constructors of tasks and data raise
-        if isinstance(chain, (InputError, MisconfigurationException, FloatingPointError, OSError)):
-            return " ".join(str(chain).split())
-        chain = chain.__cause__ or chain.__context__
-    return None
-
-
-def _explain_argument(error: ArgumentError) -> str:
-    """Of jsonargparse's tree of reasons, one level of indentation a key, the innermost alone."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
-    reason = max(lines, key=lambda line: len(line) - len(line.lstrip(" -"))).strip(" -")
-    reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
-    reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"Expected one of \1", reason)
-    reason = re.sub(r"<class '([\w.]+)'>", r"\1", reason)
-    return f"--{'.'.join(keys)}: {reason}" if keys else reason
-
-
 def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
     log.handlers = [handler]
-    log.setLevel(logging.INFO if rank_zero_only.rank == 0 else logging.WARNING)
+    log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
     log.propagate = False
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -155,7 +133,7 @@ class FractalCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
         self.stop = GracefulStop()
-        self.resume_step: int | None = None
+        self.checkpoint_step: int | None = None
         options = self.config[self.config.subcommand]
         if not options.get("ckpt_path"):
             return
@@ -168,7 +146,7 @@ class FractalCLI(LightningCLI):
                 " give another, or the configuration that it was made with"
             )
         options.ckpt_path = str(path)
-        self.resume_step = checkpoint["global_step"]
+        self.checkpoint_step = checkpoint["global_step"]
         given = options.model.init_args.clone()
         super()._parse_ckpt_path()
         taken = self.config[self.config.subcommand].model.init_args
@@ -181,7 +159,7 @@ class FractalCLI(LightningCLI):
         if given not in ("last", "best"):
             return Path(given)
         folder = RunFolder(Path(run)) if run else RunFolder.newest(self._stem())
-        path = getattr(folder, given)
+        path = folder.last if given == "last" else folder.best
         if not path.is_file():
             raise InputError(f"{folder} holds no {path.name}: it ended before its first validation")
         return path
@@ -192,62 +170,58 @@ class FractalCLI(LightningCLI):
         task = options.model.class_path.rpartition(".")[2]
         data = options.data.get("init_args", {})
         name = Path(data.get("root")).resolve().name if data.get("name") == "folder" else data.get("name")
-        return f"{STEMS.get(task, task)}-{name or 'data'}".lower()
+        return f"{STEMS.get(task) or task}-{name or 'data'}".lower()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """With our loggers and callbacks; the run folder is made here, once all else is known to be right."""
+        """With our loggers and callbacks; the run folder is made once all else is known to be right."""
         options = self.config_init[self.subcommand]
         if self.subcommand == "fit":
             self._check_steps(options)
-        if options.trainer.fast_dev_run:
-            return super().instantiate_trainer(**kwargs)
-        if self.subcommand != "predict" and rank_zero_only.rank == 0:
+        if self.subcommand != "predict" and is_rank_zero():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.subcommand)
-        self.folder = self._run_folder(options)
+        given = options.trainer.callbacks or []
+        callbacks = list(given) if isinstance(given, list) else [given]
+        if options.trainer.enable_progress_bar is not False:
+            callbacks.append(StepProgress())
+        logger: Any = False
+        if self._writes(options):
+            self.folder = self._run_folder(options)
+            callbacks += self._fit_callbacks() if self.subcommand == "fit" else self._predict_callbacks()
+            logger = self._loggers(options)
         try:
-            return self._instantiate_trainer_in_folder(options, **kwargs)
+            return super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
         except Exception:
-            if self.folder:
+            if self._writes(options):
                 self.folder.discard_if_empty()
             raise
 
-    def _instantiate_trainer_in_folder(self, options: Any, **kwargs: Any) -> Trainer:
-        callbacks = {"fit": self._fit_callbacks, "predict": self._predict_callbacks}.get(
-            self.subcommand, list
-        )()
-        given = options.trainer.callbacks or []
-        given = given if isinstance(given, list) else [given]
-        progress = [StepProgress()] if options.trainer.enable_progress_bar is not False else []
-        return super().instantiate_trainer(
-            logger=self._loggers(options), callbacks=[*given, *progress, *callbacks], **kwargs
-        )
+    def _writes(self, options: Any) -> bool:
+        """Whether this run has a folder to write to."""
+        return self.subcommand in ("fit", "predict") and not options.trainer.fast_dev_run
 
     def _check_steps(self, options: Any) -> None:
         trainer = options.trainer
         if trainer.max_steps == -1 and trainer.max_time is None:
-            raise InputError("training counts steps, not epochs: give --trainer.max_steps, or a --trainer.max_time")
+            raise InputError(
+                "training counts steps, not epochs: give --trainer.max_steps, or a --trainer.max_time"
+            )
         if trainer.max_steps != -1:
             require_at_least(1, **{"trainer.max_steps": trainer.max_steps})
             if isinstance(trainer.val_check_interval, int):
                 trainer.val_check_interval = min(trainer.val_check_interval, trainer.max_steps)
-        if self.resume_step is not None and 0 < trainer.max_steps <= self.resume_step:
+        if self.checkpoint_step is not None and 0 < trainer.max_steps <= self.checkpoint_step:
             raise InputError(
-                f"{options.ckpt_path} is at step {self.resume_step} already:"
+                f"{options.ckpt_path} is at step {self.checkpoint_step} already:"
                 f" give a --trainer.max_steps above it to go on"
             )
 
-    def _run_folder(self, options: Any) -> RunFolder | None:
-        """Where this run writes; None where it does not (judging a checkpoint that lies in no run)."""
-        if rank_zero_only.rank != 0:  # rank 0 alone makes folders; it tells the processes it starts
+    def _run_folder(self, options: Any) -> RunFolder:
+        """Where this run writes: the folder it goes on with, the one that is named, or the next one."""
+        if not is_rank_zero():  # rank 0 alone makes folders; it tells the processes that it starts
             return RunFolder(Path(os.environ.get("FRACTALGAN_RUN", os.devnull)))
-        checkpoint = Path(options.ckpt_path) if options.get("ckpt_path") else None
-        home = RunFolder.of_checkpoint(checkpoint) if checkpoint else None
-        if self.subcommand in ("validate", "test"):
-            return home
-        # only from its last checkpoint is a run gone on with in place: from others, what came after is kept
-        in_place = home is not None and (self.subcommand == "predict" or checkpoint == home.last)
-        if home is not None and in_place and options.run in (None, str(home)):
+        home = self._home(options)
+        if home is not None and options.run in (None, str(home)):
             folder = home
         elif options.run:
             folder = RunFolder.create(Path(options.run))
@@ -256,17 +230,28 @@ class FractalCLI(LightningCLI):
         os.environ["FRACTALGAN_RUN"] = str(folder)
         return folder
 
+    def _home(self, options: Any) -> RunFolder | None:
+        """The run that is gone on with in place.
+
+        For ``fit`` that is a run's last checkpoint alone: from an earlier one, what came after is kept.
+        """
+        if not options.ckpt_path:
+            return None
+        path = Path(options.ckpt_path)
+        home = RunFolder.of_checkpoint(path)
+        return home if home and (self.subcommand == "predict" or path == home.last) else None
+
     def _loggers(self, options: Any) -> Any:
         given = options.trainer.logger
         if self.subcommand != "fit" or given is False:
             return False
-        ours = [JsonLinesLogger(self.folder.metrics, self.resume_step)]
+        ours: list[Any] = [JsonLinesLogger(self.folder.metrics, self.checkpoint_step)]
         if given in (None, True):
-            return [*ours, tensorboard_logger(self.folder.path, self.resume_step)]
+            return [*ours, tensorboard_logger(self.folder.path, self.checkpoint_step)]
         return [*ours, *(given if isinstance(given, list) else [given])]
 
     def _fit_callbacks(self) -> list[Callback]:
-        checkpoints = []
+        checkpoints: list[Callback] = []
         if self.config_init[self.subcommand].trainer.enable_checkpointing is not False:
             best = best_checkpoint(self.folder.best, self.model.monitor)
             checkpoints = [best, LastCheckpoint(self.folder.last)]
@@ -277,7 +262,7 @@ class FractalCLI(LightningCLI):
 
     def _predict_callbacks(self) -> list[Callback]:
         target = self.folder.predictions
-        if target.exists() and rank_zero_only.rank == 0:
+        if target.exists() and is_rank_zero():
             raise InputError(f"{target} is there already: move it away, or give another folder as --run")
         return [ImageWriter(target)]
 
@@ -297,18 +282,22 @@ class FractalCLI(LightningCLI):
         except FloatingPointError as error:
             kept = self.folder.last if self.folder.last.exists() else None
             advice = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
-            raise FloatingPointError(f"{error}: {advice}; lower the learning rates and start again") from error
-        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+            raise FloatingPointError(
+                f"{error}: {advice}; lower the learning rates and start again"
+            ) from error
+        if self.trainer.is_global_zero and self._writes(self.config_init[self.subcommand]):
             self._report(time.monotonic() - begun)
 
     def _report(self, seconds: float) -> None:
         trainer = self.trainer
-        best = next((c.best_model_score for c in trainer.checkpoint_callbacks if hasattr(c, "best_model_score")), None)
+        best = next(
+            (c.best_model_score for c in trainer.checkpoint_callbacks if hasattr(c, "best_model_score")), None
+        )
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
         summary = Summary(
             version=__version__,
             task=type(self.model).__name__,
-            data=getattr(self.datamodule, "name", type(self.datamodule).__name__),
+            data=getattr(self.datamodule, "source", type(self.datamodule).__name__),
             seed=self.config[self.subcommand].seed_everything,
             step=trainer.global_step,
             max_steps=trainer.max_steps,
@@ -337,14 +326,20 @@ class FractalCLI(LightningCLI):
 
     def _judge(self, results: Any) -> None:
         """Append the figures to the run's evaluations.jsonl."""
-        if self.folder and self.trainer.is_global_zero:
-            row = {"verb": self.subcommand, "checkpoint": self.config[self.subcommand].ckpt_path}
-            with self.folder.evaluations.open("a") as file:
+        path = self.config[self.subcommand].ckpt_path
+        folder = RunFolder.of_checkpoint(Path(path)) if path else None
+        if folder and self.trainer.is_global_zero:
+            row = {"verb": self.subcommand, "checkpoint": path, "step": self.checkpoint_step}
+            with folder.evaluations.open("a") as file:
                 file.write(json.dumps(row | results[0]) + "\n")
-            print(f"written to {self.folder.evaluations}")
+            print(f"written to {folder.evaluations}")
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
         self.trainer.predict(model, **kwargs)
         if self.trainer.is_global_zero:
             print(f"images of every fractal: {self.folder.predictions}, one sub-folder a fractal")
-            print(*next_commands(next=f"fractalgan fit --data.name folder --data.root {self.folder.predictions}"))
+            print(
+                *next_commands(
+                    next=f"fractalgan fit --data.name folder --data.root {self.folder.predictions}"
+                )
+            )

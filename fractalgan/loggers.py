@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.loggers.logger import (  # type: ignore[attr-defined]
+    Logger,
+    rank_zero_experiment,
+)
+
+from fractalgan.ranks import is_rank_zero, rank_zero_only
 
 
 class JsonLinesLogger(Logger):
@@ -22,7 +26,7 @@ class JsonLinesLogger(Logger):
     def __init__(self, path: Path, resume_step: int | None = None) -> None:
         super().__init__()
         self.path = path
-        if resume_step is not None and rank_zero_only.rank == 0:
+        if resume_step is not None and is_rank_zero():
             self._rewind(resume_step)
 
     @property
@@ -68,5 +72,5 @@ def _step_of(line: str) -> float:
 
 def tensorboard_logger(folder: Path, resume_step: int | None = None) -> TensorBoardLogger:
     """TensorBoard events straight in ``folder``; on resume, what lies past the step is hidden."""
-    purge = {} if resume_step is None else {"purge_step": resume_step + 1}
+    purge: dict[str, Any] = {} if resume_step is None else {"purge_step": resume_step + 1}
     return TensorBoardLogger(folder.parent, name=folder.name, version="", default_hp_metric=False, **purge)

@@ -80,5 +80,7 @@ class RunFolder:
 
 
 def _numbered(stem: str) -> list[tuple[int, Path]]:
-    matches = ((re.fullmatch(re.escape(stem) + r"-(\d+)", path.name), path) for path in RUNS.glob(f"{stem}-*"))
+    matches = (
+        (re.fullmatch(re.escape(stem) + r"-(\d+)", path.name), path) for path in RUNS.glob(f"{stem}-*")
+    )
     return [(int(match[1]), path) for match, path in matches if match and path.is_dir()]

@@ -1,10 +1,11 @@
 """What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import LastCheckpoint, StepCount, best_checkpoint
+from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.pictures import Pictures
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
+from fractalgan.callbacks.steps import StepCount
 
 __all__ = [
     "GracefulStop",

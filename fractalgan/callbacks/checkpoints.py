@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
 
@@ -36,16 +36,3 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.save_checkpoint(self.path)
-
-
-class StepCount(Callback):
-    """Makes Lightning's count of logged batches follow ``global_step``.
-
-    Lightning keeps the first apart, and after some resumes it is one ahead: rows would be logged at
-    other steps than in a run that was never stopped.
-    """
-
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
-    ) -> None:
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step

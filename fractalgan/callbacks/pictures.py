@@ -1,16 +1,17 @@
 """Grids of all fractals and of real images: as PNG files and in TensorBoard."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
+
+from fractalgan.ranks import rank_zero_only
 
 ROWS = 10  # and columns, of a grid of 100
 GAP = 0.25  # grey level of the lines between images
@@ -32,21 +33,21 @@ class Pictures(Callback):
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step == 0:
-            real, _ = next(iter(trainer.datamodule.val_dataloader()))
+            real, _ = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
             self._show(trainer, "real", grid(real[: ROWS * ROWS]))
-            self._show(trainer, "fractals", grid(pl_module.gallery()))
+            self._show(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            self._show(trainer, "fractals", grid(pl_module.gallery()))
+            self._show(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         before, real = self._path("fractals", 0), self._path("real", 0)
         if not (before.exists() and real.exists()):
             return  # resumed in another folder
-        after = to_pil_image(grid(pl_module.gallery()))
+        after = to_pil_image(_gallery(pl_module))
         side_by_side([Image.open(before), after, Image.open(real)]).save(
             self.folder / "before_after_real.png"
         )
@@ -62,10 +63,17 @@ class Pictures(Callback):
         return self.folder / (f"{name}.png" if name == "real" else f"{name}_{step:06d}.png")
 
 
+def _gallery(pl_module: LightningModule) -> Tensor:
+    """A grid of one image of every fractal of the model."""
+    draw: Callable[[], Tensor] = pl_module.gallery  # type: ignore[assignment]
+    return grid(draw())
+
+
 def grid(images: Tensor) -> Tensor:
     """Images [B, 1, H, W] in [0, 1] -> one picture [3, H', W'], ten a row, each pixel shown as 2 x 2."""
     large = images.detach().cpu().float().repeat_interleave(2, -1).repeat_interleave(2, -2)
-    return make_grid(large, nrow=ROWS, padding=2, pad_value=GAP).clamp(0, 1)
+    picture: Tensor = make_grid(large, nrow=ROWS, padding=2, pad_value=GAP)
+    return picture.clamp(0, 1)
 
 
 def side_by_side(pictures: list[Any]) -> Image.Image:

@@ -56,4 +56,5 @@ def _normal(offsets: Tensor, weights: Tensor) -> Tensor:
     weights = weights.to(offsets.dtype).unsqueeze(-1)
     total = weights.sum(1, keepdim=True).clamp_min(1)
     centred = (offsets - (offsets * weights).sum(1, keepdim=True) / total) * weights
-    return torch.linalg.eigh(centred.transpose(-1, -2) @ centred).eigenvectors[..., 0]
+    eigenvectors: Tensor = torch.linalg.eigh(centred.transpose(-1, -2) @ centred).eigenvectors
+    return eigenvectors[..., 0]

@@ -65,7 +65,7 @@ def fractaldb(
     kept: list[Transforms] = []
     while sum(len(each.b) for each in kept) < num_fractals:
         entries = 2 * torch.rand(256, num_transforms, 6, generator=generator) - 1
-        drawn = Transforms(entries[..., :4].unflatten(-1, (2, 2)), entries[..., 4:])
+        drawn = Transforms(entries[..., :4].reshape(256, num_transforms, 2, 2), entries[..., 4:])
         full = filling_rates(drawn, generator) > filling_rate
         kept.append(Transforms(drawn.A[full], drawn.b[full]))
     A, b = (torch.cat(parts)[:num_fractals] for parts in zip(*kept, strict=True))

@@ -39,7 +39,9 @@ class Summary:
         """The result for people."""
         minutes, seconds = divmod(round(self.seconds), 60)
         state = "finished" if self.finished else "stopped"
-        head = f"{self.task} on {self.data}: {state} at step {self.step} after {minutes}:{seconds:02d} minutes"
+        head = (
+            f"{self.task} on {self.data}: {state} at step {self.step} after {minutes}:{seconds:02d} minutes"
+        )
         numbers = [
             f"  {name.removeprefix('val/'):<20} {value:.4g}"
             for name, value in sorted(self.metrics.items())

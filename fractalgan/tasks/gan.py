@@ -161,12 +161,11 @@ class FractalGAN(LightningModule):
         random = self._random(step, NOISE)
         real, seen = (instance_noise(images, std, random) for images in (real, fake))
 
-        generator, discriminator = self.optimizers()
+        generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
         self._train_discriminator(discriminator, real, seen.detach(), step)
         self._train_generator(generator, seen)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random)
-        self.log("step", float(self.global_step))  # the x axis of every logger
 
     def _train_discriminator(
         self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, step: int
@@ -247,7 +246,6 @@ class FractalGAN(LightningModule):
         self.log(f"{stage}/collapsed", found.any.sum().float())
         for kind in found._fields:
             self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float())
-        self.log("step", float(self.global_step))
 
     def _log_judgement(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
         """The shares of real and of drawn images that the discriminator takes for what they are."""
@@ -270,14 +268,14 @@ class FractalGAN(LightningModule):
 
     def predict_dataloader(self) -> Iterable[Tensor]:
         """Batches of all fractals, 600 times; --trainer.limit_predict_batches says how often."""
-        return DataLoader(torch.arange(self.hparams["num_fractals"]).repeat(PREDICTED_IMAGES, 1), batch_size=None)
+        every = torch.arange(self.hparams["num_fractals"])
+        return DataLoader([every] * PREDICTED_IMAGES, batch_size=None)  # type: ignore[arg-type]
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
         """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
         return batch, self(batch, self._random(batch_idx, PREDICTION))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # what a stranger's loader needs to tell this task's checkpoints from others
         checkpoint["task"] = type(self).__name__
 
 

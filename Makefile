@@ -1,0 +1,37 @@
+# `make fit` and `make test` do all the set-up on a fresh machine that has Python 3.11 or newer.
+# PYTHON=python3.12 make fit   takes another interpreter; ARGS="..." adds options to fit.
+PYTHON ?= python3
+ARGS ?=
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: fit test slow check clean
+
+fit: .venv/installed
+	.venv/bin/python -m fractalgan fit $(ARGS)
+
+test: .venv/installed-test
+	.venv/bin/python -m pytest
+
+slow: .venv/installed-test
+	.venv/bin/python -m pytest -m slow
+
+check: .venv/installed-test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest
+
+clean:
+	rm -rf .venv
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "fractalgan needs Python 3.11 or newer: PYTHON=python3.12 make ..."; exit 1; }
+	@echo "creating .venv and installing torch and its packages: about 5 GB, some minutes, once"
+	$(PYTHON) -m venv .venv
+	$(PIP) -e .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) -e '.[test]'
+	@touch $@
