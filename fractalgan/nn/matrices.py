@@ -67,12 +67,13 @@ class RotationScalingFlip(nn.Module):
 class ClampedMatrices(RotationScalingFlip):
     """sigma is the parameter itself, clamped (the paper's form).
 
-    ``constrain_`` moves it back to the bound, where the clamp lets the gradient through: a sigma
-    that has run against a bound can leave it again.
+    The gradient passes the clamp straight through, and ``constrain_`` moves the parameter back to the
+    bound: a sigma that has run against a bound can leave it again.
     """
 
     def sigma(self) -> Tensor:
-        return self.scale.clamp(self.low, self.high)
+        excess = self.scale.detach() - self.scale.detach().clamp(self.low, self.high)
+        return self.scale - excess
 
     def scale_of(self, sigma: Tensor) -> Tensor:
         return sigma.clamp(self.low, self.high)

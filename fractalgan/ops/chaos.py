@@ -65,7 +65,7 @@ class _Recurrence(torch.autograd.Function):
         # adjoint(t) = dL/dv(t) + A(t+1)^T adjoint(t+1)
         adjoint = torch.where(finite[1:], grads[0], 0.0).contiguous()
         a = adjoint.unsqueeze(-1).unbind()
-        A_transposed = A.transpose(-1, -2).unbind()
+        A_transposed = torch.where(A.isfinite(), A, 0.0).transpose(-1, -2).unbind()
         for t in range(len(a) - 1, 0, -1):
             a[t - 1].baddbmm_(A_transposed[t], a[t])
         previous = torch.where(finite[:-1], points[:-1], 0.0)

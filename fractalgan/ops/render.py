@@ -15,15 +15,17 @@ def render(
     size: tuple[int, int],
     window: float,
     tau: float = 1.0,
+    start: Tensor | None = None,  # [B, 2]
 ) -> Tensor:  # [B, H, W] in [0, 1]
     """Draw image i as fractal ``fractals[i]`` along ``sequences[i]``: Eqs. 3 and 8, then min(I, 1).
 
     ``window`` is the half side, in the plane's units, of the square that is drawn; ``tau`` is in
-    pixels squared. The gradient reaches A and b through every point inside the window's reach.
+    pixels squared; ``start`` is v(0), by default :func:`start_points`. The gradient reaches A and b through every point inside the window's reach.
     Raises ValueError for shapes that do not fit, an empty image, or a window or tau not above 0.
     """
     _check(transforms, fractals, sequences, size, window, tau)
-    points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+    start = start_points(transforms, fractals) if start is None else start
+    points = iterate_points(transforms, fractals, sequences, start)
     return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)
 
 

@@ -1,0 +1,78 @@
+"""What tests share: tiny data in the sources' own formats, and a command line to call in-process."""
+
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fractalgan.cli import run
+
+# Small enough for a fit in a second; everything that matters is still there.
+TINY = [
+    "--trainer.accelerator=cpu",
+    "--trainer.max_steps=6",
+    "--trainer.val_check_interval=3",
+    "--trainer.log_every_n_steps=2",
+    "--data.size=16",
+    "--data.batch_size=8",
+    "--model.num_fractals=4",
+    "--model.num_transforms=3",
+    "--model.num_points=20",
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run a command line in an empty folder, in-process: ``call("fit", ...) -> exit status``."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(list(arguments))
+
+
+@pytest.fixture
+def mnist_like(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a data set of 40 + 20 random images as the IDX files that torchvision downloads."""
+
+    def write(name: str) -> Path:
+        raw = tmp_path / "idx" / name / "raw"
+        raw.mkdir(parents=True)
+        random = np.random.default_rng(0)
+        for part, count in {"train": 40, "t10k": 20}.items():
+            images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+            labels = (np.arange(count) % 10).astype(np.uint8)
+            write_idx(raw / f"{part}-images-idx3-ubyte", images)
+            write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
+        return tmp_path / "idx"
+
+    return write
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """The MNIST family's format: a magic number, the shape as big-endian integers, the bytes."""
+    header = struct.pack(f">I{values.ndim}I", 0x0800 + values.ndim, *values.shape)
+    path.write_bytes(header + values.tobytes())
+    with gzip.open(path.with_suffix(".gz"), "wb") as file:
+        file.write(header + values.tobytes())
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """24 images of squares and bars in two class folders."""
+    root = tmp_path / "shapes"
+    for number in range(24):
+        kind = "squares" if number % 2 else "bars"
+        pixels = np.zeros((20, 20), np.uint8)
+        pixels[5:15, (5 if kind == "squares" else 9) : (15 if kind == "squares" else 11)] = 200 + number
+        path = root / kind / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return root

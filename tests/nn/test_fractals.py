@@ -1,0 +1,96 @@
+import pytest
+import torch
+
+from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import Transforms, anderson_farrell, factorize, fractaldb
+
+
+def start(num_fractals: int = 6) -> Transforms:
+    return anderson_farrell(num_fractals, 5, torch.Generator().manual_seed(0))
+
+
+def test_raw_embedding_begins_at_the_given_maps() -> None:
+    A, b = FractalEmbedding(start(), "raw")()
+    assert A.equal(start().A)
+    assert b.equal(start().b)
+
+
+@pytest.mark.parametrize("matrices", ["sigmoid", "clamp"])
+@pytest.mark.parametrize("draw", [anderson_farrell, fractaldb])
+def test_embedding_begins_at_the_given_maps_within_its_range(matrices, draw) -> None:
+    given = draw(6, 5, torch.Generator().manual_seed(0))
+    A, _ = FractalEmbedding(given, matrices, (0.05, 0.9))()
+    inside = ((factorize(given.A).sigma - 0.475).abs() < 0.41).all(-1)
+    assert inside.any()
+    torch.testing.assert_close(A[inside], given.A[inside], atol=1e-5, rtol=1e-4)
+    sigma = factorize(A).sigma
+    assert sigma.min() > 0.05 - 1e-5
+    assert sigma.max() < 0.9 + 1e-5
+
+
+@pytest.mark.parametrize("matrices", ["sigmoid", "clamp"])
+def test_sigma_stays_in_range_under_any_step(matrices) -> None:
+    embedding = FractalEmbedding(start(), matrices, (0.1, 0.8))
+    optimizer = torch.optim.SGD(embedding.parameters(), lr=1e3)
+    for _ in range(5):
+        optimizer.zero_grad()
+        embedding().A.square().sum().neg().backward()
+        optimizer.step()
+        embedding.constrain_()
+        sigma = factorize(embedding().A.detach()).sigma
+        assert sigma.min() >= 0.1 - 1e-5
+        assert sigma.max() <= 0.8 + 1e-5
+
+
+def test_clamped_sigma_can_leave_its_bound_again() -> None:
+    embedding = FractalEmbedding(start(), "clamp", (0.0, 1.0))
+    with torch.no_grad():
+        embedding.matrices.scale += 5
+    embedding.constrain_()
+    embedding().A.square().sum().backward()
+    assert (embedding.matrices.scale.grad > 0).all()
+
+
+def test_perturbation_moves_every_parameter_and_comes_again() -> None:
+    first, second, still = (FractalEmbedding(start(), "sigmoid") for _ in range(3))
+    for embedding in (first, second):
+        embedding.perturb_(0.1, torch.Generator().manual_seed(4))
+    for one, two, zero in zip(first.parameters(), second.parameters(), still.parameters(), strict=True):
+        assert one.equal(two)
+        assert 0.05 < (one - zero).std() < 0.15
+
+
+def test_perturbation_keeps_clamped_sigma_in_range() -> None:
+    embedding = FractalEmbedding(start(), "clamp", (0.0, 1.0))
+    embedding.perturb_(3.0)
+    assert embedding.matrices.scale.min() >= 0
+    assert embedding.matrices.scale.max() <= 1
+
+
+def test_generator_draws_grey_images_of_each_fractal() -> None:
+    generator = FractalGenerator(FractalEmbedding(start()), image_size=20, num_points=100)
+    fractals = torch.tensor([5, 0, 5])
+    images = generator(fractals, generator.draw_sequences(fractals))
+    assert images.shape == (3, 1, 20, 20)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert (images[0] - images[2]).abs().mean() < (images[0] - images[1]).abs().mean()
+
+
+def test_only_the_fractals_that_are_drawn_get_a_gradient() -> None:
+    generator = FractalGenerator(FractalEmbedding(start()), num_points=50)
+    fractals = torch.tensor([1, 3])
+    generator(fractals, generator.draw_sequences(fractals)).sum().backward()
+    moved = generator.embedding.b.grad.abs().flatten(1).sum(1) > 0
+    assert moved.tolist() == [False, True, False, True, False, False]
+
+
+@pytest.mark.parametrize("bounds", [(-0.1, 0.5), (0.5, 0.5), (0.9, 0.1)])
+def test_impossible_range_is_refused(bounds) -> None:
+    with pytest.raises(ValueError, match="sigma_range"):
+        FractalEmbedding(start(), "sigmoid", bounds)
+
+
+def test_unknown_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="sigmoid, clamp or raw"):
+        FractalEmbedding(start(), "linear")  # type: ignore[arg-type]
