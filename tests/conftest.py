@@ -1,6 +1,7 @@
 """What tests share: tiny data in the sources' own formats, and a command line to call in-process."""
 
 import gzip
+import logging
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,14 @@ TINY = [
 @pytest.fixture(autouse=True)
 def _one_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What the package tells its user."""
+    monkeypatch.setattr(logging.getLogger("fractalgan"), "propagate", True)
+    caplog.set_level(logging.INFO, "fractalgan")
+    return caplog
 
 
 @pytest.fixture

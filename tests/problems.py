@@ -21,7 +21,13 @@ def random_systems(num_fractals: int, num_transforms: int, seed: int = 0) -> Tra
 
 
 def by_hand(
-    transforms: Transforms, fractal: int, sequence: list[int], start: Tensor, size: int, window: float, tau: float
+    transforms: Transforms,
+    fractal: int,
+    sequence: list[int],
+    start: Tensor,
+    size: int,
+    window: float,
+    tau: float,
 ) -> list[list[float]]:
     """One image by loops over Python floats."""
     image = [[0.0] * size for _ in range(size)]

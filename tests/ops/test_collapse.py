@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fractalgan.ops import anderson_farrell, collapse
 from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import anderson_farrell, collapse
 
 SIZE = (32, 32)
 
@@ -54,7 +54,9 @@ def test_a_few_strays_do_not_hide_a_collapse(collapsed: str) -> None:
 
 
 def test_random_fractals_have_not_collapsed() -> None:
-    generator = FractalGenerator(FractalEmbedding(anderson_farrell(100, 10, torch.Generator().manual_seed(0))))
+    generator = FractalGenerator(
+        FractalEmbedding(anderson_farrell(100, 10, torch.Generator().manual_seed(0)))
+    )
     fractals = torch.arange(100)
     points = generator.points(fractals, generator.draw_sequences(fractals))
     assert collapse(points, SIZE).any.sum() <= 2

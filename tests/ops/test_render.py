@@ -31,7 +31,9 @@ def test_single_map_draws_its_fixed_point() -> None:
     b = v - A[0, 0] @ v
     torch.testing.assert_close(fixed_point(A[0, 0], b), v)
     z = torch.zeros(1, 10, dtype=torch.long)
-    image = render(Transforms(A, b.expand(1, 1, 2)), torch.tensor([0]), z, size=(5, 5), window=1.0, tau=0.1)[0]
+    image = render(Transforms(A, b.expand(1, 1, 2)), torch.tensor([0]), z, size=(5, 5), window=1.0, tau=0.1)[
+        0
+    ]
     # (0.5, -0.5) in [-1, 1]^2 is pixel (3, 1) of 0..4; ten bumps on it are clamped to 1
     assert image.argmax() == 3 * 5 + 1
     assert image[3, 1] == 1
