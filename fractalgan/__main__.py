@@ -26,8 +26,8 @@ options that are used most
   --print_config               print all options as YAML, and stop
 
   python -m fractalgan fit --help                                        every option of a verb
-  python -m fractalgan fit --model.help fractalgan.tasks.FractalGAN      every option of the model
-  python -m fractalgan fit --data.help fractalgan.data.ImageData         every option of the data
+  python -m fractalgan fit --model.help fractalgan.FractalGAN            every option of the model
+  python -m fractalgan fit --data.help fractalgan.ImageData         every option of the data
 
 examples
   python -m fractalgan fit

@@ -1,5 +1,6 @@
 """The command line: Lightning's verbs on our tasks and data, one folder a run."""
 
+import argparse
 import json
 import logging
 import os
@@ -51,6 +52,7 @@ QUIET = (
     "The '.*_dataloader' does not have many workers",
     "LightningCLI's args parameter is intended to run from within Python",
     "Checkpoint directory .* exists and is not empty",  # a run that is gone on with
+    "The dirpath has changed from",  # a run that branches off
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
@@ -70,7 +72,7 @@ def run(arguments: list[str]) -> int:
             trainer_defaults=TRAINER_DEFAULTS,
             parser_kwargs={verb: {"exit_on_error": False} for verb in LightningCLI.subcommands()}
             | {"exit_on_error": False, "prog": "fractalgan"},
-            args=arguments,
+            args=with_config_of_run(arguments),
         )
     except KeyboardInterrupt:
         print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
@@ -84,12 +86,38 @@ def run(arguments: list[str]) -> int:
     return EXIT_STATUS[cli.stop.signal_name] if cli.stop.signal_name else 0
 
 
+def with_config_of_run(arguments: list[str]) -> list[str]:
+    """The command line with the config.yaml of the run that ``--ckpt_path`` lies in, if no other is given.
+
+    So a run is gone on with, or judged, by its own options and on its own data; those on the command
+    line come on top. "last" and "best" are of ``--run``, else of the run that has saved last.
+    """
+    scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for option in ("--ckpt_path", "--run", "--config"):
+        scan.add_argument(option)
+    scan.add_argument("-c", dest="config")
+    given, _ = scan.parse_known_args(arguments)
+    if not given.ckpt_path or given.config:
+        return arguments
+    folder: RunFolder | None
+    if given.ckpt_path not in ("last", "best"):
+        folder = RunFolder.of_checkpoint(Path(given.ckpt_path))
+    elif given.run:
+        folder = RunFolder(Path(given.run))
+    else:
+        folder = RunFolder.newest()
+        path = folder.last if given.ckpt_path == "last" else folder.best
+        arguments = [*arguments, "--ckpt_path", str(path)]
+    if folder is None or not folder.config.is_file():
+        return arguments
+    return [arguments[0], "--config", str(folder.config), *arguments[1:]]
+
+
 def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
     log.handlers = [handler]
     log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
-    log.propagate = False
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in QUIET:
@@ -102,7 +130,9 @@ class SaveRunConfig(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         path = Path(self.config_filename)
         if trainer.is_global_zero and not path.exists():
-            path.write_text(self.parser.dump(self.config, skip_none=False))
+            elsewhere = self.config.clone()
+            elsewhere.run = elsewhere.ckpt_path = None  # so that the file makes the run again, beside it
+            path.write_text(self.parser.dump(elsewhere, skip_none=False))
 
 
 class FractalCLI(LightningCLI):
@@ -120,8 +150,8 @@ class FractalCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.set_defaults(
             {
-                "model": {"class_path": "fractalgan.tasks.FractalGAN"},
-                "data": {"class_path": "fractalgan.data.ImageData"},
+                "model": {"class_path": "fractalgan.FractalGAN"},
+                "data": {"class_path": "fractalgan.ImageData"},
             }
         )
         parser.link_arguments("data.init_args.size", "model.init_args.image_size")
@@ -148,11 +178,22 @@ class FractalCLI(LightningCLI):
         options.ckpt_path = str(path)
         self.checkpoint_step = checkpoint["global_step"]
         given = options.model.init_args.clone()
+        self._follow_checkpoint(checkpoint["hyper_parameters"])
         super()._parse_ckpt_path()
         taken = self.config[self.config.subcommand].model.init_args
         for name, value in vars(given).items():
             if taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
+
+    def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
+        """Options that the model's are linked to must agree with the checkpoint, too."""
+        options = self.config[self.config.subcommand]
+        for option, parameter in {"seed_everything": "seed", "data.init_args.size": "image_size"}.items():
+            if parameter in parameters and options.get(option) not in (None, parameters[parameter]):
+                value = parameters[parameter]
+                name = option.replace("init_args.", "")
+                log.info("%s is %s, from the checkpoint (not %s)", name, value, options[option])
+                options[option] = value
 
     def _checkpoint_path(self, given: str, run: str | None) -> Path:
         """The file that ``--ckpt_path`` means: a path, or "last" or "best" of a run."""
@@ -191,10 +232,10 @@ class FractalCLI(LightningCLI):
             logger = self._loggers(options)
         try:
             return super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
-        except Exception:
+        except (ValueError, ImportError) as error:  # an accelerator that is not there, and the like
             if self._writes(options):
                 self.folder.discard_if_empty()
-            raise
+            raise InputError(f"trainer: {error}") from error
 
     def _writes(self, options: Any) -> bool:
         """Whether this run has a folder to write to."""
@@ -300,7 +341,7 @@ class FractalCLI(LightningCLI):
             data=getattr(self.datamodule, "source", type(self.datamodule).__name__),
             seed=self.config[self.subcommand].seed_everything,
             step=trainer.global_step,
-            max_steps=trainer.max_steps,
+            max_steps=self.config[self.subcommand].trainer.max_steps,
             finished=self.stop.signal_name is None,
             seconds=round(seconds, 1),
             monitor=self.model.monitor,
@@ -314,7 +355,7 @@ class FractalCLI(LightningCLI):
                 "watch": f"tensorboard.main --logdir {self.folder.path.parent}",
             }
             if summary.finished
-            else {"go on": f"fractalgan fit --config {self.folder.config} --ckpt_path {self.folder.last}"}
+            else {"go on": f"fractalgan fit --ckpt_path {self.folder.last}"}
         )
         print("\n".join([*summary.lines(self.folder), *next_commands(**follow)]))
 

@@ -65,12 +65,12 @@ class RunFolder:
             return cls(path)
 
     @classmethod
-    def newest(cls, stem: str) -> "RunFolder":
-        """The runs/<stem>-<n> with the largest n. Raises InputError where there is none."""
-        numbered = _numbered(stem)
-        if not numbered:
-            raise InputError(f"no run {RUNS / stem}-1 to go on with: give its folder as --run")
-        return cls(max(numbered)[1])
+    def newest(cls, stem: str | None = None) -> "RunFolder":
+        """The run in runs/ (of the name <stem>-<n>, if given) that has saved last; InputError for none."""
+        saved = [folder for _, path in _numbered(stem) if (folder := cls(path)).last.is_file()]
+        if not saved:
+            raise InputError(f"no run in {RUNS}/ to go on with: give its folder as --run")
+        return max(saved, key=lambda folder: folder.last.stat().st_mtime)
 
     @classmethod
     def of_checkpoint(cls, path: Path) -> "RunFolder | None":
@@ -79,8 +79,7 @@ class RunFolder:
         return folder if path.parent.name == folder.checkpoints.name else None
 
 
-def _numbered(stem: str) -> list[tuple[int, Path]]:
-    matches = (
-        (re.fullmatch(re.escape(stem) + r"-(\d+)", path.name), path) for path in RUNS.glob(f"{stem}-*")
-    )
+def _numbered(stem: str | None) -> list[tuple[int, Path]]:
+    name = r".+" if stem is None else re.escape(stem)
+    matches = ((re.fullmatch(name + r"-(\d+)", path.name), path) for path in RUNS.glob("*-*"))
     return [(int(match[1]), path) for match, path in matches if match and path.is_dir()]

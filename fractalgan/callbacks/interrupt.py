@@ -1,12 +1,14 @@
 """Ctrl-C and SIGTERM: finish the batch, save, and stop."""
 
+import logging
 import signal
 import threading
 from types import FrameType
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.utilities import rank_zero_info
+
+log = logging.getLogger(__name__)
 
 
 class GracefulStop(Callback):
@@ -27,13 +29,13 @@ class GracefulStop(Callback):
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal_name = signal.Signals(number).name
         self._restore()
-        rank_zero_info(f"{self.signal_name}: stopping after this batch; once more stops at once")
+        log.info("%s: stopping after this batch; once more stops at once", self.signal_name)
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         # one process may be told and not the others: they stop together
-        stop = trainer.strategy.reduce_boolean_decision(self.signal_name is not None, all=False)
-        if stop:
-            trainer.should_stop = True
+        if trainer.strategy.reduce_boolean_decision(self.signal_name is not None, all=False):
+            # as if this had been the last step: `should_stop` would log a row that is not due
+            trainer.fit_loop.epoch_loop.max_steps = trainer.global_step
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._restore()

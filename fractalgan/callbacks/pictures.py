@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -48,9 +47,8 @@ class Pictures(Callback):
         if not (before.exists() and real.exists()):
             return  # resumed in another folder
         after = to_pil_image(_gallery(pl_module))
-        side_by_side([Image.open(before), after, Image.open(real)]).save(
-            self.folder / "before_after_real.png"
-        )
+        row = side_by_side([_read(before), after, _read(real)])
+        row.save(self.folder / "before_after_real.png")
 
     def _show(self, trainer: Trainer, name: str, picture: Tensor) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +74,7 @@ def grid(images: Tensor) -> Tensor:
     return picture.clamp(0, 1)
 
 
-def side_by_side(pictures: list[Any]) -> Image.Image:
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     """PIL pictures in one row, with a white gap between."""
     gap = 16
     width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
@@ -86,3 +84,8 @@ def side_by_side(pictures: list[Any]) -> Image.Image:
         row.paste(picture, (left, 0))
         left += picture.width + gap
     return row
+
+
+def _read(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        return opened.convert("RGB")

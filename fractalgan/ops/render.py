@@ -20,7 +20,8 @@ def render(
     """Draw image i as fractal ``fractals[i]`` along ``sequences[i]``: Eqs. 3 and 8, then min(I, 1).
 
     ``window`` is the half side, in the plane's units, of the square that is drawn; ``tau`` is in
-    pixels squared; ``start`` is v(0), by default :func:`start_points`. The gradient reaches A and b through every point inside the window's reach.
+    pixels squared; ``start`` is v(0), by default :func:`start_points`. The gradient reaches A and b
+    through every point that a pixel can see.
     Raises ValueError for shapes that do not fit, an empty image, or a window or tau not above 0.
     """
     _check(transforms, fractals, sequences, size, window, tau)

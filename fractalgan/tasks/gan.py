@@ -72,6 +72,7 @@ class FractalGAN(LightningModule):
     """
 
     monitor = "val/frechet_pixels"  # the lowest is the best checkpoint
+    last_r1: Tensor
 
     def __init__(
         self,
@@ -132,6 +133,8 @@ class FractalGAN(LightningModule):
         )
         self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
+        # R1 comes at intervals, rows of metrics at others: kept, so that a resumed run logs the same
+        self.register_buffer("last_r1", torch.zeros(()))
         self.frechet = FrechetInceptionDistance(feature=CoarsePixels(), normalize=True)
 
     def configure_optimizers(self) -> list[Optimizer]:
@@ -178,10 +181,11 @@ class FractalGAN(LightningModule):
         if gamma > 0 and step % interval == 0:
             r1 = r1_penalty(self.discriminator, real)
             penalised = loss + gamma / 2 * interval * r1  # as much as a penalty at every step
-            self.log("train/r1", r1)
+            self.last_r1.copy_(r1.detach())
         _do_not_count(optimizer)
         self._descend(optimizer, penalised, "discriminator")
         self.log("train/discriminator_loss", loss, prog_bar=True)
+        self.log("train/r1", self.last_r1)
 
     def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor) -> None:
         self.discriminator.requires_grad_(False)

@@ -50,7 +50,7 @@ def test_sierpinski_triangle_has_its_hole() -> None:
     assert image[:30].max() < 1e-3
 
 
-def test_gradient_of_the_whole_path_from_S_to_image() -> None:
+def test_gradient_of_the_whole_path_from_s_to_image() -> None:
     """S = (theta, phi, sigma, b) through the rotation-scaling-flip form to pixels."""
     fractals = torch.tensor([0, 1, 0])
     flip = torch.tensor([1.0, -1.0], dtype=torch.float64).expand(2, 3, 2)

@@ -1,0 +1,336 @@
+"""The command line in-process: runs, their folders, resuming, bad input."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fractalgan.tasks import FractalGAN
+from tests.conftest import TINY
+
+Call = Callable[..., int]
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def rows(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_fit_leaves_the_whole_folder(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("fit", *TINY) == 0
+    folder = Path("runs/gan-digits-1")
+    for name in [
+        "config.yaml",
+        "metrics.jsonl",
+        "summary.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    ]:
+        assert (folder / name).is_file(), name
+    assert list(folder.glob("events.out.tfevents.*"))
+    pictures = {path.name: read_pixels(path).shape[1::-1] for path in (folder / "figures").iterdir()}
+    grid = (2 + 4 * 34, 36)  # 4 images of 32 x 32, 2 pixels between
+    assert pictures["fractals_000000.png"] == pictures["fractals_000006.png"] == grid
+    assert {"real.png", "fractals_000003.png", "before_after_real.png"} <= pictures.keys()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["finished"]
+    assert summary["step"] == 6
+    assert summary["best"] == pytest.approx(min(r["val/frechet_pixels"] for r in rows(folder) if len(r) > 7))
+    out = capsys.readouterr().out
+    assert "run folder: runs/gan-digits-1" in out
+    assert "-m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt" in out
+
+
+def test_metrics_and_events_count_batches(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    folder = Path("runs/gan-digits-1")
+    assert [row["step"] for row in rows(folder)] == [2, 3, 4, 6, 6]
+    events = EventAccumulator(str(folder)).Reload()
+    assert [e.step for e in events.Scalars("train/generator_loss")] == [2, 4, 6]
+    assert [e.step for e in events.Scalars("val/collapsed")] == [3, 6]
+    assert {"images/fractals", "images/real"} <= set(events.Tags()["images"])
+    assert [e.step for e in events.Images("images/fractals")] == [0, 3, 6]
+
+
+def test_second_run_gets_a_folder_of_its_own(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    before = content(Path("runs"))
+    assert call("fit", *TINY, "--seed_everything=1") == 0
+    after = content(Path("runs"))
+    assert all(after[path] == data for path, data in before.items())
+    first, second = (weights(Path(f"runs/gan-digits-{n}/checkpoints/last.ckpt")) for n in (1, 2))
+    assert not first["generator.embedding.b"].equal(second["generator.embedding.b"])
+
+
+def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    assert call("fit", "--config", "runs/gan-digits-1/config.yaml") == 0
+    first, second = (weights(Path(f"runs/gan-digits-{n}/checkpoints/last.ckpt")) for n in (1, 2))
+    assert all(first[name].equal(second[name]) for name in first)
+    assert rows(Path("runs/gan-digits-1")) == rows(Path("runs/gan-digits-2"))
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_was_stopped_goes_on_as_if_it_had_not(
+    call: Call,
+    stop_after: int,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Same weights to the bit, same rows, no gap and no double one, wherever the signal comes."""
+    assert call("fit", *TINY, "--run=runs/whole") == 0
+
+    step = FractalGAN.training_step
+
+    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
+        if self.global_step == stop_after - 1:
+            signal.raise_signal(number)
+        step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FractalGAN, "training_step", interrupted)
+        capsys.readouterr()
+        assert call("fit", *TINY, "--run=runs/halves") == 128 + number
+    said = capsys.readouterr().out
+    assert f"stopped at step {stop_after}" in said
+    assert "fit --ckpt_path runs/halves/checkpoints/last.ckpt" in said
+    assert torch.load("runs/halves/checkpoints/last.ckpt", weights_only=True)["global_step"] == stop_after
+    config = Path("runs/halves/config.yaml").read_bytes()
+
+    assert call("fit", "--ckpt_path=runs/halves/checkpoints/last.ckpt") == 0
+    assert rows(Path("runs/halves")) == rows(Path("runs/whole"))
+    whole, halves = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("whole", "halves"))
+    assert all(whole[name].equal(halves[name]) for name in whole)
+    assert Path("runs/halves/config.yaml").read_bytes() == config
+    events = EventAccumulator("runs/halves").Reload()
+    assert [e.step for e in events.Scalars("train/generator_loss")] == [2, 4, 6]
+    assert [e.step for e in events.Scalars("val/collapsed")] == [3, 6]
+
+
+def test_run_that_died_goes_on_from_its_last_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at step 5, after the checkpoint of step 3: the row of step 4 is not there twice."""
+    assert call("fit", *TINY, "--run=runs/whole") == 0
+    step = FractalGAN.training_step
+
+    def dying(self: FractalGAN, batch, batch_idx: int) -> None:
+        if self.global_step == 5:
+            raise SystemExit(9)  # nothing of Lightning's or ours gets to save
+        step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FractalGAN, "training_step", dying)
+        with pytest.raises(SystemExit):
+            call("fit", *TINY, "--run=runs/died")
+    with Path("runs/died/metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "tra')
+    assert call("fit", *TINY, "--run=runs/died", "--ckpt_path=last") == 0
+    assert rows(Path("runs/died")) == rows(Path("runs/whole"))
+    whole, died = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
+    assert all(whole[name].equal(died[name]) for name in whole)
+
+
+def test_finished_run_can_be_made_longer(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    assert call("fit", *TINY, "--ckpt_path=last", "--trainer.max_steps=9") == 0
+    assert [row["step"] for row in rows(Path("runs/gan-digits-1"))] == [2, 3, 4, 6, 6, 8, 9]
+    assert not Path("runs/gan-digits-2").exists()
+
+
+def test_going_on_from_an_earlier_checkpoint_leaves_what_came_after(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    before = content(Path("runs/gan-digits-1"))
+    best = Path("runs/gan-digits-1/checkpoints/best.ckpt")
+    best.with_name("early.ckpt").write_bytes(best.read_bytes())
+    before = content(Path("runs/gan-digits-1"))
+    assert call("fit", *TINY, "--trainer.max_steps=9", f"--ckpt_path={best.with_name('early.ckpt')}") == 0
+    assert content(Path("runs/gan-digits-1")) == before
+    assert Path("runs/gan-digits-2/checkpoints/last.ckpt").is_file()
+
+
+def test_hyper_parameters_that_give_way_to_the_checkpoint_are_named(
+    call: Call, said: pytest.LogCaptureFixture
+) -> None:
+    assert call("fit", *TINY) == 0
+    options = [*TINY, "--ckpt_path=last", "--trainer.max_steps=7", "--model.num_fractals=9"]
+    assert call("fit", *options) == 0
+    assert "model.num_fractals is 4, from the checkpoint (not 9)" in said.text
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_checkpoint_is_judged(call: Call, verb: str) -> None:
+    assert call("fit", *TINY) == 0
+    before = content(Path("runs"))
+    for _ in range(2):
+        assert call(verb, "--ckpt_path=last") == 0
+    first, second = Path("runs/gan-digits-1/evaluations.jsonl").read_text().splitlines()
+    assert first == second
+    row = json.loads(first)
+    assert row["step"] == 6
+    if verb == "validate":
+        assert row["val/frechet_pixels"] == rows(Path("runs/gan-digits-1"))[-1]["val/frechet_pixels"]
+    assert all(Path(path).read_bytes() == data for path, data in before.items())
+
+
+def test_predicted_images_are_a_data_set(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    predict = [
+        "predict",
+        "--trainer.accelerator=cpu",
+        "--trainer.limit_predict_batches=5",
+        "--ckpt_path=best",
+    ]
+    assert call(*predict) == 0
+    folder = Path("runs/gan-digits-1/predictions")
+    assert len(list(folder.glob("*/*.png"))) == 4 * 5
+    images = np.stack([read_pixels(path) for path in sorted(folder.glob("001/*.png"))])
+    assert images.shape == (5, 16, 16)
+    assert images.max() > 100
+    assert len({image.tobytes() for image in images}) == 5
+    assert call(*predict) == 1  # they are not written over
+    assert call("fit", *TINY, "--data.name=folder", f"--data.root={folder}") == 0
+    assert Path("runs/gan-predictions-1/summary.json").is_file()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_runs(
+    call: Call, config: Path, mnist_like: Callable[[str], Path], image_folder: Path
+) -> None:
+    root = {
+        "gan_mnist": lambda: mnist_like("MNIST"),
+        "gan_kmnist": lambda: mnist_like("KMNIST"),
+        "gan_fashion_mnist": lambda: mnist_like("FashionMNIST"),
+        "gan_folder": lambda: image_folder,
+    }.get(config.stem, lambda: "data")()
+    options = [*TINY, f"--data.root={root}"]
+    assert call("fit", "--config", str(config), *options) == 0
+    assert len(list(Path("runs").glob("gan-*-1/summary.json"))) == 1
+
+
+def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*arguments: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            call("fit", *arguments, "--print_config")
+        return capsys.readouterr().out
+
+    config = str(next(path for path in CONFIGS if path.stem == "gan_digits"))
+    assert printed("--config", config) == printed()
+
+
+def test_fast_dev_run_writes_nothing(call: Call) -> None:
+    assert call("fit", *TINY, "--trainer.fast_dev_run=true") == 0
+    assert not Path("runs").exists()
+
+
+def test_run_that_diverges_keeps_its_last_good_checkpoint(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = FractalGAN.training_step
+
+    def poisoned(self: FractalGAN, batch, batch_idx: int) -> None:
+        if self.global_step == 4:
+            with torch.no_grad():
+                self.discriminator.head.bias.fill_(float("nan"))
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FractalGAN, "training_step", poisoned)
+    assert call("fit", *TINY) == 1
+    last = Path("runs/gan-digits-1/checkpoints/last.ckpt")
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "discriminator's loss is not finite at step 5" in error
+    assert f"last good checkpoint is {last}" in error
+    assert all(value.isfinite().all() for value in weights(last).values())
+    assert torch.load(last, weights_only=True)["global_step"] == 3
+
+
+BAD = {
+    "unknown data set": (["--data.name=imagenet"], "expected one of 'digits', 'MNIST'"),
+    "unknown option": (["--model.nonsense=1"], "nonsense"),
+    "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: Expected a int"),
+    "no fractals": (["--model.num_fractals=0"], "num_fractals: want 1 or more, got 0"),
+    "no transforms": (["--model.num_transforms=0"], "num_transforms: want 1 or more"),
+    "no points": (["--model.num_points=-1"], "num_points: want 1 or more"),
+    "no steps": (["--trainer.max_steps=0"], "trainer.max_steps: want 1 or more"),
+    "endless": (["--trainer.max_steps=-1"], "give --trainer.max_steps"),
+    "no size": (["--data.size=0"], "16 pixels or more"),
+    "no batch": (["--data.batch_size=0"], "batch_size: want 1 or more"),
+    "missing config": (["--config=none.yaml"], "none.yaml"),
+    "missing folder": (["--data.name=folder", "--data.root=none"], "no folder none"),
+    "empty folder": (["--data.name=folder", "--data.root=empty"], "no images in empty"),
+    "no image": (["--data.name=folder", "--data.root=mixed"], "notes.txt cannot be read as an image"),
+    "missing checkpoint": (["--ckpt_path=none.ckpt"], "no checkpoint none.ckpt"),
+    "no run to go on with": (["--ckpt_path=last"], "no run in runs/ to go on with"),
+    "truncated checkpoint": (["--ckpt_path=cut.ckpt"], "cut.ckpt is damaged"),
+    "empty checkpoint": (["--ckpt_path=empty.ckpt"], "empty.ckpt is damaged"),
+    "a stranger's checkpoint": (["--ckpt_path=stranger.ckpt"], "no checkpoint of a fractalgan run"),
+    "another task's checkpoint": (["--ckpt_path=other.ckpt"], "a checkpoint of SomeProbe, not of FractalGAN"),
+    "reached its steps": (["--ckpt_path=whole.ckpt"], "is at step 6 already"),
+    "folder of a run": (["--run=taken"], "taken holds a run already"),
+    "no accelerator": (["--trainer.accelerator=abacus"], "abacus"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    from fractalgan.cli import run
+
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run(["fit", *TINY, f"--run={folder}"]) == 0
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_line_and_harms_nothing(
+    case: str, call: Call, whole_checkpoint: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("empty", "mixed", "taken"):
+        (tmp_path / name).mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "mixed" / "a.png")
+    (tmp_path / "mixed" / "notes.txt").write_text("no image")
+    (tmp_path / "taken" / "metrics.jsonl").write_text("{}")
+    torch.save(whole_checkpoint, "whole.ckpt")
+    Path("cut.ckpt").write_bytes(Path("whole.ckpt").read_bytes()[:-1000])
+    Path("empty.ckpt").write_bytes(b"")
+    torch.save({"weights": torch.zeros(3)}, "stranger.ckpt")
+    torch.save(whole_checkpoint | {"task": "SomeProbe"}, "other.ckpt")
+    before = content(tmp_path)
+    capsys.readouterr()
+
+    options, message = BAD[case]
+    assert call("fit", *TINY, *options) in (1, 2)
+    lines = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in lines if line.startswith("fractalgan: error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert content(tmp_path) == before
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+def test_defect_of_ours_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_, **__) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(FractalGAN, "training_step", broken)
+    with pytest.raises(KeyError, match="ours"):
+        call("fit", *TINY)
