@@ -1,0 +1,22 @@
+import torch
+
+from fractalgan.callbacks.pictures import GAP, grid, side_by_side
+
+
+def test_grid_shows_each_pixel_as_two_by_two_in_order() -> None:
+    images = torch.zeros(12, 1, 4, 4)
+    images[11] = 1  # second row, second column
+    picture = grid(images)
+    assert picture.shape == (3, 2 + 2 * (8 + 2), 2 + 10 * (8 + 2))
+    assert (picture[:, 12:20, 12:20] == 1).all()
+    assert (picture[:, 2:10, 2:10] == 0).all()
+    assert (picture[:, :2] == GAP).all()
+
+
+def test_side_by_side_keeps_the_order() -> None:
+    from PIL import Image
+
+    row = side_by_side([Image.new("RGB", (5, 4), colour) for colour in ("red", "blue")])
+    assert row.size == (5 + 16 + 5, 4)
+    assert row.getpixel((0, 0)) == (255, 0, 0)
+    assert row.getpixel((25, 0)) == (0, 0, 255)

@@ -1,0 +1,57 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from fractalgan.errors import InputError
+from fractalgan.run_folder import RunFolder
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def saved(folder: RunFolder, time: float) -> RunFolder:
+    folder.checkpoints.mkdir()
+    folder.last.touch()
+    os.utime(folder.last, (time, time))
+    return folder
+
+
+def test_numbers_go_on_after_the_largest() -> None:
+    assert str(RunFolder.create_next("gan-digits")) == "runs/gan-digits-1"
+    Path("runs/gan-digits-7").mkdir()
+    Path("runs/gan-digits-more-9").mkdir()
+    assert str(RunFolder.create_next("gan-digits")) == "runs/gan-digits-8"
+
+
+def test_newest_is_the_run_that_saved_last() -> None:
+    digits = saved(RunFolder.create_next("gan-digits"), 2000)
+    fashion = saved(RunFolder.create_next("gan-fashionmnist"), 1000)
+    RunFolder.create_next("gan-digits")  # has not saved yet
+    assert RunFolder.newest().path == digits.path
+    assert RunFolder.newest("gan-fashionmnist").path == fashion.path
+    with pytest.raises(InputError, match="no run in runs/"):
+        RunFolder.newest("gan-mnist")
+
+
+def test_folder_that_holds_something_is_refused() -> None:
+    Path("mine").mkdir()
+    RunFolder.create(Path("mine"))
+    Path("mine/notes").write_text("")
+    with pytest.raises(InputError, match="mine holds a run already"):
+        RunFolder.create(Path("mine"))
+
+
+def test_folder_that_cannot_be_made_is_explained() -> None:
+    Path("file").write_text("")
+    with pytest.raises(InputError, match="cannot make the run folder file/run"):
+        RunFolder.create(Path("file/run"))
+
+
+def test_run_of_a_checkpoint() -> None:
+    folder = RunFolder.of_checkpoint(Path("runs/a-1/checkpoints/best.ckpt"))
+    assert folder is not None
+    assert folder.path == Path("runs/a-1")
+    assert RunFolder.of_checkpoint(Path("downloads/best.ckpt")) is None
