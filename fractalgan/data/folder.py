@@ -1,0 +1,99 @@
+"""The user's own images: one sub-folder a class, or a flat folder without labels."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from rich.progress import track
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
+
+from fractalgan.data.image_set import ImageSet, Source
+from fractalgan.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def load_folder(root: Path, size: int) -> Source:
+    """All images below ``root``, grey and resized to ``size``, in the order of their names.
+
+    Sub-folders are the classes; a folder without any is read as images without labels. Hidden files
+    are passed over. Raises InputError where the folder is missing or empty, where images lie beside
+    class folders, and for the first file that cannot be read as an image.
+    """
+    if not root.is_dir():
+        raise InputError(f"no folder {root}: give the folder of your images as --data.root")
+    visible = sorted(path for path in root.iterdir() if not _hidden(path))
+    folders = [path for path in visible if path.is_dir()]
+    loose = [path for path in visible if not path.is_dir()]
+    if folders and loose:
+        raise InputError(
+            f"{loose[0]} lies beside class folders such as {folders[0].name}/: put every image into a"
+            " sub-folder named after its class, or all of them into one folder without sub-folders"
+        )
+    files = [(path, -1) for path in loose]
+    for label, folder in enumerate(folders):
+        inside = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path)]
+        if not inside:
+            raise InputError(f"class folder {folder} is empty: put its images there, or remove it")
+        files += [(path, label) for path in inside]
+    if not files:
+        raise InputError(f"no images in {root}: put PNG or JPEG files there, one sub-folder a class")
+    images = torch.stack(_read_all([path for path, _ in files], size))
+    labels = torch.tensor([label for _, label in files])
+    return Source(ImageSet(images, labels), None, [folder.name for folder in folders])
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini")
+
+
+def _read_all(paths: list[Path], size: int) -> list[Tensor]:
+    """Images [1, size, size] uint8; says once how many were resized or converted."""
+    images, sizes, coloured = [], Counter[tuple[int, int]](), 0
+    slow = len(paths) > 2000
+    for path in track(paths, "reading images", transient=True, disable=not slow):
+        grey, colour = _read_grey(path)
+        sizes[grey.shape[-2], grey.shape[-1]] += 1
+        coloured += colour
+        images.append(resize(grey, [size, size], InterpolationMode.BICUBIC, antialias=True))
+    if len(sizes) > 1:
+        smallest, largest = min(sizes), max(sizes)
+        log.info(
+            "%d images of %d sizes, from %d x %d to %d x %d pixels: all resized to %d x %d",
+            *(len(paths), len(sizes), *smallest, *largest, size, size),
+        )
+    if coloured:
+        log.info("%d of %d images are coloured: converted to grey", coloured, len(paths))
+    return images
+
+
+def _read_grey(path: Path) -> tuple[Tensor, bool]:
+    """The image [1, H, W] uint8, and whether it had colours."""
+    try:
+        with Image.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith(("I", "F")):  # 16 bits a pixel; Pillow would cut, not scale them
+                deep = np.asarray(image, dtype=np.float64)
+                image = Image.fromarray((deep / max(deep.max(), 65535) * 255).clip(0).astype(np.uint8))
+            if image.has_transparency_data:  # shown on white, as viewers do
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            colour = _is_coloured(image)
+            pixels = np.array(image.convert("L"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = "no image file" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise InputError(f"{path} cannot be read as an image ({reason}): mend or remove it") from error
+    return torch.from_numpy(pixels).unsqueeze(0), colour
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Whether the channels differ anywhere: many grey images are stored as RGB."""
+    if image.mode in ("1", "L", "LA"):
+        return False
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
+    return bool((red != green).any() or (green != blue).any())

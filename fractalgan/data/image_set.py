@@ -1,0 +1,70 @@
+"""Images in memory: what every source delivers and every loader reads."""
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
+
+UNLABELLED = -1
+
+
+class Threshold(NamedTuple):
+    """What is done to images in [0, 1]: ``invert`` for dark on bright, then ``binarize`` at a level."""
+
+    binarize: float | None
+    invert: bool
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.invert:
+            images = 1 - images
+        return images if self.binarize is None else (images > self.binarize).float()
+
+
+class ImageSet(Dataset[tuple[Tensor, Tensor]]):
+    """Grey images [n, 1, H, W] uint8 with labels [n] int64 (-1 where there are none).
+
+    An item, or a batch of items where a list or tensor of indices is given, is ``(images, labels)``
+    with images as float in [0, 1], after ``prepare``.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        prepare: Threshold | None = None,
+    ) -> None:
+        self.images = images
+        self.prepare = prepare
+        self.labels = torch.full((len(images),), UNLABELLED) if labels is None else labels.long()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int | list[int] | Tensor) -> tuple[Tensor, Tensor]:
+        images = self.images[index].float() / 255
+        return (self.prepare(images) if self.prepare else images), self.labels[index]
+
+    def select(self, indices: Tensor) -> Self:
+        """The images at these indices, as a set of its own."""
+        return type(self)(self.images[indices], self.labels[indices], self.prepare)
+
+    def resized(self, size: int) -> Self:
+        """All images as size x size, bicubic and antialiased."""
+        if self.images.shape[-2:] == (size, size):
+            return self
+        chunks = [
+            resize(chunk, [size, size], InterpolationMode.BICUBIC, antialias=True)
+            for chunk in torch.split(self.images, 10_000)
+        ]
+        return type(self)(torch.cat(chunks), self.labels, self.prepare)
+
+
+class Source(NamedTuple):
+    """A data set as it comes: the training images, the test images if it has them apart, class names."""
+
+    train: ImageSet
+    test: ImageSet | None
+    classes: list[str]  # empty where there are no labels

@@ -1,0 +1,134 @@
+"""Real images for every task: named data sets or the user's own, grey, in [0, 1], of one size."""
+
+import logging
+from pathlib import Path
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from fractalgan.data.image_set import ImageSet, Threshold
+from fractalgan.data.sources import SourceName, check_name, fetch, load
+from fractalgan.data.stream import EndlessBatches
+from fractalgan.errors import InputError, require_at_least
+from fractalgan.randomness import generator_for
+
+log = logging.getLogger(__name__)
+
+Batches = DataLoader[tuple[Tensor, Tensor]]
+
+# The split is the same for every seed of a run: what is kept for testing is never trained on.
+SPLIT_SEED = 2303
+
+
+class ImageData(LightningDataModule):
+    """Batches ``(images [B, 1, size, size] float in [0, 1], labels [B], -1 for none)`` of real images.
+
+    Training batches come in an endless stream: training is counted in steps, not in epochs.
+
+    Args:
+        name: the data set: ``digits`` comes with the install; ``MNIST``, ``FashionMNIST`` and ``KMNIST``
+            are downloaded on first use; ``folder`` is your own images in ``root``.
+        root: where downloads are kept; for ``folder`` the folder of the images itself, with one
+            sub-folder a class, or flat, without labels.
+        size: height and width in pixels; all images are resized to it.
+        batch_size: images a batch (and process).
+        binarize: images become 1 above this level and 0 below; null keeps them grey. Fractals are
+            nearly binary, so the discriminator needs it.
+        invert: for dark drawings on a bright ground; fractals are drawn bright on dark.
+        validation_share: of the training images, kept from training for validation.
+        test_share: of all images, kept for the test, where the source has no test set of its own.
+        seed: of the order of the training batches; follows --seed_everything.
+    """
+
+    def __init__(
+        self,
+        name: SourceName = "digits",
+        root: str = "data",
+        size: int = 32,
+        batch_size: int = 100,
+        binarize: float | None = 0.5,
+        invert: bool = False,
+        validation_share: float = 0.1,
+        test_share: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        check_name(name)
+        require_at_least(1, size=size, batch_size=batch_size)
+        if binarize is not None and not 0 <= binarize < 1:
+            raise InputError(f"binarize: want a level in [0, 1), or null for grey images, got {binarize}")
+        for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
+            if not 0 < share < 0.5:
+                raise InputError(f"{option}: want a share between 0 and 0.5, got {share}")
+        self.source = name
+        self.root = Path(root).expanduser()
+        self.size = size
+        self.batch_size = batch_size
+        self.prepare = Threshold(binarize, invert)
+        self.validation_share = validation_share
+        self.test_share = test_share
+        self.seed = seed
+        self.classes: list[str] = []
+        self.train_images: ImageSet | None = None
+        self.validation_images: ImageSet | None = None
+        self.test_images: ImageSet | None = None
+
+    def prepare_data(self) -> None:
+        fetch(self.source, self.root)
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.train_images is not None:
+            return
+        train, test, self.classes = load(self.source, self.root, self.size)
+        if test is None:
+            train, test = _split(train, self.test_share)
+        train, validation = _split(train, self.validation_share)
+        for images in (train, validation, test):
+            images.prepare = self.prepare
+        self._look(train)
+        self.train_images, self.validation_images, self.test_images = train, validation, test
+
+    def _look(self, images: ImageSet) -> None:
+        """Say what would make the training fail for a reason that is seen at a glance."""
+        sample, _ = images[list(range(min(len(images), 1000)))]
+        share = sample.mean().item()
+        if share > 0.6:
+            log.warning(
+                "the images are mostly bright (mean %.2f), fractals are drawn bright on dark:"
+                " --data.invert %s turns them round",
+                share,
+                str(not self.prepare.invert).lower(),
+            )
+        if share < 0.005:
+            log.warning("the images are nearly black (mean %.3f): is --data.binarize too high?", share)
+
+    def train_dataloader(self) -> Batches:
+        assert self.train_images is not None
+        first, rank, world_size = 0, 0, 1
+        if self.trainer is not None:
+            # on resume the loops are restored by now, with the number of batches that were drawn
+            first = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        stream = EndlessBatches(
+            self.train_images, self.batch_size, seed=self.seed, rank=rank, world_size=world_size, first=first
+        )
+        return DataLoader(stream, batch_size=None)
+
+    def val_dataloader(self) -> Batches:
+        assert self.validation_images is not None
+        return DataLoader(self.validation_images, batch_size=self.batch_size)
+
+    def test_dataloader(self) -> Batches:
+        assert self.test_images is not None
+        return DataLoader(self.test_images, batch_size=self.batch_size)
+
+
+def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
+    """Keep a share of the images, at least two, apart: (the rest, the part)."""
+    if len(images) < 3:
+        raise InputError("too few images to keep two each for validation and test: add some, 5 is the least")
+    order = torch.randperm(len(images), generator=generator_for(SPLIT_SEED))
+    count = max(2, round(share * len(images)))
+    return images.select(order[count:]), images.select(order[:count])
