@@ -292,14 +292,18 @@ class FractalCLI(LightningCLI):
         return [*ours, *(given if isinstance(given, list) else [given])]
 
     def _fit_callbacks(self) -> list[Callback]:
-        checkpoints: list[Callback] = []
-        if self.config_init[self.subcommand].trainer.enable_checkpointing is not False:
+        options = self.config[self.subcommand]
+        callbacks: list[Callback] = [
+            SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
+            StepCount(),
+            self.stop,
+        ]
+        if hasattr(self.model, "gallery"):
+            callbacks.append(Pictures(self.folder.figures))
+        if options.trainer.enable_checkpointing is not False:
             best = best_checkpoint(self.folder.best, self.model.monitor)
-            checkpoints = [best, LastCheckpoint(self.folder.last)]
-        config = SaveRunConfig(
-            self._parser(self.subcommand), self.config[self.subcommand], str(self.folder.config)
-        )
-        return [config, StepCount(), self.stop, Pictures(self.folder.figures), *checkpoints]
+            callbacks += [best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
+        return callbacks
 
     def _predict_callbacks(self) -> list[Callback]:
         target = self.folder.predictions

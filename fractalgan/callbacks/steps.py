@@ -21,4 +21,4 @@ class StepCount(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            pl_module.log("step", float(trainer.global_step))
+            pl_module.log("step", float(trainer.global_step), sync_dist=True)

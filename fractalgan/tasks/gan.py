@@ -188,7 +188,8 @@ class FractalGAN(LightningModule):
         self.log("train/r1", self.last_r1)
 
     def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor) -> None:
-        self.discriminator.requires_grad_(False)
+        # alone, the discriminator's gradients are spared; several processes must find all of them
+        self.discriminator.requires_grad_(self.trainer.world_size > 1)
         loss = self.loss.generator(self.discriminator(fake).squeeze(1))
         self._descend(optimizer, loss, "generator")
         self.generator.embedding.constrain_()
@@ -197,7 +198,9 @@ class FractalGAN(LightningModule):
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor, side: str) -> None:
         """One optimiser step, unless the loss or a gradient is not finite."""
-        optimizer.zero_grad()
+        self.zero_grad()
+        if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, the other side's too
+            loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
         for what, values in {"loss": [loss], "gradient": gradients}.items():
@@ -237,24 +240,26 @@ class FractalGAN(LightningModule):
         fake = self(self._every_fractal_equally(len(real), batch_idx), self._random(batch_idx, VALIDATION))
         real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
         self._log_judgement(stage, real_logits, fake_logits)
-        self.log(f"{stage}/discriminator_loss", self.loss.discriminator(real_logits, fake_logits))
-        self.log(f"{stage}/generator_loss", self.loss.generator(fake_logits))
+        self.log(
+            f"{stage}/discriminator_loss", self.loss.discriminator(real_logits, fake_logits), sync_dist=True
+        )
+        self.log(f"{stage}/generator_loss", self.loss.generator(fake_logits), sync_dist=True)
         self.frechet.update(real, real=True)
         self.frechet.update(fake, real=False)
 
     def _conclude(self, stage: str) -> None:
-        self.log(f"{stage}/frechet_pixels", self.frechet.compute().float())
+        self.log(f"{stage}/frechet_pixels", self.frechet.compute().float(), sync_dist=True)
         self.frechet.reset()
         fractals, sequences = self.fixed_sequences()
         found = collapse(self.generator.points(fractals, sequences), self.generator.size)
-        self.log(f"{stage}/collapsed", found.any.sum().float())
+        self.log(f"{stage}/collapsed", found.any.sum().float(), sync_dist=True)
         for kind in found._fields:
-            self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float())
+            self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float(), sync_dist=True)
 
     def _log_judgement(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
         """The shares of real and of drawn images that the discriminator takes for what they are."""
-        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean())
-        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean())
+        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean(), sync_dist=stage != "train")
+        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean(), sync_dist=stage != "train")
 
     # -- pictures, prediction -------------------------------------------------------------------
 

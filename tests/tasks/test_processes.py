@@ -1,0 +1,50 @@
+"""Two processes on one machine, as a user starts them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import TINY
+
+SCRIPT = """
+import torch
+from pytorch_lightning import Callback, Trainer
+from fractalgan import FractalGAN, ImageData
+
+class Compare(Callback):
+    def on_train_batch_end(self, trainer, model, *_):
+        weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+        first = trainer.strategy.broadcast(weights)
+        assert weights.equal(first), "the ranks have parted"
+        drawn = model.generator.draw_sequences(torch.arange(4), model._random(trainer.global_step, 1))
+        other = trainer.strategy.broadcast(drawn)
+        assert trainer.global_rank == 0 or not drawn.equal(other), "same sequences"
+
+if __name__ == "__main__":
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    Trainer(
+        accelerator="cpu", devices=2, strategy="ddp", max_steps=4, limit_val_batches=0, callbacks=[Compare()],
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    ).fit(model, ImageData(size=16, batch_size=8))
+    print("equal")
+"""
+
+
+def test_ranks_draw_different_sequences_and_keep_equal_parameters(tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("equal") >= 1
+
+
+def test_two_processes_write_one_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fractalgan", "fit", *TINY]
+    command += ["--trainer.devices=2", "--trainer.strategy=ddp"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["gan-digits-1"]
+    lines = (tmp_path / "runs/gan-digits-1/metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6, 6]
+    assert done.stdout.count("run folder:") == 1
