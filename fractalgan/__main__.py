@@ -25,9 +25,9 @@ options that are used most
   --seed_everything N          other random numbers (default 0)
   --print_config               print all options as YAML, and stop
 
-  python -m fractalgan fit --help                                        every option of a verb
-  python -m fractalgan fit --model.help fractalgan.FractalGAN            every option of the model
-  python -m fractalgan fit --data.help fractalgan.ImageData         every option of the data
+  python -m fractalgan fit --model.help fractalgan.FractalGAN   every option of the model
+  python -m fractalgan fit --data.help fractalgan.ImageData     every option of the data
+  python -m fractalgan fit --help-all                           every option, Lightning's Trainer too
 
 examples
   python -m fractalgan fit
@@ -42,12 +42,13 @@ examples
 def main() -> int:
     """Run the command line in ``sys.argv`` and return its exit status."""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if not arguments or {"-h", "--help"} & set(arguments) or arguments[0] == "help":
         print(HELP, end="")
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
         print(f"fractalgan {__version__}")
         return 0
+    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     from fractalgan.cli import run  # torch and Lightning take seconds to import
 
     return run(arguments)

@@ -22,7 +22,7 @@ def start(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_and_version_do_not_import_torch(tmp_path: Path) -> None:
-    for arguments in (["--help"], ["--version"], ["-h"]):
+    for arguments in (["--help"], ["--version"], ["-h"], ["fit", "--help"]):
         code = (
             "import sys; from fractalgan.__main__ import main\n"
             f"sys.argv = ['fractalgan', *{arguments}]; status = main()\n"
@@ -40,6 +40,13 @@ def test_every_verb_of_the_help_exists() -> None:
 
     for verb in LightningCLI.subcommands():
         assert f"\n  {verb} " in HELP
+
+
+def test_every_option_is_listed_on_request(tmp_path: Path) -> None:
+    done = start("fit", "--help-all", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for option in ("--trainer.max_steps", "--model.help", "--data.help", "--ckpt_path", "--run"):
+        assert option in done.stdout
 
 
 def test_no_arguments_print_the_help_and_fail(tmp_path: Path) -> None:
