@@ -10,8 +10,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from fractalgan import __version__
@@ -43,6 +45,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 25,
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
+    "enable_autolog_hparams": False,  # they are in config.yaml
 }
 
 EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}  # what shells expect of a program that was stopped so
@@ -83,7 +86,7 @@ def run(arguments: list[str]) -> int:
             raise
         print(f"fractalgan: error: {mendable}", file=sys.stderr)
         return 2 if isinstance(error, ArgumentError) else 1
-    return EXIT_STATUS[cli.stop.signal_name] if cli.stop.signal_name else 0
+    return cli.exit_status
 
 
 def with_config_of_run(arguments: list[str]) -> list[str]:
@@ -113,8 +116,15 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
     return [arguments[0], "--config", str(folder.config), *arguments[1:]]
 
 
+class _CurrentStderr(logging.Handler):
+    """Writes to what stderr is now: a progress bar puts itself in its place, to keep its line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 def _set_up_logging() -> None:
-    handler = logging.StreamHandler()
+    handler = _CurrentStderr()
     handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
     log.handlers = [handler]
     log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
@@ -125,21 +135,32 @@ def _set_up_logging() -> None:
 
 
 class SaveRunConfig(SaveConfigCallback):
-    """Writes the options of ``fit`` to the run folder, once: a resumed run leaves them as they are."""
+    """Writes the options in force to config.yaml; those of before a resumption are kept beside it."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        path = Path(self.config_filename)
+        options = self.config.clone()
+        options.run = options.ckpt_path = None  # so that the file makes the run again, beside it
+        text = self.parser.dump(options, skip_none=False)
+        if path.exists() and path.read_text() != text:
+            path.replace(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"))
+        path.write_text(text)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        path = Path(self.config_filename)
-        if trainer.is_global_zero and not path.exists():
-            elsewhere = self.config.clone()
-            elsewhere.run = elsewhere.ckpt_path = None  # so that the file makes the run again, beside it
-            path.write_text(self.parser.dump(elsewhere, skip_none=False))
+        """Nothing yet: the run may fail to begin."""
 
 
 class FractalCLI(LightningCLI):
     """LightningCLI in subclass mode, with a default task and data set, and a folder for every run."""
 
+    best: ModelCheckpoint | None = None
+
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--seed_everything", type=int, default=0, help="Seed of all random numbers.")
+        parser.add_argument(
+            "--seed_everything", type=int, default=0, help="Seed of all random numbers, 0 or more."
+        )
         parser.add_argument(
             "--run",
             type=str | None,
@@ -158,14 +179,21 @@ class FractalCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.init_args.seed")
         parser.link_arguments("seed_everything", "data.init_args.seed")
 
+    def _set_seed(self) -> None:
+        require_at_least(0, seed_everything=self.config[self.config.subcommand].seed_everything)
+        super()._set_seed()
+
     # -- before the run: what is given, and where it goes ---------------------------------------
 
     def _parse_ckpt_path(self) -> None:
         """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
-        self.stop = GracefulStop()
+        self.stop, self.steps = GracefulStop(), StepCount()
+        self.exit_status = 0
         self.checkpoint_step: int | None = None
         options = self.config[self.config.subcommand]
         if not options.get("ckpt_path"):
+            if self.config.subcommand != "fit":
+                log.warning("no --ckpt_path is given: these are random fractals, not learned ones")
             return
         path = self._checkpoint_path(options.ckpt_path, options.run)
         checkpoint = read_checkpoint(path)
@@ -177,6 +205,7 @@ class FractalCLI(LightningCLI):
             )
         options.ckpt_path = str(path)
         self.checkpoint_step = checkpoint["global_step"]
+        log.info("%s from %s, step %d", self.config.subcommand, path, self.checkpoint_step)
         given = options.model.init_args.clone()
         self._follow_checkpoint(checkpoint["hyper_parameters"])
         super()._parse_ckpt_path()
@@ -216,6 +245,7 @@ class FractalCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With our loggers and callbacks; the run folder is made once all else is known to be right."""
         options = self.config_init[self.subcommand]
+        self._check_trainer(options)
         if self.subcommand == "fit":
             self._check_steps(options)
         if self.subcommand != "predict" and is_rank_zero():
@@ -232,25 +262,42 @@ class FractalCLI(LightningCLI):
             logger = self._loggers(options)
         try:
             return super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
-        except (ValueError, ImportError) as error:  # an accelerator that is not there, and the like
+        except Exception as error:
             if self._writes(options):
                 self.folder.discard_if_empty()
-            raise InputError(f"trainer: {error}") from error
+            if isinstance(error, (ValueError, ImportError)):  # an accelerator that is not there, and the like
+                raise InputError(f"trainer: {error}") from error
+            raise
 
     def _writes(self, options: Any) -> bool:
         """Whether this run has a folder to write to."""
         return self.subcommand in ("fit", "predict") and not options.trainer.fast_dev_run
 
+    def _check_trainer(self, options: Any) -> None:
+        """What Lightning would take and fail with later."""
+        trainer = options.trainer
+        if str(trainer.precision) in ("bf16-true", "16-true", "transformer-engine"):
+            raise InputError(
+                f"trainer.precision: fractals need 32 bits or mixed precision, not {trainer.precision}"
+            )
+        if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+            log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
+            trainer.accelerator = "cpu"
+
     def _check_steps(self, options: Any) -> None:
         trainer = options.trainer
+        if trainer.limit_train_batches not in (None, 1.0):
+            raise InputError("training batches have no end to be cut short: give --trainer.max_steps")
+        if not isinstance(trainer.val_check_interval, int) or trainer.val_check_interval < 1:
+            given = trainer.val_check_interval
+            raise InputError(f"trainer.val_check_interval: want steps, 1 or more, got {given}")
         if trainer.max_steps == -1 and trainer.max_time is None:
             raise InputError(
                 "training counts steps, not epochs: give --trainer.max_steps, or a --trainer.max_time"
             )
         if trainer.max_steps != -1:
             require_at_least(1, **{"trainer.max_steps": trainer.max_steps})
-            if isinstance(trainer.val_check_interval, int):
-                trainer.val_check_interval = min(trainer.val_check_interval, trainer.max_steps)
+            trainer.val_check_interval = min(trainer.val_check_interval, trainer.max_steps)
         if self.checkpoint_step is not None and 0 < trainer.max_steps <= self.checkpoint_step:
             raise InputError(
                 f"{options.ckpt_path} is at step {self.checkpoint_step} already:"
@@ -259,11 +306,11 @@ class FractalCLI(LightningCLI):
 
     def _run_folder(self, options: Any) -> RunFolder:
         """Where this run writes: the folder it goes on with, the one that is named, or the next one."""
-        if not is_rank_zero():  # rank 0 alone makes folders; it tells the processes that it starts
-            return RunFolder(Path(os.environ.get("FRACTALGAN_RUN", os.devnull)))
         home = self._home(options)
-        if home is not None and options.run in (None, str(home)):
+        if home is not None and (not options.run or Path(options.run).resolve() == home.path.resolve()):
             folder = home
+        elif not is_rank_zero():  # rank 0 alone makes folders; it tells the processes that it starts
+            folder = RunFolder(Path(options.run or os.environ.get("FRACTALGAN_RUN", os.devnull)))
         elif options.run:
             folder = RunFolder.create(Path(options.run))
         else:
@@ -280,7 +327,7 @@ class FractalCLI(LightningCLI):
             return None
         path = Path(options.ckpt_path)
         home = RunFolder.of_checkpoint(path)
-        return home if home and (self.subcommand == "predict" or path == home.last) else None
+        return home if home and (self.subcommand == "predict" or path.name == home.last.name) else None
 
     def _loggers(self, options: Any) -> Any:
         given = options.trainer.logger
@@ -295,14 +342,14 @@ class FractalCLI(LightningCLI):
         options = self.config[self.subcommand]
         callbacks: list[Callback] = [
             SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
-            StepCount(),
+            self.steps,
             self.stop,
         ]
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
         if options.trainer.enable_checkpointing is not False:
-            best = best_checkpoint(self.folder.best, self.model.monitor)
-            callbacks += [best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
+            self.best = best_checkpoint(self.folder.best, self.model.monitor)
+            callbacks += [self.best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
         return callbacks
 
     def _predict_callbacks(self) -> list[Callback]:
@@ -322,46 +369,63 @@ class FractalCLI(LightningCLI):
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
         begun = time.monotonic()
+        writes = self._writes(self.config_init[self.subcommand])
         try:
             self.trainer.fit(model, **kwargs)
         except FloatingPointError as error:
-            kept = self.folder.last if self.folder.last.exists() else None
-            advice = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
+            kept = writes and self.folder.last.exists()
+            advice = (
+                f"the last good checkpoint is {self.folder.last}" if kept else "there is no checkpoint yet"
+            )
             raise FloatingPointError(
                 f"{error}: {advice}; lower the learning rates and start again"
             ) from error
-        if self.trainer.is_global_zero and self._writes(self.config_init[self.subcommand]):
+        except SystemExit as stopped:  # Lightning's answer to a second Ctrl-C
+            if not (self.stop.signal_name and writes):
+                raise
+            print("\n".join(["stopped at once", *self._next_commands(finished=False)]))
+            raise SystemExit(EXIT_STATUS[self.stop.signal_name]) from stopped
+        if self.trainer.is_global_zero and writes:
             self._report(time.monotonic() - begun)
 
     def _report(self, seconds: float) -> None:
-        trainer = self.trainer
-        best = next(
-            (c.best_model_score for c in trainer.checkpoint_callbacks if hasattr(c, "best_model_score")), None
-        )
-        metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        """Write the summary, print it, and set the exit status."""
+        trainer, max_steps = self.trainer, self.config[self.subcommand].trainer.max_steps
+        finished = self.stop.signal_name is None or 0 < max_steps <= trainer.global_step
+        best = self.best.best_model_score if self.best else None
         summary = Summary(
             version=__version__,
             task=type(self.model).__name__,
             data=getattr(self.datamodule, "source", type(self.datamodule).__name__),
             seed=self.config[self.subcommand].seed_everything,
             step=trainer.global_step,
-            max_steps=self.config[self.subcommand].trainer.max_steps,
-            finished=self.stop.signal_name is None,
+            max_steps=max_steps,
+            finished=finished,
             seconds=round(seconds, 1),
             monitor=self.model.monitor,
             best=None if best is None else best.item(),
-            metrics=metrics,
+            validated=self.steps.validated,
+            metrics={
+                name: value.item()
+                for name, value in trainer.callback_metrics.items()
+                if name.startswith("val/")
+            },
         )
         summary.write(self.folder)
-        follow = (
-            {
-                "next": f"fractalgan predict --ckpt_path {self.folder.best}",
-                "watch": f"tensorboard.main --logdir {self.folder.path.parent}",
-            }
-            if summary.finished
-            else {"go on": f"fractalgan fit --ckpt_path {self.folder.last}"}
-        )
-        print("\n".join([*summary.lines(self.folder), *next_commands(**follow)]))
+        print("\n".join([*summary.lines(self.folder), *self._next_commands(finished)]))
+        if not finished:
+            self.exit_status = EXIT_STATUS[str(self.stop.signal_name)]
+
+    def _next_commands(self, finished: bool) -> list[str]:
+        """What can be done with what this run has left."""
+        commands: dict[str, str] = {}
+        checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
+        if finished and checkpoints:
+            commands["next"] = f"fractalgan predict --ckpt_path {checkpoints[0]}"
+            commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"
+        elif checkpoints:
+            commands["go on"] = f"fractalgan fit --ckpt_path {checkpoints[-1]}"
+        return next_commands(**commands) if commands else []
 
     def validate(self, model: LightningModule, **kwargs: Any) -> None:
         self._judge(self.trainer.validate(model, **kwargs))
@@ -373,7 +437,7 @@ class FractalCLI(LightningCLI):
         """Append the figures to the run's evaluations.jsonl."""
         path = self.config[self.subcommand].ckpt_path
         folder = RunFolder.of_checkpoint(Path(path)) if path else None
-        if folder and self.trainer.is_global_zero:
+        if folder and results and self.trainer.is_global_zero:
             row = {"verb": self.subcommand, "checkpoint": path, "step": self.checkpoint_step}
             with folder.evaluations.open("a") as file:
                 file.write(json.dumps(row | results[0]) + "\n")

@@ -17,12 +17,10 @@ def explain(error: BaseException) -> str | None:
     """One line for what a user can mend; None for a defect of ours, which should show its traceback."""
     if isinstance(error, ArgumentError):
         return _explain_argument(error)
-    link: BaseException | None = error
-    while link is not None:  # jsonargparse wraps what the constructors of tasks and data raise
-        if isinstance(link, MENDABLE):
-            return " ".join(str(link).split())
-        link = link.__cause__ or link.__context__
-    return None
+    if isinstance(error, MENDABLE):
+        return " ".join(str(error).split())
+    # jsonargparse wraps what the constructors of tasks and data raise
+    return explain(error.__cause__) if isinstance(error.__cause__, (ValueError, InputError)) else None
 
 
 def _explain_argument(error: ArgumentError) -> str:
@@ -32,5 +30,5 @@ def _explain_argument(error: ArgumentError) -> str:
     reason = max(lines, key=lambda line: len(line) - len(line.lstrip(" -"))).strip(" -")
     reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
     reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", reason)
-    reason = re.sub(r"<class '([\w.]+)'>", r"\1", reason)
+    reason = re.sub(r"Expected an? <class '([\w.]+)'>", r"expected \1", reason)
     return f"--{'.'.join(keys)}: {reason}" if keys else reason

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers.logger import (  # type: ignore[attr-defined]
     rank_zero_experiment,
 )
 
-from fractalgan.ranks import is_rank_zero, rank_zero_only
+from fractalgan.ranks import rank_zero_only
 
 
 class JsonLinesLogger(Logger):
@@ -26,8 +26,7 @@ class JsonLinesLogger(Logger):
     def __init__(self, path: Path, resume_step: int | None = None) -> None:
         super().__init__()
         self.path = path
-        if resume_step is not None and is_rank_zero():
-            self._rewind(resume_step)
+        self.resume_step = resume_step
 
     @property
     def name(self) -> str:
@@ -45,6 +44,9 @@ class JsonLinesLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.resume_step is not None:  # not before: the run may yet fail to begin
+            self._rewind(self.resume_step)
+            self.resume_step = None
         row = {"step": step} | {name: value for name, value in metrics.items() if name != "epoch"}
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")

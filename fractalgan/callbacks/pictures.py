@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -31,9 +32,13 @@ class Pictures(Callback):
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self._path("real", 0).exists():
+            batches = iter(trainer.datamodule.val_dataloader())  # type: ignore[attr-defined]
+            real: list[Tensor] = []
+            while sum(map(len, real)) < ROWS * ROWS and (batch := next(batches, None)):
+                real.append(batch[0])
+            self._show(trainer, "real", grid(torch.cat(real)[: ROWS * ROWS]))
         if trainer.global_step == 0:
-            real, _ = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
-            self._show(trainer, "real", grid(real[: ROWS * ROWS]))
             self._show(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only

@@ -6,12 +6,15 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class StepCount(Callback):
-    """Makes every logger's step the number of batches done.
+    """Makes every logger's step the number of batches done, and keeps that of the last validation.
 
     By itself Lightning logs the index of the batch, one less, and counts it apart from ``global_step``:
     after some resumes that count is one ahead, and rows come at other steps than in a run that was
     never stopped.
     """
+
+    def __init__(self) -> None:
+        self.validated: int | None = None  # the step of the last validation
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
@@ -21,4 +24,5 @@ class StepCount(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
+            self.validated = trainer.global_step
             pl_module.log("step", float(trainer.global_step), sync_dist=True)

@@ -17,6 +17,8 @@ from fractalgan.errors import InputError
 
 log = logging.getLogger(__name__)
 
+LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "__MACOSX")
+
 
 def load_folder(root: Path, size: int) -> Source:
     """All images below ``root``, grey and resized to ``size``, in the order of their names.
@@ -27,7 +29,7 @@ def load_folder(root: Path, size: int) -> Source:
     """
     if not root.is_dir():
         raise InputError(f"no folder {root}: give the folder of your images as --data.root")
-    visible = sorted(path for path in root.iterdir() if not _hidden(path))
+    visible = sorted(path for path in root.iterdir() if not _hidden(path, root))
     folders = [path for path in visible if path.is_dir()]
     loose = [path for path in visible if not path.is_dir()]
     if folders and loose:
@@ -37,7 +39,7 @@ def load_folder(root: Path, size: int) -> Source:
         )
     files = [(path, -1) for path in loose]
     for label, folder in enumerate(folders):
-        inside = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path)]
+        inside = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path, folder)]
         if not inside:
             raise InputError(f"class folder {folder} is empty: put its images there, or remove it")
         files += [(path, label) for path in inside]
@@ -48,8 +50,10 @@ def load_folder(root: Path, size: int) -> Source:
     return Source(ImageSet(images, labels), None, [folder.name for folder in folders])
 
 
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini")
+def _hidden(path: Path, root: Path) -> bool:
+    """Whether the path, or a folder on the way to it, is of the kind that systems leave behind."""
+    names = path.relative_to(root).parts
+    return any(name.startswith(".") or name in LEFT_BEHIND for name in names)
 
 
 def _read_all(paths: list[Path], size: int) -> list[Tensor]:
@@ -67,6 +71,8 @@ def _read_all(paths: list[Path], size: int) -> list[Tensor]:
             "%d images of %d sizes, from %d x %d to %d x %d pixels: all resized to %d x %d",
             *(len(paths), len(sizes), *smallest, *largest, size, size),
         )
+    if any(height != width for height, width in sizes):
+        log.info("some images are not square: they are stretched to %d x %d", size, size)
     if coloured:
         log.info("%d of %d images are coloured: converted to grey", coloured, len(paths))
     return images
@@ -77,9 +83,11 @@ def _read_grey(path: Path) -> tuple[Tensor, bool]:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith(("I", "F")):  # 16 bits a pixel; Pillow would cut, not scale them
+            if image.mode.startswith(("I", "F")):  # Pillow would cut them off at 255, not scale them
                 deep = np.asarray(image, dtype=np.float64)
-                image = Image.fromarray((deep / max(deep.max(), 65535) * 255).clip(0).astype(np.uint8))
+                full = next((limit for limit in (1, 255, 65535) if deep.max() <= limit), deep.max())
+                full = max(full, 65535) if image.mode.startswith("I") else full
+                image = Image.fromarray((deep / full * 255).clip(0, 255).astype(np.uint8))
             if image.has_transparency_data:  # shown on white, as viewers do
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

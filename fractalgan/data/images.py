@@ -128,7 +128,7 @@ class ImageData(LightningDataModule):
 def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
     """Keep a share of the images, at least two, apart: (the rest, the part)."""
     if len(images) < 3:
-        raise InputError("too few images to keep two each for validation and test: add some, 5 is the least")
+        raise InputError("too few images: 5 are the least, two each are kept for validation and test")
     order = torch.randperm(len(images), generator=generator_for(SPLIT_SEED))
     count = max(2, round(share * len(images)))
     return images.select(order[count:]), images.select(order[:count])

@@ -9,6 +9,8 @@ from torch.utils.data import IterableDataset
 from fractalgan.data.image_set import ImageSet
 from fractalgan.randomness import generator_for
 
+ORDER = 100  # what these random numbers are for: the last word of their key
+
 
 class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """Batches from shuffled passes over ``images``, one pass after the other, without end.
@@ -55,4 +57,4 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
             batch += 1
 
     def _order(self, number: int) -> Tensor:
-        return torch.randperm(len(self.images), generator=generator_for(self.seed, number))
+        return torch.randperm(len(self.images), generator=generator_for(self.seed, number, ORDER))

@@ -52,7 +52,8 @@ class FractalEmbedding(nn.Module):
 
     def forward(self) -> Transforms:
         """The maps of all fractals: A [J, N, 2, 2] and b [J, N, 2]."""
-        return Transforms(self.matrices(), self.b)
+        with torch.autocast(self.b.device.type, enabled=False):  # as in render: maps need all digits
+            return Transforms(self.matrices(), self.b)
 
     def constrain_(self) -> None:
         """Bring the parameters back into range; to be called after every optimiser step."""
@@ -60,7 +61,10 @@ class FractalEmbedding(nn.Module):
 
     @torch.no_grad()
     def perturb_(self, std: float, generator: torch.Generator | None = None) -> None:
-        """Add Gaussian noise to every element of S: the paper's noisy SGD (N(0, 0.1) every 5 steps)."""
+        """Add Gaussian noise to every learned number: the paper's noisy SGD (N(0, 0.1) every 5 steps).
+
+        In the sigmoid form that is the logit of sigma, where the paper's clamped form has sigma itself.
+        """
         for parameter in self.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             parameter.add_(std * noise.to(parameter.device))

@@ -1,5 +1,6 @@
 """The public op: maps and index sequences -> images, differentiable in the maps."""
 
+import torch
 from torch import Tensor
 
 from fractalgan.ops.affine import Transforms, fixed_point
@@ -25,9 +26,10 @@ def render(
     Raises ValueError for shapes that do not fit, an empty image, or a window or tau not above 0.
     """
     _check(transforms, fractals, sequences, size, window, tau)
-    start = start_points(transforms, fractals) if start is None else start
-    points = iterate_points(transforms, fractals, sequences, start)
-    return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)
+    with torch.autocast(transforms.A.device.type, enabled=False):  # 300 steps need all digits
+        start = start_points(transforms, fractals) if start is None else start
+        points = iterate_points(transforms, fractals, sequences, start)
+        return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)
 
 
 def start_points(transforms: Transforms, fractals: Tensor) -> Tensor:

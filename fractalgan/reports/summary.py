@@ -2,10 +2,10 @@
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from fractalgan.run_folder import RunFolder
 
@@ -14,7 +14,8 @@ from fractalgan.run_folder import RunFolder
 class Summary:
     """What is worth knowing about a run without opening anything else.
 
-    ``metrics`` are those of the last validation, with its step; ``seconds`` count since the last start.
+    ``metrics`` are those of the validation after step ``validated``, None if there was none since the
+    last start, from which ``seconds`` count, too.
     """
 
     version: str
@@ -27,6 +28,7 @@ class Summary:
     seconds: float
     monitor: str
     best: float | None
+    validated: int | None
     metrics: dict[str, float]
 
     def write(self, folder: RunFolder) -> None:
@@ -39,16 +41,12 @@ class Summary:
         """The result for people."""
         minutes, seconds = divmod(round(self.seconds), 60)
         state = "finished" if self.finished else "stopped"
-        head = (
-            f"{self.task} on {self.data}: {state} at step {self.step} after {minutes}:{seconds:02d} minutes"
-        )
+        head = f"{self.task} on {self.data}: {state} at step {self.step}, {minutes}:{seconds:02d} minutes"
         numbers = [
-            f"  {name.removeprefix('val/'):<20} {value:.4g}"
-            for name, value in sorted(self.metrics.items())
-            if name.startswith("val/")
+            f"  {name.removeprefix('val/'):<20} {value:.4g}" for name, value in sorted(self.metrics.items())
         ]
         if numbers:
-            numbers.insert(0, f"validation at step {self.metrics['step']:.0f}:")
+            numbers.insert(0, f"validation at step {self.validated}:")
         pictures = [f"pictures:   {folder.figures}"] if folder.figures.is_dir() else []
         return [head, *numbers, f"run folder: {folder}", *pictures]
 
@@ -61,7 +59,8 @@ def next_commands(**commands: str) -> list[str]:
 
 def _python() -> str:
     """How this interpreter is called from the current folder."""
-    executable: Any = Path(sys.executable)
-    if os.environ.get("VIRTUAL_ENV") or not executable.is_relative_to(Path.cwd()):
+    executable = Path(sys.executable)
+    if shutil.which("python") == str(executable):
         return "python"
-    return str(executable.relative_to(Path.cwd()))
+    here = executable.is_relative_to(Path.cwd())
+    return str(executable.relative_to(Path.cwd()) if here else executable)

@@ -9,14 +9,13 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn import (
     LOSSES,
-    CoarsePixels,
     FractalEmbedding,
     FractalGenerator,
+    FrechetPixels,
     LeNet,
     LossName,
     MatricesForm,
@@ -29,8 +28,8 @@ from fractalgan.randomness import generator_for
 # What random numbers are for: the last word of their key (see randomness.py).
 START, TRAIN, NOISE, VALIDATION, PICTURES, PREDICTION = range(6)
 
-# Those that take a learning rate and two betas, and nothing else that matters here.
-OptimizerName = Literal["Adam", "AdamW", "NAdam", "RAdam"]
+# Those that take a learning rate and two betas, and decay no weights unless told to.
+OptimizerName = Literal["Adam", "NAdam", "RAdam"]
 
 PREDICTED_IMAGES = 600  # a fractal: the paper's pre-training set
 
@@ -119,6 +118,12 @@ class FractalGAN(LightningModule):
         for name, value in positive.items():
             if not value > 0:
                 raise InputError(f"{name}: want more than 0, got {value}")
+        for name, betas in {
+            "generator_betas": generator_betas,
+            "discriminator_betas": discriminator_betas,
+        }.items():
+            if not all(0 <= beta < 1 for beta in betas):
+                raise InputError(f"{name}: want two rates in [0, 1), got {list(betas)}")
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
         if image_size < 16:
@@ -127,7 +132,10 @@ class FractalGAN(LightningModule):
         self.automatic_optimization = False
 
         systems = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}
-        first: Transforms = systems[start](num_fractals, num_transforms, generator_for(seed, START))
+        try:
+            first: Transforms = systems[start](num_fractals, num_transforms, generator_for(seed, START))
+        except ValueError as error:
+            raise InputError(f"start {start}: {error}") from error
         self.generator = FractalGenerator(
             FractalEmbedding(first, matrices, (sigma_min, sigma_max)), image_size, num_points, window, tau
         )
@@ -135,7 +143,7 @@ class FractalGAN(LightningModule):
         self.loss = LOSSES[loss]
         # R1 comes at intervals, rows of metrics at others: kept, so that a resumed run logs the same
         self.register_buffer("last_r1", torch.zeros(()))
-        self.frechet = FrechetInceptionDistance(feature=CoarsePixels(), normalize=True)
+        self.frechet = FrechetPixels()
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
@@ -197,16 +205,18 @@ class FractalGAN(LightningModule):
         self.log("train/generator_loss", loss, prog_bar=True)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor, side: str) -> None:
-        """One optimiser step, unless the loss or a gradient is not finite."""
+        """One optimiser step; raises FloatingPointError where a number stops being finite."""
         self.zero_grad()
         if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, the other side's too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        for what, values in {"loss": [loss], "gradient": gradients}.items():
-            if not all(bool(value.isfinite().all()) for value in values):
-                raise FloatingPointError(f"the {side}'s {what} is not finite at step {self.global_step + 1}")
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        step = self.global_step + 1
+        _require_finite([loss], f"the {side}'s loss is not finite at step {step}")
+        _require_finite(gradients, f"a gradient of the {side} is not finite at step {step}")
         optimizer.step()
+        _require_finite(parameters, f"a parameter of the {side} is not finite after step {step}")
 
     def _every_fractal_equally(self, count: int, step: int) -> Tensor:
         """Which fractals are drawn: all of them in turn, in an order of this step's own."""
@@ -248,7 +258,7 @@ class FractalGAN(LightningModule):
         self.frechet.update(fake, real=False)
 
     def _conclude(self, stage: str) -> None:
-        self.log(f"{stage}/frechet_pixels", self.frechet.compute().float(), sync_dist=True)
+        self.log(f"{stage}/frechet_pixels", self.frechet.compute(), sync_dist=True)
         self.frechet.reset()
         fractals, sequences = self.fixed_sequences()
         found = collapse(self.generator.points(fractals, sequences), self.generator.size)
@@ -286,6 +296,11 @@ class FractalGAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["task"] = type(self).__name__
+
+
+def _require_finite(values: list[Tensor], message: str) -> None:
+    if not all(bool(value.isfinite().all()) for value in values):
+        raise FloatingPointError(message)
 
 
 def _do_not_count(optimizer: LightningOptimizer) -> None:

@@ -96,7 +96,7 @@ def test_signal_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Pa
     command = next(line for line in out.splitlines() if line.startswith("go on:")).partition(
         "-m fractalgan "
     )[2]
-    step = int(out.partition("stopped at step ")[2].split()[0])
+    step = int(out.partition("stopped at step ")[2].partition(",")[0])
     done = start(*command.split(), f"--trainer.max_steps={step + 3}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"finished at step {step + 3}" in done.stdout

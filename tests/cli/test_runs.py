@@ -89,8 +89,10 @@ def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
     assert rows(Path("runs/gan-digits-1")) == rows(Path("runs/gan-digits-2"))
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("stop_after", "number"),
+    [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGINT), (4, signal.SIGTERM), (5, signal.SIGINT)],
+)
 def test_run_that_was_stopped_goes_on_as_if_it_had_not(
     call: Call,
     stop_after: int,
@@ -126,6 +128,45 @@ def test_run_that_was_stopped_goes_on_as_if_it_had_not(
     events = EventAccumulator("runs/halves").Reload()
     assert [e.step for e in events.Scalars("train/generator_loss")] == [2, 4, 6]
     assert [e.step for e in events.Scalars("val/collapsed")] == [3, 6]
+
+
+def test_signal_in_the_last_step_changes_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = FractalGAN.training_step
+
+    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
+        if self.global_step == 5:
+            signal.raise_signal(signal.SIGTERM)
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FractalGAN, "training_step", interrupted)
+    assert call("fit", *TINY) == 0
+    assert json.loads(Path("runs/gan-digits-1/summary.json").read_text())["finished"]
+
+
+def test_run_that_was_extended_and_stopped_goes_on_with_its_new_options(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("fit", *TINY, "--run=runs/whole", "--trainer.max_steps=10") == 0
+    assert call("fit", *TINY, "--run=runs/parts/") == 0
+    step = FractalGAN.training_step
+
+    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
+        if self.global_step == 7:
+            signal.raise_signal(signal.SIGINT)
+        step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FractalGAN, "training_step", interrupted)
+        assert call("fit", "--run=runs/parts/", "--ckpt_path=last", "--trainer.max_steps=10") == 130
+    assert "max_steps: 6" in Path("runs/parts/config_until_000006.yaml").read_text()
+    assert call("fit", "--ckpt_path=runs/parts/checkpoints/last.ckpt") == 0
+    summary = json.loads(Path("runs/parts/summary.json").read_text())
+    assert summary["finished"]
+    assert summary["step"] == 10
+    # not the same weights as in one go: the instance noise had faded by step 6
+    assert [row["step"] for row in rows(Path("runs/parts"))] == [
+        row["step"] for row in rows(Path("runs/whole"))
+    ]
 
 
 def test_run_that_died_goes_on_from_its_last_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +308,7 @@ def test_run_that_diverges_keeps_its_last_good_checkpoint(
 BAD = {
     "unknown data set": (["--data.name=imagenet"], "expected one of 'digits', 'MNIST'"),
     "unknown option": (["--model.nonsense=1"], "nonsense"),
-    "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: Expected a int"),
+    "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int. Got value: many"),
     "no fractals": (["--model.num_fractals=0"], "num_fractals: want 1 or more, got 0"),
     "no transforms": (["--model.num_transforms=0"], "num_transforms: want 1 or more"),
     "no points": (["--model.num_points=-1"], "num_points: want 1 or more"),
@@ -287,6 +328,13 @@ BAD = {
     "another task's checkpoint": (["--ckpt_path=other.ckpt"], "a checkpoint of SomeProbe, not of FractalGAN"),
     "reached its steps": (["--ckpt_path=whole.ckpt"], "is at step 6 already"),
     "folder of a run": (["--run=taken"], "taken holds a run already"),
+    "betas": (["--model.generator_betas=[1.5,0.9]"], "generator_betas"),
+    "negative seed": (["--seed_everything=-1"], "seed_everything: want 0 or more"),
+    "no validation": (["--trainer.val_check_interval=0"], "val_check_interval"),
+    "half a validation": (["--trainer.val_check_interval=0.5"], "val_check_interval"),
+    "limited batches": (["--trainer.limit_train_batches=3"], "give --trainer.max_steps"),
+    "half precision": (["--trainer.precision=bf16-true"], "trainer.precision"),
+    "unfillable": (["--model.start=fractaldb", "--model.num_transforms=1"], "hardly ever fill"),
     "no accelerator": (["--trainer.accelerator=abacus"], "abacus"),
 }
 
@@ -325,6 +373,45 @@ def test_bad_input_gets_one_line_and_harms_nothing(
     assert message in errors[0]
     assert content(tmp_path) == before
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+def test_resuming_that_cannot_begin_loses_no_row(call: Call) -> None:
+    assert call("fit", *TINY) == 0
+    metrics = Path("runs/gan-digits-1/metrics.jsonl")
+    with metrics.open("a") as file:
+        file.write('{"step": 99}\n')
+    before = content(Path("runs"))
+    options = ["--ckpt_path=last", "--trainer.max_steps=9", "--trainer.accelerator=abacus"]
+    assert call("fit", *options) == 1
+    assert content(Path("runs")) == before
+
+
+def test_smallest_folder_trains(call: Call, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "few").mkdir()
+    for number in range(5):
+        Image.fromarray(random.integers(0, 255, (10, 10), np.uint8)).save(tmp_path / f"few/{number}.png")
+    assert call("fit", *TINY, "--data.name=folder", "--data.root=few") == 0
+    (tmp_path / "few/4.png").unlink()
+    assert call("fit", *TINY, "--data.name=folder", "--data.root=few") == 1
+
+
+def test_mixed_precision_trains(call: Call) -> None:
+    assert call("fit", *TINY, "--trainer.precision=bf16-mixed") == 0
+
+
+def test_untrained_fractals_are_told_from_learned_ones(call: Call, said: pytest.LogCaptureFixture) -> None:
+    assert call("predict", *[o for o in TINY if "data" not in o], "--trainer.limit_predict_batches=1") == 0
+    assert "these are random fractals" in said.text
+
+
+def test_parameter_that_is_not_finite_stops_the_run_before_it_is_saved(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("fit", *TINY, "--model.generator_lr=1e38", "--trainer.val_check_interval=1") == 1
+    assert "is not finite" in capsys.readouterr().err
+    for path in Path("runs").rglob("*.ckpt"):
+        assert all(value.isfinite().all() for value in weights(path).values())
 
 
 def test_defect_of_ours_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def test_filling_rate_of_known_systems() -> None:
     assert filling_rates(diverging, random())[0] == 0
 
 
-def test_impossible_filling_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="filling rate"):
-        fractaldb(1, 2, filling_rate=0.9)
+@pytest.mark.parametrize(("num_transforms", "filling_rate"), [(2, 0.9), (1, 0.2)])
+def test_impossible_filling_rate_is_refused(num_transforms: int, filling_rate: float) -> None:
+    with pytest.raises(ValueError, match="hardly ever fill"):
+        fractaldb(1, num_transforms, random(), filling_rate=filling_rate)
