@@ -29,7 +29,7 @@ from fractalgan.callbacks import (
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.explain import explain
-from fractalgan.loggers import JsonLinesLogger, tensorboard_logger
+from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder
@@ -335,7 +335,7 @@ class FractalCLI(LightningCLI):
             return False
         ours: list[Any] = [JsonLinesLogger(self.folder.metrics, self.checkpoint_step)]
         if given in (None, True):
-            return [*ours, tensorboard_logger(self.folder.path, self.checkpoint_step)]
+            return [*ours, EventsLogger(self.folder.path, self.checkpoint_step)]
         return [*ours, *(given if isinstance(given, list) else [given])]
 
     def _fit_callbacks(self) -> list[Callback]:

@@ -1,12 +1,28 @@
 """The error that a user can mend; the command line prints it as one line."""
 
+from collections.abc import Sequence
+
 
 class InputError(ValueError):
     """Something given from outside is wrong. The message says what, and what to do about it."""
 
 
-def require_at_least(least: int, **counts: float) -> None:
-    """Raise InputError for the first of the named counts that is below ``least``."""
-    for name, count in counts.items():
-        if count < least:
-            raise InputError(f"{name}: want {least} or more, got {count}")
+def require_at_least(least: float, **numbers: float) -> None:
+    """Raise InputError for the first of the named numbers that is below ``least``, or NaN."""
+    for name, number in numbers.items():
+        if not number >= least:
+            raise InputError(f"{name}: want {least} or more, got {number}")
+
+
+def require_above(bound: float, **numbers: float) -> None:
+    """Raise InputError for the first of the named numbers that is not above ``bound``."""
+    for name, number in numbers.items():
+        if not number > bound:
+            raise InputError(f"{name}: want more than {bound}, got {number}")
+
+
+def require_rates(**pairs: Sequence[float]) -> None:
+    """Raise InputError for the first of the named sequences with a number outside [0, 1)."""
+    for name, rates in pairs.items():
+        if not all(0 <= rate < 1 for rate in rates):
+            raise InputError(f"{name}: want rates in [0, 1), got {list(rates)}")

@@ -72,7 +72,14 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def tensorboard_logger(folder: Path, resume_step: int | None = None) -> TensorBoardLogger:
+class EventsLogger(TensorBoardLogger):
     """TensorBoard events straight in ``folder``; on resume, what lies past the step is hidden."""
-    purge: dict[str, Any] = {} if resume_step is None else {"purge_step": resume_step + 1}
-    return TensorBoardLogger(folder.parent, name=folder.name, version="", default_hp_metric=False, **purge)
+
+    def __init__(self, folder: Path, resume_step: int | None = None) -> None:
+        purge: dict[str, Any] = {} if resume_step is None else {"purge_step": resume_step + 1}
+        super().__init__(folder.parent, name=folder.name, version="", default_hp_metric=False, **purge)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flush the events; Lightning's own also writes the options again, which config.yaml has."""
+        self.experiment.flush()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
 
-from fractalgan.errors import InputError, require_at_least
+from fractalgan.errors import InputError, require_above, require_at_least, require_rates
 from fractalgan.nn import (
     LOSSES,
     FractalEmbedding,
@@ -22,7 +22,7 @@ from fractalgan.nn import (
     instance_noise,
     r1_penalty,
 )
-from fractalgan.ops import Transforms, anderson_farrell, collapse, fractaldb
+from fractalgan.ops import anderson_farrell, collapse, fractaldb
 from fractalgan.randomness import generator_for
 
 # What random numbers are for: the last word of their key (see randomness.py).
@@ -109,21 +109,8 @@ class FractalGAN(LightningModule):
             parameter_noise_interval=parameter_noise_interval,
         )
         require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
-        positive = {
-            "window": window,
-            "tau": tau,
-            "generator_lr": generator_lr,
-            "discriminator_lr": discriminator_lr,
-        }
-        for name, value in positive.items():
-            if not value > 0:
-                raise InputError(f"{name}: want more than 0, got {value}")
-        for name, betas in {
-            "generator_betas": generator_betas,
-            "discriminator_betas": discriminator_betas,
-        }.items():
-            if not all(0 <= beta < 1 for beta in betas):
-                raise InputError(f"{name}: want two rates in [0, 1), got {list(betas)}")
+        require_above(0, window=window, tau=tau, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
+        require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
         if image_size < 16:
@@ -131,9 +118,9 @@ class FractalGAN(LightningModule):
         self.save_hyperparameters()
         self.automatic_optimization = False
 
-        systems = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}
+        draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[start]
         try:
-            first: Transforms = systems[start](num_fractals, num_transforms, generator_for(seed, START))
+            first = draw(num_fractals, num_transforms, generator_for(seed, START))
         except ValueError as error:
             raise InputError(f"start {start}: {error}") from error
         self.generator = FractalGenerator(
