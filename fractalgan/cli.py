@@ -32,7 +32,7 @@ from fractalgan.explain import explain
 from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
-from fractalgan.run_folder import RunFolder
+from fractalgan.run_folder import RunFolder, write_whole
 
 log = logging.getLogger("fractalgan")
 
@@ -109,8 +109,7 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
         folder = RunFolder(Path(given.run))
     else:
         folder = RunFolder.newest()
-        path = folder.last if given.ckpt_path == "last" else folder.best
-        arguments = [*arguments, "--ckpt_path", str(path)]
+        arguments = [*arguments, "--ckpt_path", str(folder.checkpoint(given.ckpt_path))]
     if folder is None or not folder.config.is_file():
         return arguments
     return [arguments[0], "--config", str(folder.config), *arguments[1:]]
@@ -146,7 +145,7 @@ class SaveRunConfig(SaveConfigCallback):
         text = self.parser.dump(options, skip_none=False)
         if path.exists() and path.read_text() != text:
             path.replace(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"))
-        path.write_text(text)
+        write_whole(path, text)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Nothing yet: the run may fail to begin."""
@@ -155,7 +154,12 @@ class SaveRunConfig(SaveConfigCallback):
 class FractalCLI(LightningCLI):
     """LightningCLI in subclass mode, with a default task and data set, and a folder for every run."""
 
-    best: ModelCheckpoint | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.exit_status = 0
+        self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
+        self.stop, self.steps = GracefulStop(), StepCount()
+        self.best: ModelCheckpoint | None = None
+        super().__init__(*args, **kwargs)  # parses, instantiates and runs
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -187,9 +191,6 @@ class FractalCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
-        self.stop, self.steps = GracefulStop(), StepCount()
-        self.exit_status = 0
-        self.checkpoint_step: int | None = None
         options = self.config[self.config.subcommand]
         if not options.get("ckpt_path"):
             if self.config.subcommand != "fit":
@@ -229,10 +230,7 @@ class FractalCLI(LightningCLI):
         if given not in ("last", "best"):
             return Path(given)
         folder = RunFolder(Path(run)) if run else RunFolder.newest(self._stem())
-        path = folder.last if given == "last" else folder.best
-        if not path.is_file():
-            raise InputError(f"{folder} holds no {path.name}: it ended before its first validation")
-        return path
+        return folder.checkpoint(given)
 
     def _stem(self) -> str:
         """What this run's folder is called, but for its number: "gan-digits"."""

@@ -1,7 +1,6 @@
 """Loggers that can go on after an interruption without a gap or a double row."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pytorch_lightning.loggers.logger import (  # type: ignore[attr-defined]
 )
 
 from fractalgan.ranks import rank_zero_only
+from fractalgan.run_folder import write_whole
 
 
 class JsonLinesLogger(Logger):
@@ -59,9 +59,7 @@ class JsonLinesLogger(Logger):
         if not self.path.exists():
             return
         kept = [line for line in self.path.read_text().splitlines() if _step_of(line) <= step]
-        beside = self.path.with_suffix(".tmp")
-        beside.write_text("".join(line + "\n" for line in kept))
-        os.replace(beside, self.path)
+        write_whole(self.path, "".join(line + "\n" for line in kept))
 
 
 def _step_of(line: str) -> float:

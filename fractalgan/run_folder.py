@@ -1,5 +1,6 @@
 """The folder of a run: what lies where, and how it is found again."""
 
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class RunFolder:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of the checkpoint "last" or "best". Raises InputError where the run has not saved it."""
+        path = {"last": self.last, "best": self.best}[name]
+        if not path.is_file():
+            raise InputError(f"{self} holds no {path.name}: it ended before its first validation")
+        return path
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run that never began."""
@@ -77,6 +85,13 @@ class RunFolder:
         """The run that a checkpoint lies in; None where it lies in no run's folder."""
         folder = cls(path.parent.parent)
         return folder if path.parent.name == folder.checkpoints.name else None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all: beside its place, then moved there."""
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text)
+    os.replace(beside, path)
 
 
 def _numbered(stem: str | None) -> list[tuple[int, Path]]:

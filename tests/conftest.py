@@ -1,6 +1,5 @@
 """What tests share: tiny data in the sources' own formats, and a command line to call in-process."""
 
-import gzip
 import logging
 import struct
 from collections.abc import Callable
@@ -69,8 +68,6 @@ def write_idx(path: Path, values: np.ndarray) -> None:
     """The MNIST family's format: a magic number, the shape as big-endian integers, the bytes."""
     header = struct.pack(f">I{values.ndim}I", 0x0800 + values.ndim, *values.shape)
     path.write_bytes(header + values.tobytes())
-    with gzip.open(path.with_suffix(".gz"), "wb") as file:
-        file.write(header + values.tobytes())
 
 
 @pytest.fixture

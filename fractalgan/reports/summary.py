@@ -1,13 +1,12 @@
 """The result of a training run: summary.json, and the lines that are printed at its end."""
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fractalgan.run_folder import RunFolder
+from fractalgan.run_folder import RunFolder, write_whole
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,7 @@ class Summary:
 
     def write(self, folder: RunFolder) -> None:
         """Write ``summary.json``, whole or not at all."""
-        beside = folder.summary.with_suffix(".tmp")
-        beside.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        os.replace(beside, folder.summary)
+        write_whole(folder.summary, json.dumps(asdict(self), indent=2) + "\n")
 
     def lines(self, folder: RunFolder) -> list[str]:
         """The result for people."""
