@@ -20,7 +20,9 @@ class StepCount(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        pl_module.log("step", float(trainer.global_step))
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every > 0 and trainer.global_step % every == 0:  # to log the others would be lost time
+            pl_module.log("step", float(trainer.global_step))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":

@@ -1,5 +1,6 @@
 """LeNet: 84 features of a small grey image, and a head of any width."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -33,8 +34,11 @@ class LeNet(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(self.num_features, outputs)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, C, H, W] -> [B, outputs]."""
+        # half the time of planes on a CPU; `contiguous` would leave one channel's strides as they are
+        images = images.clone(memory_format=torch.channels_last)
         logits: Tensor = self.head(self.features(images))
         return logits

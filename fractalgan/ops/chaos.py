@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from fractalgan.ops import _fused
 from fractalgan.ops.affine import Transforms
 
 
@@ -15,14 +16,20 @@ def draw_sequences(
     num_points: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:  # [B, T]
-    """Index sequences z with z(t) ~ p of the image's fractal, drawn before the iteration (Alg. 2)."""
+    """Index sequences z with z(t) ~ p of the image's fractal, drawn before the iteration (Alg. 2).
+
+    Where a fused backend does the looking up, the result is the same to the bit.
+    """
     cumulative = probabilities.cumsum(-1)[fractals]
-    uniform = torch.rand(
+    # p sums to 1 only up to rounding, so scale by the last entry rather than trust it
+    uniform = cumulative[:, -1:] * torch.rand(
         len(fractals), num_points, generator=generator, device=cumulative.device, dtype=cumulative.dtype
     )
-    # p sums to 1 only up to rounding, so scale by the last entry rather than trust it
-    z = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
-    return z.clamp_max(probabilities.shape[-1] - 1)
+    inner = cumulative[:, :-1].contiguous()
+    if cumulative.dtype == torch.float32 and _fused.best(cumulative.device.type) == "numba":
+        indices: Tensor = _fused.look_up(inner, uniform)
+        return indices
+    return torch.searchsorted(inner, uniform, right=True)
 
 
 def iterate_points(

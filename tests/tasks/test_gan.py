@@ -158,7 +158,7 @@ def test_generator_learns_to_please_a_fixed_discriminator() -> None:
             losses.append(trainer.callback_metrics["train/generator_loss"].item())
 
     model._train_discriminator = lambda *_: None  # type: ignore[method-assign]
-    train(model, 40, Note())
+    train(model, 40, Note(), log_every_n_steps=1)
     assert sum(losses[-5:]) < sum(losses[:5])
 
 

@@ -1,0 +1,116 @@
+"""Where the time of one step of FractalGAN goes: one JSON line, in milliseconds a step and in shares.
+
+    python benchmarks/gan_step.py [options of `fractalgan fit`, such as --data.batch_size 200]
+
+It runs `fit` on the digits as a user would, with a clock around the parts; time inside one part that
+belongs to another counts for the inner one alone. "discriminator" is its forward and backward passes,
+those of the R1 penalty and of the generator's loss among them; "rest" is Lightning's loop, the data and
+the callbacks. Steps are taken four by four, as R1 comes every fourth; figures are medians of those,
+without the first. For a CPU: on a GPU the clock would see only how long it takes to ask.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes, as in fractalgan/__main__.py
+import torch
+from pytorch_lightning import LightningModule
+
+from fractalgan import FractalGAN, cli
+from fractalgan.nn import FractalGenerator, LeNet
+from fractalgan.ops import _fused
+from fractalgan.tasks import gan
+
+GROUP = 4  # steps
+GROUPS = 55  # in all 220 steps, before the first validation
+WARM_UP = 5  # groups
+
+
+class Clock:
+    """Adds up the time of named parts, the innermost counting, step by step."""
+
+    def __init__(self) -> None:
+        self.steps: list[Counter[str]] = [Counter()]
+        self.parts = ["rest"]
+        self.since = time.perf_counter()
+
+    def switch(self) -> None:
+        now = time.perf_counter()
+        self.steps[-1][self.parts[-1]] += now - self.since
+        self.since = now
+
+    def around(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            self.switch()
+            self.parts.append(part)
+            try:
+                return function(*given, **named)
+            finally:
+                self.switch()
+                self.parts.pop()
+
+        return timed
+
+
+def watch(clock: Clock) -> None:
+    """Put the clock around the parts of a step."""
+    for owner, name, part in [
+        (FractalGenerator, "draw_sequences", "sampling"),
+        (FractalGenerator, "forward", "rendering"),
+        (_fused, "_draw_backward", "rendering"),
+        (LeNet, "forward", "discriminator"),
+        (LightningModule, "manual_backward", "discriminator"),
+        (gan, "r1_penalty", "discriminator"),
+        (gan, "instance_noise", "noise"),
+        (torch.optim.Adam, "step", "optimisers"),
+        (LightningModule, "zero_grad", "optimisers"),
+        (gan, "_require_finite", "finite checks"),
+        (FractalGAN, "log", "logging"),
+    ]:
+        setattr(owner, name, clock.around(getattr(owner, name), part))
+    training_step = FractalGAN.training_step
+
+    def begin(*given: Any) -> None:
+        clock.switch()
+        clock.steps.append(Counter())
+        training_step(*given)
+
+    FractalGAN.training_step = begin  # type: ignore[method-assign]
+
+
+def summary(steps: list[Counter[str]]) -> dict[str, Any]:
+    """Medians over groups of steps."""
+    groups = [sum(steps[first : first + GROUP], Counter()) for first in range(0, len(steps), GROUP)]
+    parts = sorted(set().union(*groups))
+    milliseconds = {part: 1e3 / GROUP * statistics.median(group[part] for group in groups) for part in parts}
+    whole = 1e3 / GROUP * statistics.median(group.total() for group in groups)
+    return {
+        "step_ms": round(whole, 2),
+        "outside_discriminator": round(1 - milliseconds["discriminator"] / whole, 3),
+        "ms": {part: round(value, 2) for part, value in milliseconds.items()},
+        "share": {part: round(value / whole, 3) for part, value in milliseconds.items()},
+    }
+
+
+def main() -> int:
+    """Run the fit, print the line, and return the fit's exit status."""
+    clock = Clock()
+    watch(clock)
+    with tempfile.TemporaryDirectory() as folder:
+        limit = ["--trainer.max_steps", str(GROUP * GROUPS)]
+        status = cli.run(["fit", "--run", f"{folder}/run", *limit, *sys.argv[1:]])
+    if status == 0:
+        # the first entry is what came before the first step, the last holds what came after
+        print(json.dumps(summary(clock.steps[1 + GROUP * WARM_UP : 1 + GROUP * (GROUPS - 1)])))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
