@@ -88,7 +88,7 @@ class FractalGAN(LightningModule):
         sigma_max: float = 0.9,
         loss: LossName = "non-saturating",
         r1_gamma: float = 5.0,
-        r1_interval: int = 4,
+        r1_interval: int = 8,
         instance_noise: float = 0.2,
         parameter_noise: float = 0.0,
         parameter_noise_interval: int = 5,
