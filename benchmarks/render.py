@@ -15,8 +15,8 @@ would take too long are measured on fewer images ("images" says how many); ratio
 image, above 1 where the line's form is faster. "peak_mb" is how far the process's memory rose above
 where it was before ("null" where the system does not say).
 
-The floor, for a CPU, is what no form of Eq. 8 can go below at this reach: for each point of the fused
-form's 2m x 2m pixels one multiply-add forward and two backward, at the rate at which this machine
+The floor, for a CPU, is about what no form of Eq. 8 can go below at this reach: for each point, in each of
+the fused form's 2m x 2m pixels, one multiply-add forward and two backward, at the rate at which this machine
 multiplies large matrices ("gflops", measured first). It needs no exponential: bumps come from a table.
 """
 

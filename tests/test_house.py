@@ -12,7 +12,7 @@ import fractalgan
 PACKAGE = Path(fractalgan.__file__).parent
 
 # Who may import whom: ops <- nn <- tasks, data, callbacks, reports <- cli.
-COMMON = {"errors", "randomness", "ranks", "run_folder"}
+COMMON = {"cadence", "errors", "randomness", "ranks", "run_folder"}
 MAY_IMPORT = {
     "ops": set(),
     "nn": {"ops"},
@@ -44,8 +44,7 @@ def test_imports_go_one_way(room: str) -> None:
 
 # What a backend is made of, which no other file may need.
 OF_BACKENDS = {
-    "_numba.py": {"numba", "numpy"},
-    "_lanes.py": {"numba", "llvmlite"},
+    "_numba.py": {"numba", "llvmlite", "numpy"},
     "_triton.py": {"triton"},
 }
 

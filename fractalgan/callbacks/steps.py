@@ -4,6 +4,8 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from fractalgan.cadence import is_logged
+
 
 class StepCount(Callback):
     """Makes every logger's step the number of batches done, and keeps that of the last validation.
@@ -20,8 +22,7 @@ class StepCount(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every > 0 and trainer.global_step % every == 0:  # to log the others would be lost time
+        if is_logged(trainer, trainer.global_step):
             pl_module.log("step", float(trainer.global_step))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

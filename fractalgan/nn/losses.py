@@ -52,4 +52,4 @@ def instance_noise(images: Tensor, std: float, generator: torch.Generator | None
         return images
     device = images.device if generator is None else generator.device
     noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)
-    return images + std * noise.to(images.device)
+    return noise.to(images.device).mul_(std).add(images)

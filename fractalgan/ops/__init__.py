@@ -11,17 +11,17 @@ from fractalgan.ops.affine import (
 )
 from fractalgan.ops.chaos import draw_sequences, iterate_points
 from fractalgan.ops.collapse import Collapse, collapse
-from fractalgan.ops.render import LEAST_TAU, Backend, render, start_points
+from fractalgan.ops.render import Backend, check_view, render, start_points
 from fractalgan.ops.splat import splat_dense, splat_separable, to_pixels
 from fractalgan.ops.systems import anderson_farrell, filling_rates, fractaldb
 
 __all__ = [
-    "LEAST_TAU",
     "Backend",
     "Collapse",
     "Factors",
     "Transforms",
     "anderson_farrell",
+    "check_view",
     "collapse",
     "compose",
     "determinant_probabilities",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 Fused = Literal["numba", "triton"]
 
-# Where each backend draws, and whose packages it is made of.
+# The kind of device whose tensors each backend draws.
 DEVICES: dict[Fused, str] = {"numba": "cpu", "triton": "cuda"}
 
 
@@ -47,7 +47,12 @@ def _draw_backward(
     gradient: Tensor = _module(backend).backward(
         cotangent, images, maps, fractals, sequences, start, window, tau
     )
-    return gradient
+    # points that are lost pass nothing on, and so would hide a loss that is not finite: 0 or NaN is added
+    broken = 0 * cotangent.flatten(1).sum(1)
+    return (
+        gradient
+        + broken.new_zeros(len(maps)).index_add_(0, fractals.clamp(0, len(maps) - 1), broken)[:, None, None]
+    )
 
 
 @torch.library.custom_op("fractalgan::look_up", mutates_args=())
@@ -66,12 +71,14 @@ def _(*given: Any) -> Tensor:
 
 @_draw_backward.register_fake
 def _(*given: Any) -> Tensor:
-    return torch.empty_like(given[2])
+    maps: Tensor = given[2]
+    return maps.new_empty(maps.shape)
 
 
 @look_up.register_fake
 def _(*given: Any) -> Tensor:
-    return torch.empty_like(given[1], dtype=torch.long)
+    uniform: Tensor = given[1]
+    return uniform.new_empty(uniform.shape, dtype=torch.long)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -104,7 +111,7 @@ def _try(backend: Fused) -> str | None:
     if device == "cuda" and not torch.cuda.is_available():
         return "there is no CUDA device"
     try:
-        maps = torch.zeros(1, 1, 6, device=device)
+        maps = torch.zeros(1, 1, 6, device=device, dtype=torch.float32)
         index = torch.zeros(1, dtype=torch.long, device=device)
         scene = index, index[None], maps[:, 0, :2]
         images = _module(backend).forward(maps, *scene, (1, 1), 1.0, 1.0)

@@ -11,6 +11,7 @@ pixels picks a row of a table, and a cubic carries it to the exact place. So the
 in the loop, for any tau.
 """
 
+import inspect
 import math
 import sys
 from collections.abc import Callable
@@ -20,15 +21,19 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import torch
+from llvmlite import ir
+from numba import types
 from numba.core import event
+from numba.core.datamodel.models import PrimitiveModel
+from numba.extending import intrinsic, register_model
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fractalgan.ops._lanes import WIDTH, count, load, multiply_add, pointer, read, spread, store, times, total
 from fractalgan.ops._threads import in_pieces
 
 Array = NDArray[Any]
 
+WIDTH = 8  # of a vector, and of a tile: enough for a bump at tau = 1
 ROWS = 64  # of the table, a pixel, at tau = 1: the cubic is then right to 2e-9 of the peak
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LARGEST = np.finfo(np.float32).max
@@ -82,14 +87,14 @@ def backward(
         _collect(first, last, *given, np.float32(2 / tau), *drawn)
 
     in_pieces(collect, len(fractals))
-    gradient = torch.zeros_like(maps)
+    gradient = maps.new_zeros(maps.shape)
     _add_up(*_arrays(fractals, each, gradient))
     return gradient
 
 
 def look_up(cumulative: Tensor, uniform: Tensor) -> Tensor:
     """How many entries of each row of cumulative [B, N - 1] are at most each of uniform [B, T]: [B, T]."""
-    indices = torch.empty_like(uniform, dtype=torch.long)
+    indices = torch.empty(uniform.shape, dtype=torch.long)
     rows = _arrays(cumulative, uniform, indices)
     in_pieces(lambda first, last: _count(first, last, *rows), len(uniform))
     return indices
@@ -134,6 +139,115 @@ def _scene(size: tuple[int, int], window: float, tau: float) -> tuple[Any, ...]:
     scales = [(length - 1) / (2 * window) for length in size]
     shifts = [scale * window + bumps.half for scale in scales]
     return np.array([*scales, *shifts]), *bumps
+
+
+# -- lanes: eight float32 numbers side by side ------------------------------------------------------
+#
+# numba leaves vectors to LLVM's own search for them, which gives up where two arrays might overlap,
+# and counts references wherever an array is handed on. Kernels that are written with lanes and plain
+# pointers become the instructions that they read like. A machine with narrower registers takes two.
+# They stand in this file because numba's cache looks at the file of a kernel alone.
+
+_VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
+_NOTHING = ir.Constant(_VECTOR, ir.Undefined)
+_FUSE = ("contract",)  # a product and a sum may become one instruction
+
+
+class _Lanes(types.Type):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(name="Lanes")
+
+
+@register_model(_Lanes)
+class _LanesModel(PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: _Lanes) -> None:
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+_lanes, _pointer, _number = _Lanes(), types.CPointer(types.float32), types.float32
+
+
+def _instruction(result: Any, *given: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A function for kernels, of these numba types, from one that writes it with LLVM's builder."""
+
+    def make(write: Callable[..., Any]) -> Any:
+        def resolve(*_: Any) -> Any:
+            return result(*given), lambda _context, builder, _signature, values: write(builder, *values)
+
+        resolve.__signature__ = inspect.signature(write)  # type: ignore[attr-defined]
+        return intrinsic(resolve)
+
+    return make
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(_: Any, array: Any) -> Any:
+    """Where the numbers of a contiguous float32 array begin; the array must outlive it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+    return _pointer(array), generate
+
+
+@_instruction(_number, _pointer, types.intp)
+def read(builder: Any, start: Any, index: Any) -> Any:
+    """The number at ``start[index]``."""
+    return builder.load(builder.gep(start, [index]))
+
+
+@_instruction(_lanes, _pointer, types.intp)
+def load(builder: Any, start: Any, index: Any) -> Any:
+    """The lanes from ``start[index]`` on."""
+    return builder.load(_address(builder, start, index), align=4)
+
+
+@_instruction(types.void, _pointer, types.intp, _lanes)
+def store(builder: Any, start: Any, index: Any, lanes: Any) -> None:
+    """Write the lanes to ``start[index]`` and on."""
+    builder.store(lanes, _address(builder, start, index), align=4)
+
+
+@_instruction(_lanes)
+def count(_: Any) -> Any:
+    """0, 1, 2 and so on."""
+    return ir.Constant(_VECTOR, [float(lane) for lane in range(WIDTH)])
+
+
+@_instruction(_lanes, _number)
+def spread(builder: Any, number: Any) -> Any:
+    """The same number in every lane."""
+    first = builder.insert_element(_NOTHING, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, _NOTHING, _order([0] * WIDTH))
+
+
+@_instruction(_lanes, _lanes, _lanes)
+def times(builder: Any, left: Any, right: Any) -> Any:
+    """Left * right, lane by lane."""
+    return builder.fmul(left, right, flags=_FUSE)
+
+
+@_instruction(_lanes, _lanes, _lanes, _lanes)
+def multiply_add(builder: Any, left: Any, right: Any, onto: Any) -> Any:
+    """Left * right + onto, lane by lane, rounded once where the machine can."""
+    return builder.fadd(builder.fmul(left, right, flags=_FUSE), onto, flags=_FUSE)
+
+
+@_instruction(_number, _lanes)
+def total(builder: Any, lanes: Any) -> Any:
+    """The sum over the lanes, always in the same order: halves onto halves."""
+    for half in (4, 2, 1):
+        moved = _order([(lane + half) % WIDTH for lane in range(WIDTH)])
+        lanes = builder.fadd(lanes, builder.shuffle_vector(lanes, _NOTHING, moved))
+    return builder.extract_element(lanes, ir.IntType(32)(0))
+
+
+def _address(builder: Any, start: Any, index: Any) -> Any:
+    return builder.bitcast(builder.gep(start, [index]), _VECTOR.as_pointer())
+
+
+def _order(lanes: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), lanes)
 
 
 # -- the kernels ------------------------------------------------------------------------------------
@@ -365,11 +479,12 @@ def _gather(
 
 @_inlined
 def _step(maps: Array, fractal: int, n: int, x: float, y: float) -> tuple[float, float]:
-    """v' = A v + b (Eq. 3)."""
-    return (
+    """v' = A v + b (Eq. 3); from float32's largest number on it is lost, as in float32."""
+    x, y = (
         maps[fractal, n, 0] * x + maps[fractal, n, 1] * y + maps[fractal, n, 4],
         maps[fractal, n, 2] * x + maps[fractal, n, 3] * y + maps[fractal, n, 5],
     )
+    return (x, y) if _finite(x, y) else (np.nan, np.nan)
 
 
 @_inlined

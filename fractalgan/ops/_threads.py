@@ -30,6 +30,8 @@ def in_pieces(work: Callable[[int, int], None], count: int) -> None:
     try:
         take()
     finally:
+        for _ in pieces:
+            pass  # after an error nobody is to begin another
         # one that never began, as others kept the helpers busy, has nothing left to do
         running = [helper for helper in helpers if not helper.cancel()]
         for helper in running:

@@ -1,4 +1,4 @@
-"""The fused backend for CUDA: the same results as the one for CPUs, by four small kernels.
+"""The fused backend for CUDA: the same results as the one for CPUs, by five small kernels.
 
 A GPU has threads to spare, but each is slow at walking along a sequence. So one thread an image
 iterates the points, in float64, and one block a tile of an image adds up their bumps, by the product
@@ -17,6 +17,7 @@ from torch import Tensor
 
 CHUNK = 32  # points
 LANES = 32  # images that are iterated side by side, by one warp
+LARGEST = tl.constexpr(3.4e38)
 FUSION = {"enable_fp_fusion": True}  # a product and a sum may become one instruction
 
 
@@ -35,7 +36,16 @@ def forward(
         points = _points(maps, fractals, sequences, start)
         tile, tiles = _tiles(size)
         _splat[(len(fractals), tiles)](
-            points, images, sequences.shape[1], *size, window, tau, _reach(tau), tile, CHUNK, **FUSION
+            points,
+            images,
+            sequences.shape[1],
+            *size,
+            _in_float64(window, maps),
+            tau,
+            _reach(tau),
+            tile,
+            CHUNK,
+            **FUSION,
         )
     return images
 
@@ -57,10 +67,10 @@ def backward(
         return gradient
     size = images.shape[1], images.shape[2]
     points = _points(maps, fractals, sequences, start)
-    slopes = torch.empty_like(points)
+    slopes = torch.empty_like(points, dtype=torch.float32)
     _gather[(batch, triton.cdiv(num_points, CHUNK))](
         points, cotangent.contiguous(), images, slopes,
-        num_points, *size, window, tau, _reach(tau), _tiles(size)[0], CHUNK, **FUSION,
+        num_points, *size, _in_float64(window, maps), tau, _reach(tau), _tiles(size)[0], CHUNK, **FUSION,
     )  # fmt: skip
     each = maps.new_empty(batch, num_transforms, 6)
     _walk_back[(triton.cdiv(batch, LANES),)](
@@ -78,14 +88,19 @@ def backward(
 
 
 def _points(maps: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor) -> Tensor:
-    """v(0)..v(T) [B, 1 + T, 2] in the plane."""
+    """v(0)..v(T) [B, 1 + T, 2] in the plane, in float64: float32 would show in an image of 512 pixels."""
     batch, num_points = sequences.shape
-    points = maps.new_empty(batch, 1 + num_points, 2)
+    points = maps.new_empty(batch, 1 + num_points, 2, dtype=torch.float64)
     _iterate[(triton.cdiv(batch, LANES),)](
         maps.contiguous(), fractals.contiguous(), sequences.contiguous(), start.contiguous(), points,
         batch, *maps.shape[:2], num_points, LANES, num_warps=1, **FUSION,
     )  # fmt: skip
     return points
+
+
+def _in_float64(window: float, like: Tensor) -> Tensor:
+    """A number that is handed to a kernel comes in float32, one in a tensor comes as it is."""
+    return torch.tensor(window, dtype=torch.float64, device=like.device)
 
 
 def _reach(tau: float) -> float:
@@ -123,8 +138,8 @@ def _iterate(
     x = tl.load(start + 2 * image, there, 0.0).to(tl.float64)
     y = tl.load(start + 2 * image + 1, there, 0.0).to(tl.float64)
     place = points + 2 * image * (1 + num_points)
-    tl.store(place, x.to(tl.float32), there)
-    tl.store(place + 1, y.to(tl.float32), there)
+    tl.store(place, x, there)
+    tl.store(place + 1, y, there)
     for t in range(num_points):
         n = tl.load(sequences + image * num_points + t, there, 0)
         known = (fractal >= 0) & (fractal < num_fractals) & (n >= 0) & (n < num_transforms)
@@ -132,14 +147,16 @@ def _iterate(
         a, b, c = (tl.load(at, known, float("nan")), tl.load(at + 1, known, 0.0), tl.load(at + 2, known, 0.0))
         d, e, f = (tl.load(at + 3, known, 0.0), tl.load(at + 4, known, 0.0), tl.load(at + 5, known, 0.0))
         x, y = a * x + b * y + e, c * x + d * y + f
-        tl.store(place + 2 * t + 2, x.to(tl.float32), there)
-        tl.store(place + 2 * t + 3, y.to(tl.float32), there)
+        lost = (tl.abs(x) > LARGEST) | (tl.abs(y) > LARGEST)  # as it would be in float32, and for good
+        x, y = tl.where(lost, float("nan"), x), tl.where(lost, float("nan"), y)
+        tl.store(place + 2 * t + 2, x, there)
+        tl.store(place + 2 * t + 3, y, there)
 
 
 @_kernel
 def _scale(length: tl.tensor, window: tl.tensor) -> tl.tensor:
     """Pixels a unit of the plane."""
-    return (length - 1) / (2 * tl.cast(window, tl.float64))
+    return (length - 1) / (2 * window)
 
 
 @_kernel
@@ -153,7 +170,7 @@ def _axis(
     TILE: tl.constexpr,
 ) -> tl.tensor:
     """Bumps of points [P] along one axis of a tile that begins at a pixel, and their slopes: [P, TILE]."""
-    place = (points.to(tl.float64) + window) * _scale(length, window)
+    place = (points + window) * _scale(length, window)
     place = tl.where(tl.abs(place) < 1e9, place, -1e9)  # also NaN
     pixel = tl.floor(place)
     beyond = (place - pixel).to(tl.float32)
@@ -177,7 +194,7 @@ def _splat(
     CHUNK: tl.constexpr,
 ) -> None:
     """One tile of one image: the sum of all bumps (Eq. 8), then min(I, 1)."""
-    image = tl.program_id(0).to(tl.int64)
+    image, window = tl.program_id(0).to(tl.int64), tl.load(window)
     across = tl.cdiv(width, TILE)
     top, left = tl.program_id(1) // across * TILE, tl.program_id(1) % across * TILE
     place = points + 2 * (image * (1 + num_points) + 1)
@@ -211,7 +228,7 @@ def _gather(
     CHUNK: tl.constexpr,
 ) -> None:
     """The gradient at a chunk of one image's points, by way of their own bumps alone."""
-    image = tl.program_id(0).to(tl.int64)
+    image, window = tl.program_id(0).to(tl.int64), tl.load(window)
     t = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     place = 2 * (image * (1 + num_points) + 1 + t)
     x = tl.load(points + place, t < num_points, float("nan"))
@@ -265,11 +282,12 @@ def _walk_back(
         x, y = tl.load(points + before + 2, there, 0.0), tl.load(points + before + 3, there, 0.0)
         adjoint_x += tl.load(slopes + before + 2, there, 0.0)
         adjoint_y += tl.load(slopes + before + 3, there, 0.0)
-        finite = (tl.abs(x) <= 3e38) & (tl.abs(y) <= 3e38)
-        finite = finite & (tl.abs(adjoint_x) <= 3e38) & (tl.abs(adjoint_y) <= 3e38)
+        finite = (tl.abs(x) <= LARGEST) & (tl.abs(y) <= LARGEST)
+        finite = finite & (tl.abs(adjoint_x) <= LARGEST) & (tl.abs(adjoint_y) <= LARGEST)
         adjoint_x, adjoint_y = tl.where(finite, adjoint_x, 0.0), tl.where(finite, adjoint_y, 0.0)
         alive = there & ((adjoint_x != 0) | (adjoint_y != 0))
-        x, y = tl.load(points + before, alive, 0.0), tl.load(points + before + 1, alive, 0.0)
+        x = tl.load(points + before, alive, 0.0).to(tl.float32)
+        y = tl.load(points + before + 1, alive, 0.0).to(tl.float32)
         n = tl.load(sequences + image * num_points + t, there, -1)
         here = n[:, None] == columns
         of_a += tl.where(here, (adjoint_x * x)[:, None], 0.0)
@@ -307,5 +325,5 @@ def _add_up(
     total = tl.zeros((NUMBERS,), tl.float32)
     for i in range(tl.load(bounds + fractal), tl.load(bounds + fractal + 1)):
         one = tl.load(each + tl.load(order + i) * numbers + k, k < numbers, 0.0)
-        total += tl.where(tl.abs(one) <= 3e38, one, 0.0)
+        total += tl.where(tl.abs(one) <= LARGEST, one, 0.0)
     tl.store(gradient + fractal * numbers + k, total, k < numbers)

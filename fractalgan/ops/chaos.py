@@ -20,7 +20,7 @@ def draw_sequences(
 
     Where a fused backend does the looking up, the result is the same to the bit.
     """
-    cumulative = probabilities.cumsum(-1)[fractals]
+    cumulative = probabilities.cumsum(-1)[fractals.long()]
     # p sums to 1 only up to rounding, so scale by the last entry rather than trust it
     uniform = cumulative[:, -1:] * torch.rand(
         len(fractals), num_points, generator=generator, device=cumulative.device, dtype=cumulative.dtype

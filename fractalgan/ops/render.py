@@ -13,7 +13,8 @@ from fractalgan.ops.splat import splat_separable, to_pixels
 Backend = Literal["numba", "triton", "torch"]
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-LEAST_TAU = 1e-6  # a bump a thousandth of a pixel wide: fewer than one point in 1,000 is seen
+LEAST_TAU, LARGEST_TAU = 1e-4, 1e4  # pixels squared: a bump of a hundredth of a pixel, or of a hundred
+LARGEST_WINDOW = 1e6  # times smaller or larger than the unit square
 
 
 def render(
@@ -38,11 +39,12 @@ def render(
     cut a bump below 2^-23 of its peak; ``torch`` is the plain form, for any device and float64. By
     default the tensors choose: the fused one of their device for float32 and less, else ``torch``.
 
-    Raises ValueError for shapes, types or devices that do not fit, an empty image, or a window or
-    tau not above 0 (1e-6 for tau); IndexError, on a CPU, for a fractal or a transform that does not
-    exist (on a GPU the point is left out); RuntimeError where the backend asked for cannot be used.
+    Raises ValueError for shapes, types or devices that do not fit, and as :func:`check_view`; IndexError,
+    on a CPU, for a fractal or a transform that does not exist (on a GPU the point is left out);
+    RuntimeError where the backend asked for cannot be used.
     """
-    _check(transforms, fractals, sequences, start, size, window, tau)
+    _check(transforms, fractals, sequences, start)
+    check_view(size, window, tau)
     start = start_points(transforms, fractals) if start is None else start
     transforms, start = _at_least_float32(transforms, start)
     chosen = _choose(backend, transforms.A)
@@ -60,7 +62,17 @@ def render(
 def start_points(transforms: Transforms, fractals: Tensor) -> Tensor:
     """v(0) [B, 2]: the fixed point of each fractal's first map (Anderson & Farrell), without gradient."""
     first = fixed_point(transforms.A[:, 0].detach(), transforms.b[:, 0].detach())
-    return first[fractals]
+    return first[fractals.long()]  # a uint8 tensor would be a mask
+
+
+def check_view(size: tuple[int, int], window: float, tau: float) -> None:
+    """Raise ValueError for an empty image, a window outside 1e-6..1e6, or a tau outside 1e-4..1e4."""
+    if len(size) != 2 or not all(isinstance(length, int) and length >= 1 for length in size):
+        raise ValueError(f"want a size (H, W) of at least 1 x 1 pixels, got {size}")
+    if not 1 / LARGEST_WINDOW <= window <= LARGEST_WINDOW:
+        raise ValueError(f"want window in {1 / LARGEST_WINDOW}..{LARGEST_WINDOW:.0f}, got {window}")
+    if not LEAST_TAU <= tau <= LARGEST_TAU:
+        raise ValueError(f"want tau in {LEAST_TAU}..{LARGEST_TAU:.0f} pixels squared, got {tau}")
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -116,9 +128,6 @@ def _check(
     fractals: Tensor,
     sequences: Tensor,
     start: Tensor | None,
-    size: tuple[int, int],
-    window: float,
-    tau: float,
 ) -> None:
     A, b = transforms
     if A.ndim != 4 or A.shape[2:] != (2, 2) or b.shape != A.shape[:3]:
@@ -144,7 +153,5 @@ def _check(
                 raise ValueError(f"{name}: want whole numbers, got {tensor.dtype}")
         elif not tensor.is_floating_point():
             raise ValueError(f"{name}: want floating-point numbers, got {tensor.dtype}")
-    if min(size) < 1:
-        raise ValueError(f"want an image of at least 1 x 1 pixels, got {size[0]} x {size[1]}")
-    if not (window > 0 and tau >= LEAST_TAU):
-        raise ValueError(f"want window > 0 and tau >= {LEAST_TAU}, got window={window} and tau={tau}")
+    if A.shape[1] < 1:
+        raise ValueError("want fractals of one transform or more, got A with N = 0")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
 
+from fractalgan.cadence import is_logged
 from fractalgan.errors import InputError, require_above, require_at_least, require_rates
 from fractalgan.nn import (
     LOSSES,
@@ -23,7 +24,7 @@ from fractalgan.nn import (
     instance_noise,
     r1_penalty,
 )
-from fractalgan.ops import LEAST_TAU, anderson_farrell, collapse, fractaldb
+from fractalgan.ops import anderson_farrell, check_view, collapse, fractaldb
 from fractalgan.randomness import generator_for
 
 # What random numbers are for: the last word of their key (see randomness.py).
@@ -48,7 +49,7 @@ class FractalGAN(LightningModule):
         num_points: T, the points of an image.
         image_size: height and width in pixels; follows the data.
         window: half the side of the square of the plane that is drawn.
-        tau: width of a point, in pixels squared.
+        tau: width of a point, in pixels squared, 1e-4 to 1e4.
         start: how the first fractals are drawn at random.
         matrices: how the matrices are learned: ``sigmoid`` and ``clamp`` are the rotation-scaling-flip
             form and say how its sigma is kept in range; ``raw`` learns the entries, without bounds.
@@ -110,11 +111,14 @@ class FractalGAN(LightningModule):
             parameter_noise_interval=parameter_noise_interval,
         )
         require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
-        require_at_least(LEAST_TAU, tau=tau)
-        require_above(0, window=window, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
+        require_above(0, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
         require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        try:
+            check_view((image_size, image_size), window, tau)
+        except ValueError as error:
+            raise InputError(str(error)) from error
         if image_size < 16:
             raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
         self.save_hyperparameters()
@@ -181,7 +185,7 @@ class FractalGAN(LightningModule):
             self.last_r1.copy_(r1.detach())
         _do_not_count(optimizer)
         self._descend(optimizer, penalised, "discriminator")
-        if self._is_logged(step):
+        if is_logged(self.trainer, step + 1):
             self.log("train/discriminator_loss", loss, prog_bar=True)
             self.log("train/r1", self.last_r1)
             self._log_judgement("train", real_logits, fake_logits)
@@ -193,17 +197,12 @@ class FractalGAN(LightningModule):
         self._descend(optimizer, loss, "generator")
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)
-        if self._is_logged(step):
+        if is_logged(self.trainer, step + 1):
             self.log("train/generator_loss", loss, prog_bar=True)
-
-    def _is_logged(self, step: int) -> bool:
-        """Whether the loggers write this step; for the others, asking takes as long as drawing."""
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        return every > 0 and (step + 1) % every == 0
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor, side: str) -> None:
         """One optimiser step; raises FloatingPointError where a number stops being finite."""
-        self.zero_grad()
+        optimizer.zero_grad()
         if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, the other side's too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
@@ -296,8 +295,8 @@ class FractalGAN(LightningModule):
 
 
 def _require_finite(values: list[Tensor], message: str) -> None:
-    # a sum is finite where all it adds are, and six times as fast to look at
-    if not all(math.isfinite(value.detach().sum()) for value in values):
+    # a sum is finite only where all it adds are, and six times as fast to look at
+    if not all(math.isfinite(value.detach().sum()) or bool(value.isfinite().all()) for value in values):
         raise FloatingPointError(message)
 
 

@@ -35,6 +35,15 @@ def read_pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+def test_time_limit_logs_the_step_that_it_ends(call: Call) -> None:
+    """And no other row twice, though the loggers are to write but every 30th step."""
+    limit = ["--trainer.max_steps=-1", "--trainer.max_time=00:00:00:02", "--trainer.log_every_n_steps=30"]
+    assert call("fit", *TINY, *limit, "--run=limited") == 0
+    trained = [row["step"] for row in rows(Path("limited")) if "train/generator_loss" in row]
+    assert trained == sorted(set(trained))
+    assert trained[-1] == json.loads(Path("limited/summary.json").read_text())["step"]
+
+
 def test_fit_leaves_the_whole_folder(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY) == 0
     folder = Path("runs/gan-digits-1")

@@ -9,9 +9,9 @@ from triton.compiler import ASTSource
 from fractalgan.ops import _triton
 
 POINTERS = {
-    "maps": "*fp32", "start": "*fp32", "points": "*fp32", "images": "*fp32", "cotangent": "*fp32",
+    "maps": "*fp32", "start": "*fp32", "points": "*fp64", "images": "*fp32", "cotangent": "*fp32",
     "slopes": "*fp32", "each": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
-    "order": "*i64", "bounds": "*i64", "window": "fp32", "tau": "fp32", "reach": "fp32",
+    "order": "*i64", "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
 }  # fmt: skip
 CONSTANTS = {"LANES": 32, "TILE": 32, "CHUNK": 32, "COLUMNS": 16, "NUMBERS": 64}
 

@@ -111,9 +111,9 @@ def test_fresh_sequences_of_one_system_agree_in_the_mean() -> None:
     ("change", "message"),
     [
         ({"size": (0, 4)}, "at least 1 x 1"),
-        ({"window": 0.0}, "window > 0"),
-        ({"tau": -1.0}, "tau >= 1e-06"),
-        ({"window": float("nan")}, "window > 0"),
+        ({"window": 0.0}, "want window in"),
+        ({"tau": -1.0}, "want tau in"),
+        ({"window": float("nan")}, "want window in"),
         ({"fractals": torch.zeros(3, dtype=torch.long)}, "fractals"),
         ({"transforms": Transforms(torch.zeros(1, 2, 2), torch.zeros(1, 2))}, "A \\[J, N, 2, 2\\]"),
     ],
