@@ -115,12 +115,12 @@ class FractalGAN(LightningModule):
         require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        if image_size < 16:
+            raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
         try:
             check_view((image_size, image_size), window, tau)
         except ValueError as error:
             raise InputError(str(error)) from error
-        if image_size < 16:
-            raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
         self.save_hyperparameters()
         self.automatic_optimization = False
 
