@@ -57,7 +57,17 @@ CASES = {
     "an image of 512 pixels": Case((512, 512), 2.4, seed=11, batch=2, num_points=10),
     "the narrowest bumps": Case((9, 9), 2.5, 1e-4, seed=12, batch=50, num_points=300),
 }
-every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+# the plain form computes in the type that it is given, and these want more digits than float32 has
+BEYOND_FLOAT32 = {"an image of 512 pixels", "the narrowest bumps"}
+every_backend_and_case = pytest.mark.parametrize(
+    ("backend", "case"),
+    [
+        pytest.param(backend, case, id=f"{name}-{backend}")
+        for name, case in CASES.items()
+        for backend in BACKENDS
+        if not (backend == "torch" and name in BEYOND_FLOAT32)
+    ],
+)
 
 
 def problem(case: Case) -> tuple[Transforms, Tensor, Tensor, dict]:
@@ -78,21 +88,13 @@ def dense(transforms: Transforms, fractals: Tensor, z: Tensor, size, window, tau
     return splat_dense(to_pixels(points, size, window), size, tau).clamp_max(1)
 
 
-def fails_in_float32(backend: str, case: Case) -> bool:
-    """The plain form computes in the type that it is given, and these two want more digits."""
-    return backend == "torch" and (case.size == (512, 512) or case.tau == 1e-4)
-
-
 def relative(ours: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> float:
     ours, reference = (torch.cat([each.double().flatten() for each in parts]) for parts in (ours, reference))
     return float((ours - reference).norm() / reference.norm())
 
 
-@every_backend
-@every_case
+@every_backend_and_case
 def test_image_and_gradient_are_those_of_the_dense_sum(backend: str, case: Case) -> None:
-    if fails_in_float32(backend, case):
-        case = case._replace(size=(16, 16), tau=1.0)
     transforms, fractals, z, scene = problem(case)
     reference = dense(transforms, fractals, z, **scene)
     images = render(transforms, fractals, z, **scene, backend=backend)
