@@ -40,6 +40,7 @@ from torch import Tensor
 from fractalgan.ops import (
     Transforms,
     anderson_farrell,
+    bump_reach,
     determinant_probabilities,
     draw_sequences,
     iterate_points,
@@ -162,7 +163,7 @@ def measure(case: dict[str, int], device: str, repeats: int, rate: float) -> Non
     cost = case["num_points"] * case["size"] ** 2
     counts = {form: min(case["batch"], max(1, LARGEST[form] // cost)) for form in FORMS}
     given = {form: problem(count, case["num_points"], device) for form, count in counts.items()}
-    reach = 2 * math.ceil(math.sqrt(TAU * 23 * math.log(2)))
+    reach = 2 * math.ceil(bump_reach(TAU))
     for backward in (False, True):
         actions = {form: partial(run, FORMS[form], given[form], case["size"], backward) for form in FORMS}
         peaks = {form: memory(action, device) for form, action in actions.items()}  # warms up, too

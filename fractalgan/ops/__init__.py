@@ -12,7 +12,7 @@ from fractalgan.ops.affine import (
 from fractalgan.ops.chaos import draw_sequences, iterate_points
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.render import Backend, check_view, render, start_points
-from fractalgan.ops.splat import splat_dense, splat_separable, to_pixels
+from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
 from fractalgan.ops.systems import anderson_farrell, filling_rates, fractaldb
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Factors",
     "Transforms",
     "anderson_farrell",
+    "bump_reach",
     "check_view",
     "collapse",
     "compose",

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fractalgan.ops._threads import in_pieces
+from fractalgan.ops.splat import bump_reach
 
 Array = NDArray[Any]
 
@@ -54,7 +55,7 @@ def forward(
     """
     images = maps.new_empty(len(fractals), *size)
     given = _arrays(maps, fractals, sequences, start) + _scene(size, window, tau)
-    (drawn,) = _arrays(images)
+    drawn = images.numpy()
 
     def draw(first: int, last: int) -> None:
         wrong = _draw(first, last, *given, drawn)
@@ -116,7 +117,7 @@ class _Bumps(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _bumps(tau: float) -> _Bumps:
-    half = math.ceil(math.sqrt(tau * 23 * math.log(2)))
+    half = math.ceil(bump_reach(tau))
     lanes = -(-2 * half // WIDTH) * WIDTH
     rows = math.ceil(ROWS / math.sqrt(tau))
     pixels = np.arange(lanes) - (half - 1)
@@ -310,8 +311,8 @@ def _draw(
     images: Array,
 ) -> int:
     """Draw images first..last-1; the first that has an index out of range, or -1."""
-    height, width, stride = images.shape[1], images.shape[2], images.shape[2] + 2 * WIDTH
-    canvas = np.empty((height + 2 * WIDTH, stride), np.float32)
+    height, width = images.shape[1], images.shape[2]
+    canvas = np.empty((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(table.shape[2], np.float32)
     for i in range(first, last):
         canvas[:] = ZERO
@@ -327,7 +328,7 @@ def _draw(
             h, w = x * view[0] + view[2], y * view[1] + view[3]
             if _reaches(h, height, half) and _reaches(w, width, half):
                 _splat(
-                    h, w, height, width, half, table.shape[0], table.shape[2],
+                    h, w, height, width, half, table.shape[0] - 1, table.shape[2],
                     pointer(table), pointer(canvas), pointer(scratch),
                 )  # fmt: skip
         for r in range(height):
@@ -353,8 +354,8 @@ def _collect(
     each: Array,
 ) -> None:
     """Add the gradients of images first..last-1 to each [B, N, 6], from the last point to the first."""
-    height, width, stride = images.shape[1], images.shape[2], images.shape[2] + 2 * WIDTH
-    canvas = np.zeros((height + 2 * WIDTH, stride), np.float32)
+    height, width = images.shape[1], images.shape[2]
+    canvas = np.zeros((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(2 * table.shape[2], np.float32)
     points = np.empty((sequences.shape[1] + 1, 2))
     for i in range(first, last):
@@ -372,7 +373,7 @@ def _collect(
             h, w = x * view[0] + view[2], y * view[1] + view[3]
             if _reaches(h, height, half) and _reaches(w, width, half):
                 slope_h, slope_w = _gather(
-                    h, w, height, width, half, table.shape[0], table.shape[2],
+                    h, w, height, width, half, table.shape[0] - 1, table.shape[2],
                     pointer(table), steepness, pointer(canvas), pointer(scratch),
                 )  # fmt: skip
                 adjoint_x += np.float32(view[0]) * slope_h
@@ -422,10 +423,8 @@ def _splat(
     bumps_h: Any,
 ) -> None:
     """Add the bump of a point at (h, w) to the canvas, which has a margin of one tile all around."""
-    top, row_h, beyond_h, _ = _place(h, half, rows)
-    left, row_w, beyond_w, _ = _place(w, half, rows)
-    first_h, last_h = _tiles(top, height, lanes)
-    first_w, last_w = _tiles(left, width, lanes)
+    top, first_h, last_h, row_h, beyond_h, _ = _place(h, height, half, rows, lanes)
+    left, first_w, last_w, row_w, beyond_w, _ = _place(w, width, half, rows, lanes)
     stride = width + 2 * WIDTH
     for p in range(first_h, last_h, WIDTH):
         store(bumps_h, p, _bump(table, lanes, row_h, p, beyond_h))
@@ -453,10 +452,8 @@ def _gather(
     scratch: Any,
 ) -> tuple[np.float32, np.float32]:
     """The sum over the canvas of the slope, along h and along w, of the bump of a point at (h, w)."""
-    top, row_h, beyond_h, from_h = _place(h, half, rows)
-    left, row_w, beyond_w, from_w = _place(w, half, rows)
-    first_h, last_h = _tiles(top, height, lanes)
-    first_w, last_w = _tiles(left, width, lanes)
+    top, first_h, last_h, row_h, beyond_h, from_h = _place(h, height, half, rows, lanes)
+    left, first_w, last_w, row_w, beyond_w, from_w = _place(w, width, half, rows, lanes)
     stride = width + 2 * WIDTH
     for p in range(first_h, last_h, WIDTH):
         bump = _bump(table, lanes, row_h, p, beyond_h)
@@ -499,20 +496,19 @@ def _reaches(place: float, length: int, half: int) -> bool:
 
 
 @_inlined
-def _place(place: float, half: int, rows: int) -> tuple[int, int, np.float32, np.float32]:
-    """The first pixel reached, the table's row, and how far the point is past its middle and its pixel."""
+def _place(
+    place: float, length: int, half: int, rows: int, lanes: int
+) -> tuple[int, int, int, int, np.float32, np.float32]:
+    """Where a bump falls on an axis: the first pixel that it reaches, the lanes from and to which it is
+    worth a visit, the table's row, and how far the point is past the row's middle and past its pixel."""
     pixel = int(place)
+    first = pixel - 2 * half + 1
     beyond = np.float32(place - pixel)
-    row = int(beyond * np.float32(rows - 1))
-    return pixel - 2 * half + 1, row, beyond - (np.float32(row) + HALF) / np.float32(rows - 1), beyond
-
-
-@_inlined
-def _tiles(first_pixel: int, length: int, lanes: int) -> tuple[int, int]:
-    """The lanes of a bump that are worth a visit: a single tile, or those that touch the image."""
-    if lanes == WIDTH:
-        return 0, WIDTH
-    return max(-first_pixel, 0) & -WIDTH, min(lanes, length - first_pixel)
+    row = int(beyond * np.float32(rows))
+    beyond_row = beyond - (np.float32(row) + HALF) / np.float32(rows)
+    if lanes == WIDTH:  # a single tile
+        return first, 0, WIDTH, row, beyond_row, beyond
+    return first, max(-first, 0) & -WIDTH, min(lanes, length - first), row, beyond_row, beyond
 
 
 @_inlined

@@ -6,7 +6,6 @@ of two small matrices for each chunk of points; chunks that do not reach the til
 back takes the same two steps in reverse. No sum depends on the order in which blocks run.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from fractalgan.ops.splat import bump_reach
 
 CHUNK = 32  # points
 LANES = 32  # images that are iterated side by side, by one warp
@@ -34,18 +35,9 @@ def forward(
     images = maps.new_empty(len(fractals), *size)
     if images.numel() > 0:
         points = _points(maps, fractals, sequences, start)
-        tile, tiles = _tiles(size)
+        tile, tiles = _tiles(images)
         _splat[(len(fractals), tiles)](
-            points,
-            images,
-            sequences.shape[1],
-            *size,
-            _in_float64(window, maps),
-            tau,
-            _reach(tau),
-            tile,
-            CHUNK,
-            **FUSION,
+            points, images, sequences.shape[1], *_view(images, window, tau), tile, CHUNK, **FUSION
         )
     return images
 
@@ -61,16 +53,15 @@ def backward(
     tau: float,
 ) -> Tensor:
     """The gradient [J, N, 6] of the maps: that of each image, added up in the order of the images."""
-    gradient = torch.zeros_like(maps)
+    gradient = maps.new_zeros(maps.shape)
     (batch, num_points), (num_fractals, num_transforms, _) = sequences.shape, maps.shape
     if batch == 0 or num_points == 0:
         return gradient
-    size = images.shape[1], images.shape[2]
     points = _points(maps, fractals, sequences, start)
     slopes = torch.empty_like(points, dtype=torch.float32)
     _gather[(batch, triton.cdiv(num_points, CHUNK))](
         points, cotangent.contiguous(), images, slopes,
-        num_points, *size, _in_float64(window, maps), tau, _reach(tau), _tiles(size)[0], CHUNK, **FUSION,
+        num_points, *_view(images, window, tau), _tiles(images)[0], CHUNK, **FUSION,
     )  # fmt: skip
     each = maps.new_empty(batch, num_transforms, 6)
     _walk_back[(triton.cdiv(batch, LANES),)](
@@ -98,20 +89,20 @@ def _points(maps: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor) ->
     return points
 
 
-def _in_float64(window: float, like: Tensor) -> Tensor:
-    """A number that is handed to a kernel comes in float32, one in a tensor comes as it is."""
-    return torch.tensor(window, dtype=torch.float64, device=like.device)
+def _view(images: Tensor, window: float, tau: float) -> tuple[Any, ...]:
+    """Height, width, window, tau and how far a bump reaches, as the kernels want them.
+
+    A number that is handed to a kernel comes in float32, one in a tensor comes as it is.
+    """
+    in_float64 = torch.tensor(window, dtype=torch.float64, device=images.device)
+    return images.shape[1], images.shape[2], in_float64, tau, bump_reach(tau)
 
 
-def _reach(tau: float) -> float:
-    """How far a bump reaches, in pixels, before it falls below 2^-23 of its peak."""
-    return math.sqrt(tau * 23 * math.log(2))
-
-
-def _tiles(size: tuple[int, int]) -> tuple[int, int]:
-    """The side of a tile, and how many it takes."""
-    tile = 16 if max(size) <= 16 else 32
-    return tile, triton.cdiv(size[0], tile) * triton.cdiv(size[1], tile)
+def _tiles(images: Tensor) -> tuple[int, int]:
+    """The side of a tile, and how many it takes to cover an image."""
+    height, width = images.shape[1:]
+    tile = 16 if max(height, width) <= 16 else 32
+    return tile, triton.cdiv(height, tile) * triton.cdiv(width, tile)
 
 
 def _kernel(function: Callable[..., Any]) -> Any:
@@ -181,6 +172,29 @@ def _axis(
 
 
 @_kernel
+def _chunk(points: tl.tensor, image: tl.tensor, t: tl.tensor, num_points: tl.tensor) -> tl.tensor:
+    """v(t + 1) of an image, both coordinates; NaN beyond its last point."""
+    place = points + 2 * (image * (1 + num_points) + 1 + t)
+    there = t < num_points
+    return tl.load(place, there, float("nan")), tl.load(place + 1, there, float("nan"))
+
+
+@_kernel
+def _meet(bumps_h: tl.tensor, bumps_w: tl.tensor) -> tl.tensor:
+    """Whether any of the points has a bump that reaches the tile on both axes."""
+    return tl.max(tl.max(bumps_h, 1) * tl.max(bumps_w, 1), 0) > 0
+
+
+@_kernel
+def _pixels(
+    image: tl.tensor, top: tl.tensor, left: tl.tensor, height: tl.tensor, width: tl.tensor, TILE: tl.constexpr
+) -> tl.tensor:
+    """Where a tile's pixels stand among all images', and which of them exist."""
+    h, w = top + tl.arange(0, TILE)[:, None], left + tl.arange(0, TILE)[None, :]
+    return image * height * width + h * width + w, (h < height) & (w < width)
+
+
+@_kernel
 def _splat(
     points: tl.tensor,
     images: tl.tensor,
@@ -197,19 +211,15 @@ def _splat(
     image, window = tl.program_id(0).to(tl.int64), tl.load(window)
     across = tl.cdiv(width, TILE)
     top, left = tl.program_id(1) // across * TILE, tl.program_id(1) % across * TILE
-    place = points + 2 * (image * (1 + num_points) + 1)
     total = tl.zeros((TILE, TILE), tl.float32)
     for first in range(0, num_points, CHUNK):
-        t = first + tl.arange(0, CHUNK)
-        x = tl.load(place + 2 * t, t < num_points, float("nan"))
-        y = tl.load(place + 2 * t + 1, t < num_points, float("nan"))
+        x, y = _chunk(points, image, first + tl.arange(0, CHUNK), num_points)
         bumps_h, _ = _axis(x, height, window, tau, reach, top, TILE)
         bumps_w, _ = _axis(y, width, window, tau, reach, left, TILE)
-        if tl.max(tl.max(bumps_h, 1) * tl.max(bumps_w, 1), 0) > 0:
+        if _meet(bumps_h, bumps_w):
             total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
-    h, w = top + tl.arange(0, TILE)[:, None], left + tl.arange(0, TILE)[None, :]
-    at = images + image * height * width + h * width + w
-    tl.store(at, tl.minimum(total, 1.0), (h < height) & (w < width))
+    at, inside = _pixels(image, top, left, height, width, TILE)
+    tl.store(images + at, tl.minimum(total, 1.0), inside)
 
 
 @_kernel
@@ -230,17 +240,14 @@ def _gather(
     """The gradient at a chunk of one image's points, by way of their own bumps alone."""
     image, window = tl.program_id(0).to(tl.int64), tl.load(window)
     t = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
-    place = 2 * (image * (1 + num_points) + 1 + t)
-    x = tl.load(points + place, t < num_points, float("nan"))
-    y = tl.load(points + place + 1, t < num_points, float("nan"))
+    x, y = _chunk(points, image, t, num_points)
     slope_x, slope_y = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)
     for top in range(0, height, TILE):
         bumps_h, slopes_h = _axis(x, height, window, tau, reach, top, TILE)
         for left in range(0, width, TILE):
             bumps_w, slopes_w = _axis(y, width, window, tau, reach, left, TILE)
-            if tl.max(tl.max(bumps_h, 1) * tl.max(bumps_w, 1), 0) > 0:
-                h, w = top + tl.arange(0, TILE)[:, None], left + tl.arange(0, TILE)[None, :]
-                at, inside = image * height * width + h * width + w, (h < height) & (w < width)
+            if _meet(bumps_h, bumps_w):
+                at, inside = _pixels(image, top, left, height, width, TILE)
                 pixels = tl.load(cotangent + at, inside, 0.0)
                 full = tl.load(images + at, inside, 1.0) >= 1  # and passes nothing on
                 pixels = tl.where(full, 0.0, pixels)
@@ -250,8 +257,9 @@ def _gather(
                 slope_y += tl.sum(along_h * slopes_w, 1)
     slope_x *= _scale(height, window).to(tl.float32)
     slope_y *= _scale(width, window).to(tl.float32)
-    tl.store(slopes + place, slope_x, t < num_points)
-    tl.store(slopes + place + 1, slope_y, t < num_points)
+    place = slopes + 2 * (image * (1 + num_points) + 1 + t)
+    tl.store(place, slope_x, t < num_points)
+    tl.store(place + 1, slope_y, t < num_points)
 
 
 @_kernel

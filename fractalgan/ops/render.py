@@ -45,17 +45,17 @@ def render(
     """
     _check(transforms, fractals, sequences, start)
     check_view(size, window, tau)
-    start = start_points(transforms, fractals) if start is None else start
-    transforms, start = _at_least_float32(transforms, start)
+    fractals, sequences = fractals.long(), sequences.long()
+    dtype = torch.promote_types(transforms.A.dtype, torch.float32)
+    transforms = Transforms(transforms.A.to(dtype), transforms.b.to(dtype))
+    start = start_points(transforms, fractals) if start is None else start.to(dtype)
     chosen = _choose(backend, transforms.A)
     with torch.autocast(transforms.A.device.type, enabled=False):  # 300 steps need all digits
         if chosen == "torch":
             plain: Tensor = _draw_in_torch(transforms, fractals, sequences, start, size, window, tau)
             return plain
         maps = torch.cat([transforms.A.flatten(-2), transforms.b], -1)
-        images: Tensor = _fused.draw(
-            maps, fractals.long(), sequences.long(), start, *size, window, tau, chosen
-        )
+        images: Tensor = _fused.draw(maps, fractals, sequences, start, *size, window, tau, chosen)
         return images
 
 
@@ -88,7 +88,7 @@ def _draw_in_torch(
     """The plain form: a loop over the points of all images at once, and a matrix product an image."""
     _require_indices("sequences", sequences, transforms.b.shape[1])
     _require_indices("fractals", fractals, len(transforms.b))
-    points = iterate_points(transforms, fractals.long(), sequences.long(), start)
+    points = iterate_points(transforms, fractals, sequences, start)
     return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)
 
 
@@ -117,12 +117,6 @@ def _choose(backend: Backend | None, A: Tensor) -> Backend:
     return backend
 
 
-def _at_least_float32(transforms: Transforms, start: Tensor) -> tuple[Transforms, Tensor]:
-    """The same numbers, in the precision of A where that has enough of it."""
-    dtype = torch.promote_types(transforms.A.dtype, torch.float32)
-    return Transforms(transforms.A.to(dtype), transforms.b.to(dtype)), start.to(dtype)
-
-
 def _check(
     transforms: Transforms,
     fractals: Tensor,
@@ -138,20 +132,14 @@ def _check(
         )
     if start is not None and start.shape != (len(fractals), 2):
         raise ValueError(f"want start [B, 2] for {len(fractals)} images, got {list(start.shape)}")
-    given = {
-        "A": A,
-        "b": b,
-        "fractals": fractals,
-        "sequences": sequences,
-        "start": A if start is None else start,
-    }
-    for name, tensor in given.items():
+    indices = {"fractals": fractals, "sequences": sequences}
+    numbers = {"A": A, "b": b} | ({} if start is None else {"start": start})
+    for name, tensor in (indices | numbers).items():
         if tensor.device != A.device:
             raise ValueError(f"want all on one device, got A on {A.device} and {name} on {tensor.device}")
-        if name in ("fractals", "sequences"):
-            if tensor.dtype not in INTEGERS:
-                raise ValueError(f"{name}: want whole numbers, got {tensor.dtype}")
-        elif not tensor.is_floating_point():
+        if name in indices and tensor.dtype not in INTEGERS:
+            raise ValueError(f"{name}: want whole numbers, got {tensor.dtype}")
+        if name in numbers and not tensor.is_floating_point():
             raise ValueError(f"{name}: want floating-point numbers, got {tensor.dtype}")
     if A.shape[1] < 1:
         raise ValueError("want fractals of one transform or more, got A with N = 0")

@@ -18,6 +18,11 @@ def to_pixels(points: Tensor, size: tuple[int, int], window: float) -> Tensor:
     return (points + window) * (last / (2 * window))
 
 
+def bump_reach(tau: float) -> float:
+    """Pixels from a point at which its bump falls below float32's last digit, 2^-23 of its peak."""
+    return math.sqrt(tau * 23 * math.log(2))
+
+
 def splat_dense(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
     """I[h, w] = sum_t exp(-||[h, w] - v(t)||^2 / tau) (Eq. 8), term by term: the reference.
 
