@@ -61,8 +61,8 @@ class Clock:
 def watch(clock: Clock) -> None:
     """Put the clock around the parts of a step."""
     for owner, name, part in [
-        (FractalGenerator, "draw_sequences", "sampling"),
-        (FractalGenerator, "forward", "rendering"),
+        (FractalGenerator, "draw", "rendering"),
+        (FractalGenerator, "_draw_sequences", "sampling"),
         (_fused, "_draw_backward", "rendering"),
         (LeNet, "forward", "discriminator"),
         (LightningModule, "manual_backward", "discriminator"),

@@ -65,6 +65,7 @@ QUIET = (
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status; what a user can mend is told in one line."""
     _set_up_logging()
+    _ask_for_gpus_once()
     try:
         cli = FractalCLI(
             LightningModule,
@@ -131,6 +132,13 @@ def _set_up_logging() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in QUIET:
         warnings.filterwarnings("ignore", message)
+
+
+def _ask_for_gpus_once() -> None:
+    """Lightning has torch look for GPUs by NVIDIA's library, so that processes can be forked after it;
+    where there is none, every step of Adam would search the disk for it."""
+    if not torch.cuda.is_available():
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
 class SaveRunConfig(SaveConfigCallback):

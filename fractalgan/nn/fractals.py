@@ -99,10 +99,20 @@ class FractalGenerator(nn.Module):
 
     def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
         """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
-        images = render(
-            self.embedding(), fractals, sequences, size=self.size, window=self.window, tau=self.tau
-        )
-        return images.unsqueeze(1)
+        return self._render(self.embedding(), fractals, sequences)
+
+    def draw(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Images [B, 1, H, W] of ``fractals`` [B] along fresh index sequences."""
+        transforms = self.embedding()
+        return self._render(transforms, fractals, self._draw_sequences(transforms, fractals, generator))
+
+    @torch.no_grad()
+    def draw_sequences(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Fresh index sequences [B, T] for ``fractals`` [B] (Alg. 2).
+
+        They are drawn on the CPU: the same generator gives the same sequences on every device.
+        """
+        return self._draw_sequences(self.embedding(), fractals, generator)
 
     @torch.no_grad()
     def points(self, fractals: Tensor, sequences: Tensor) -> Tensor:
@@ -111,12 +121,14 @@ class FractalGenerator(nn.Module):
         points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
         return to_pixels(points, self.size, self.window)
 
-    @torch.no_grad()
-    def draw_sequences(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Fresh index sequences [B, T] for ``fractals`` [B] (Alg. 2).
+    def _render(self, transforms: Transforms, fractals: Tensor, sequences: Tensor) -> Tensor:
+        images = render(transforms, fractals, sequences, size=self.size, window=self.window, tau=self.tau)
+        return images.unsqueeze(1)
 
-        They are drawn on the CPU: the same generator gives the same sequences on every device.
-        """
-        probabilities = determinant_probabilities(self.embedding().A).cpu()
+    @torch.no_grad()
+    def _draw_sequences(
+        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        probabilities = determinant_probabilities(transforms.A).cpu()
         sequences = draw_sequences(probabilities, fractals.cpu(), self.num_points, generator)
         return sequences.to(fractals.device)

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
 
@@ -36,13 +36,13 @@ LOSSES: dict[str, AdversarialLoss] = {
 }
 
 
-def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
+def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """Mean over the batch of ||d logit / d image||^2 at real images [B, ...] (Mescheder et al. 2018, Eq. 9).
 
-    Without the factor gamma / 2. Differentiable in the discriminator's parameters.
+    The images must require their gradient, and be what the logits [B] were computed from, each from its
+    own. Without the factor gamma / 2. Differentiable in the discriminator's parameters.
     """
-    real = real.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
     return slope.square().flatten(1).sum(1).mean()
 
 

@@ -152,8 +152,7 @@ class FractalGAN(LightningModule):
 
     def forward(self, fractals: Tensor, random: torch.Generator | None = None) -> Tensor:
         """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
-        images: Tensor = self.generator(fractals, self.generator.draw_sequences(fractals, random))
-        return images
+        return self.generator.draw(fractals, random)
 
     # -- training -------------------------------------------------------------------------------
 
@@ -175,16 +174,19 @@ class FractalGAN(LightningModule):
     def _train_discriminator(
         self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, step: int
     ) -> None:
-        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
-        loss = self.loss.discriminator(real_logits, fake_logits)
-        penalised = loss
         gamma, interval = self.hparams["r1_gamma"], self.hparams["r1_interval"]
         if gamma > 0 and step % interval == 0:
-            r1 = r1_penalty(self.discriminator, real)
-            penalised = loss + gamma / 2 * interval * r1  # as much as a penalty at every step
+            real = real.detach().requires_grad_()
+            real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
+            r1 = r1_penalty(real_logits, real)
+            penalty = gamma / 2 * interval * r1  # as much as one at every step
             self.last_r1.copy_(r1.detach())
+        else:
+            real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
+            penalty = real.new_zeros(())
+        loss = self.loss.discriminator(real_logits, fake_logits)
         _do_not_count(optimizer)
-        self._descend(optimizer, penalised, "discriminator")
+        self._descend(optimizer, loss + penalty, "discriminator")
         if is_logged(self.trainer, step + 1):
             self.log("train/discriminator_loss", loss, prog_bar=True)
             self.log("train/r1", self.last_r1)

@@ -41,7 +41,8 @@ def test_each_side_wants_what_the_other_does_not(name: str) -> None:
 def test_r1_of_a_linear_discriminator_is_its_squared_norm() -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 1)).double()
     weight = linear[1].weight
-    penalty = r1_penalty(linear, torch.rand(7, 1, 4, 4, dtype=torch.float64))
+    real = torch.rand(7, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    penalty = r1_penalty(linear(real).squeeze(1), real)
     torch.testing.assert_close(penalty, weight.square().sum())
     (slope,) = torch.autograd.grad(penalty, weight)
     torch.testing.assert_close(slope, 2 * weight.detach())
