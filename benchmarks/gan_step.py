@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes, as in fractalgan/__main__.py
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 import torch
 from pytorch_lightning import LightningModule
 

@@ -51,9 +51,12 @@ def main() -> int:
         print(f"fractalgan {__version__}")
         return 0
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
-    # Threads that wait by spinning make two programs on the same cores 3 to 10 times slower each, and
-    # bring nothing to one that is alone. OpenMP reads this when torch is imported.
+    # OpenMP's threads wait for each other some hundred times in a step. Threads that spin until they are
+    # needed make two programs on the same cores 3 to 10 times slower each; threads that sleep at once take
+    # a quarter of its speed from a program that is alone. Some microseconds of spinning, then sleep, do
+    # neither. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # What is imported stays: looking for garbage in it is a fifth of the time that the imports take.
     gc.disable()
     from fractalgan.cli import run  # torch and Lightning take seconds to import
