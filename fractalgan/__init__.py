@@ -9,11 +9,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "FractalData": "fractalgan.data",
     "FractalEmbedding": "fractalgan.nn",
     "FractalGAN": "fractalgan.tasks",
     "FractalGenerator": "fractalgan.nn",
     "ImageData": "fractalgan.data",
     "LeNet": "fractalgan.nn",
+    "LinearProbe": "fractalgan.tasks",
+    "Pretraining": "fractalgan.tasks",
     "Transforms": "fractalgan.ops",
     "anderson_farrell": "fractalgan.ops",
     "fractaldb": "fractalgan.ops",

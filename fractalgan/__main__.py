@@ -61,7 +61,6 @@ def main() -> int:
     gc.disable()
     from fractalgan.cli import run  # torch and Lightning take seconds to import
 
-    gc.freeze()
     gc.enable()
     return run(arguments)
 

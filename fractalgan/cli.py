@@ -25,6 +25,7 @@ from fractalgan.callbacks import (
     StepCount,
     StepProgress,
     best_checkpoint,
+    kept_checkpoints,
 )
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.errors import InputError, require_at_least
@@ -36,7 +37,18 @@ from fractalgan.run_folder import RunFolder, write_whole
 
 log = logging.getLogger("fractalgan")
 
-STEMS = {"FractalGAN": "gan"}  # what a task's run folders are called after
+CONFIGS = Path(os.path.relpath(Path(__file__).parents[1] / "configs"))
+STEMS = {"FractalGAN": "gan", "LinearProbe": "probe"}  # what a task's run folders are called after
+
+# What comes after a run of a task; {best} and {last} are its checkpoints.
+NEXT = {
+    "FractalGAN": {
+        "next": "predict --ckpt_path {best}",
+        "use": f"fit --config {CONFIGS}/pretraining.yaml --model.fractals {{best}}",
+    },
+    "Pretraining": {"next": f"fit --config {CONFIGS}/probe.yaml --model.backbone {{last}}"},
+    "LinearProbe": {"next": "test --ckpt_path {best}"},
+}
 
 TRAINER_DEFAULTS = {
     "max_steps": 1500,
@@ -190,6 +202,8 @@ class FractalCLI(LightningCLI):
         parser.link_arguments("data.init_args.size", "model.init_args.image_size")
         parser.link_arguments("seed_everything", "model.init_args.seed")
         parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("model.init_args.fractals", "data.init_args.fractals")
+        parser.link_arguments("model.init_args.num_fractals", "data.init_args.num_fractals")
 
     def _set_seed(self) -> None:
         require_at_least(0, seed_everything=self.config[self.config.subcommand].seed_everything)
@@ -202,7 +216,9 @@ class FractalCLI(LightningCLI):
         options = self.config[self.config.subcommand]
         if not options.get("ckpt_path"):
             if self.config.subcommand != "fit":
-                log.warning("no --ckpt_path is given: these are random fractals, not learned ones")
+                log.warning(
+                    "no --ckpt_path is given: nothing is learned here, all is as random as at the start"
+                )
             return
         path = self._checkpoint_path(options.ckpt_path, options.run)
         checkpoint = read_checkpoint(path)
@@ -245,8 +261,11 @@ class FractalCLI(LightningCLI):
         options = self.config[self.config.subcommand]
         task = options.model.class_path.rpartition(".")[2]
         data = options.data.get("init_args", {})
-        name = Path(data.get("root")).resolve().name if data.get("name") == "folder" else data.get("name")
-        return f"{STEMS.get(task) or task}-{name or 'data'}".lower()
+        if data.get("name") == "folder":
+            name = Path(data.root).resolve().name
+        else:
+            name = data.get("name") or Path(data.get("fractals") or "data").stem
+        return f"{STEMS.get(task) or task}-{name}".lower()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With our loggers and callbacks; the run folder is made once all else is known to be right."""
@@ -354,6 +373,8 @@ class FractalCLI(LightningCLI):
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
         if options.trainer.enable_checkpointing is not False:
+            if hasattr(self.model, "keep_every"):
+                callbacks.append(kept_checkpoints(self.folder.checkpoints, self.model.keep_every))
             self.best = best_checkpoint(self.folder.best, self.model.monitor)
             callbacks += [self.best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
         return callbacks
@@ -427,7 +448,9 @@ class FractalCLI(LightningCLI):
         commands: dict[str, str] = {}
         checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
         if finished and checkpoints:
-            commands["next"] = f"fractalgan predict --ckpt_path {checkpoints[0]}"
+            places = {"best": checkpoints[0], "last": checkpoints[-1]}
+            for name, command in NEXT.get(type(self.model).__name__, {}).items():
+                commands[name] = "fractalgan " + command.format(**places)
             commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"
         elif checkpoints:
             commands["go on"] = f"fractalgan fit --ckpt_path {checkpoints[-1]}"

@@ -25,6 +25,16 @@ TINY = [
     "--model.num_points=20",
 ]
 
+TINY_PRETRAINING = [
+    *(option for option in TINY if option.startswith("--trainer")),
+    "--data.size=16",
+    "--data.batch_size=8",
+    "--data.images_per_class=5",
+    "--data.num_points=20",
+    "--data.num_transforms=3",
+    "--model.num_fractals=4",
+]
+
 
 @pytest.fixture(autouse=True)
 def _one_seed() -> None:

@@ -12,10 +12,10 @@ import fractalgan
 PACKAGE = Path(fractalgan.__file__).parent
 
 # Who may import whom: ops <- nn <- tasks, data, callbacks, reports <- cli.
-COMMON = {"cadence", "errors", "randomness", "ranks", "run_folder"}
+COMMON = {"cadence", "checkpoint_file", "errors", "randomness", "ranks", "run_folder"}
 MAY_IMPORT = {
     "ops": set(),
-    "nn": {"ops"},
+    "nn": {"ops", "checkpoint_file", "errors"},
     "tasks": {"ops", "nn"} | COMMON,
     "data": {"ops", "nn"} | COMMON,
     "callbacks": {"ops", "nn"} | COMMON,

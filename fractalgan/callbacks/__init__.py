@@ -1,6 +1,6 @@
 """What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.pictures import Pictures
 from fractalgan.callbacks.predictions import ImageWriter
@@ -15,4 +15,5 @@ __all__ = [
     "StepCount",
     "StepProgress",
     "best_checkpoint",
+    "kept_checkpoints",
 ]

@@ -1,4 +1,4 @@
-"""The two checkpoints of a run: the best by a metric, and the last."""
+"""The checkpoints of a run: the best by a metric, the last, and those kept along the way."""
 
 from pathlib import Path
 
@@ -13,6 +13,18 @@ def best_checkpoint(path: Path, monitor: str) -> ModelCheckpoint:
         filename=path.stem,
         monitor=monitor,
         save_top_k=1,
+        enable_version_counter=False,
+    )
+
+
+def kept_checkpoints(folder: Path, every: int) -> ModelCheckpoint:
+    """Keeps the state after every so many steps, as ``step_001000.ckpt`` and so on."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="step_{step:06d}",
+        auto_insert_metric_name=False,
+        every_n_train_steps=every,
+        save_top_k=-1,
         enable_version_counter=False,
     )
 

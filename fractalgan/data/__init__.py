@@ -1,8 +1,9 @@
-"""LightningDataModules: real images, in memory."""
+"""LightningDataModules: real images, and those that fractals draw."""
 
+from fractalgan.data.fractals import FractalData
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
 from fractalgan.data.stream import EndlessBatches
 
-__all__ = ["EndlessBatches", "ImageData", "ImageSet", "SourceName"]
+__all__ = ["EndlessBatches", "FractalData", "ImageData", "ImageSet", "SourceName"]

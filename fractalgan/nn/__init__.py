@@ -1,5 +1,6 @@
 """What has parameters: learnable fractals, LeNet, and the losses between them."""
 
+from fractalgan.nn.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 from fractalgan.nn.fractals import FractalEmbedding, FractalGenerator, MatricesForm
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
 from fractalgan.nn.lenet import LeNet
@@ -11,6 +12,7 @@ __all__ = [
     "AdversarialLoss",
     "ClampedMatrices",
     "FractalEmbedding",
+    "FractalFile",
     "FractalGenerator",
     "FrechetPixels",
     "LeNet",
@@ -22,4 +24,7 @@ __all__ = [
     "frechet_distance",
     "instance_noise",
     "r1_penalty",
+    "read_fractals",
+    "shipped_fractals",
+    "write_fractals",
 ]

@@ -1,10 +1,13 @@
 """Learnable fractals: the paper's fractal embedding, and the generator that draws them."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
+from fractalgan.errors import InputError
+from fractalgan.nn.fractal_file import FractalFile, read_fractals, write_fractals
 from fractalgan.nn.matrices import ClampedMatrices, RawMatrices, SigmoidMatrices
 from fractalgan.ops import (
     Transforms,
@@ -36,6 +39,7 @@ class FractalEmbedding(nn.Module):
         sigma_range: tuple[float, float] = (0.05, 0.9),
     ) -> None:
         super().__init__()
+        self.form, self.sigma_range = matrices, sigma_range
         self.matrices: RawMatrices | ClampedMatrices | SigmoidMatrices
         if matrices == "raw":
             self.matrices = RawMatrices(transforms.A)
@@ -96,6 +100,40 @@ class FractalGenerator(nn.Module):
         self.num_points = num_points
         self.window = window
         self.tau = tau
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> Self:
+        """The fractals that ship under a name, or those of a safetensors file or a FractalGAN checkpoint.
+
+        Raises InputError where there are none.
+        """
+        parameters, settings, _ = read_fractals(source)
+        try:
+            A = torch.eye(2).expand(*parameters["b"].shape[:2], 2, 2)
+            embedding = FractalEmbedding(
+                Transforms(A, parameters["b"]),
+                settings["matrices"],
+                (settings["sigma_min"], settings["sigma_max"]),
+            )
+            embedding.load_state_dict(parameters)
+            names = ("image_size", "num_points", "window", "tau")
+            return cls(embedding, **{name: settings[name] for name in names})
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise InputError(f"{source} does not hold the fractals that it says ({error})") from error
+
+    def save(self, path: Path, provenance: dict[str, Any] | None = None) -> None:
+        """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""
+        low, high = self.embedding.sigma_range
+        settings = {
+            "matrices": self.embedding.form,
+            "sigma_min": low,
+            "sigma_max": high,
+            "image_size": self.size[0],
+            "num_points": self.num_points,
+            "window": self.window,
+            "tau": self.tau,
+        }
+        write_fractals(path, FractalFile(self.embedding.state_dict(), settings, provenance or {}))
 
     def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
         """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""

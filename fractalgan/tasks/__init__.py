@@ -1,5 +1,7 @@
 """LightningModules: their steps, their optimisers, what they log; nothing else."""
 
 from fractalgan.tasks.gan import FractalGAN
+from fractalgan.tasks.pretraining import Pretraining
+from fractalgan.tasks.probe import LinearProbe
 
-__all__ = ["FractalGAN"]
+__all__ = ["FractalGAN", "LinearProbe", "Pretraining"]

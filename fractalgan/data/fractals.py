@@ -1,0 +1,171 @@
+"""Pseudo-class images: what a set of fractals draws, each fractal a class."""
+
+from typing import Literal
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from fractalgan.data.image_set import ImageSet
+from fractalgan.data.images import Batches
+from fractalgan.data.stream import EndlessBatches
+from fractalgan.errors import InputError, require_at_least
+from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import anderson_farrell, check_view, fractaldb
+from fractalgan.randomness import generator_for
+
+# What random numbers are for: the last word of their key.
+SYSTEMS, DRAWN, FRESH, VALIDATION = range(200, 204)
+
+CHUNK = 100  # images of every fractal are drawn so many at a time, at most
+
+# How random fractals are drawn where nothing else is asked for: the view that suits them best.
+RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0}
+
+
+class FractalData(LightningDataModule):
+    """Batches ``(images [B, 1, size, size] float in [0, 1], pseudo-classes [B])`` drawn by fractals.
+
+    Training batches come in an endless stream, as those of real images do.
+
+    Args:
+        fractals: what draws: ``random``, the name of learned fractals that ship with the project, their
+            safetensors file, or a checkpoint of FractalGAN; follows --model.fractals.
+        num_fractals: J, the pseudo-classes; learned fractals must have as many.
+        num_transforms: N, the affine maps of each random fractal.
+        start: the procedure of random fractals.
+        fractals_seed: of random fractals; null: follows ``seed``.
+        images_per_class: how many images of each fractal make a pass.
+        fresh: draw new images at every step, instead of the same ones in every pass.
+        size: height and width in pixels.
+        num_points: T, the points of an image; null: as the fractals were learned, for random ones 300.
+        window: half the side of the square of the plane that is drawn; null: as learned, or 1.5.
+        tau: width of a point, in pixels squared; null: as learned, or 1.
+        batch_size: images a batch (and process).
+        num_workers: processes that draw fresh images beside the training; the images are the same.
+        seed: of images and order; follows --seed_everything.
+    """
+
+    def __init__(
+        self,
+        fractals: str = "random",
+        num_fractals: int = 100,
+        num_transforms: int = 10,
+        start: Literal["anderson-farrell", "fractaldb"] = "anderson-farrell",
+        fractals_seed: int | None = None,
+        images_per_class: int = 600,
+        fresh: bool = False,
+        size: int = 32,
+        num_points: int | None = None,
+        window: float | None = None,
+        tau: float | None = None,
+        batch_size: int = 128,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        require_at_least(
+            1,
+            num_fractals=num_fractals,
+            num_transforms=num_transforms,
+            images_per_class=images_per_class,
+            size=size,
+            batch_size=batch_size,
+            num_points=1 if num_points is None else num_points,
+        )
+        require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0)
+        self.source = fractals
+        self.num_fractals = num_fractals
+        self.images_per_class = images_per_class
+        self.fresh = fresh
+        self.size = size
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        if fractals == "random":
+            self.generator = self._random_generator(
+                num_transforms, start, seed if fractals_seed is None else fractals_seed
+            )
+        else:
+            self.generator = FractalGenerator.from_pretrained(fractals)
+        self._look_through(num_points, window, tau)
+        self.train_images: ImageSet | None = None
+        self.validation_images: ImageSet | None = None
+
+    def _random_generator(self, num_transforms: int, start: str, seed: int) -> FractalGenerator:
+        draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[start]
+        try:
+            systems = draw(self.num_fractals, num_transforms, generator_for(seed, SYSTEMS))
+        except ValueError as error:
+            raise InputError(f"start {start}: {error}") from error
+        return FractalGenerator(FractalEmbedding(systems, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
+
+    def _look_through(self, num_points: int | None, window: float | None, tau: float | None) -> None:
+        """Draw ``size`` pixels a side, and what is given in place of the fractals' own view."""
+        generator = self.generator
+        if len(generator.embedding) != self.num_fractals:
+            raise InputError(
+                f"{self.source} has {len(generator.embedding)} fractals, not {self.num_fractals}:"
+                f" give --model.num_fractals {len(generator.embedding)}"
+            )
+        generator.size = (self.size, self.size)
+        generator.num_points = num_points or generator.num_points
+        generator.window = generator.window if window is None else window
+        generator.tau = generator.tau if tau is None else tau
+        try:
+            check_view(generator.size, generator.window, generator.tau)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.train_images is None:
+            count = max(1, self.images_per_class // 10)
+            self.train_images = draw_images(
+                self.generator, self.images_per_class, generator_for(self.seed, DRAWN)
+            )
+            self.validation_images = draw_images(self.generator, count, generator_for(self.seed, VALIDATION))
+
+    def train_dataloader(self) -> Batches:
+        assert self.train_images is not None
+        first, rank, world_size = 0, 0, 1
+        if self.trainer is not None:
+            # on resume the loops are restored by now, with the number of batches that were drawn
+            first = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        place = {"seed": self.seed, "rank": rank, "world_size": world_size, "first": first}
+        stream = (
+            FreshBatches(self.train_images, self.batch_size, self.generator, **place)
+            if self.fresh
+            else EndlessBatches(self.train_images, self.batch_size, **place)
+        )
+        return DataLoader(stream, batch_size=None, num_workers=self.num_workers if self.fresh else 0)
+
+    def val_dataloader(self) -> Batches:
+        assert self.validation_images is not None
+        return DataLoader(self.validation_images, batch_size=500)
+
+
+class FreshBatches(EndlessBatches):
+    """The same stream of pseudo-classes, but every image is drawn anew, from (seed, rank, batch)."""
+
+    def __init__(self, images: ImageSet, batch_size: int, generator: FractalGenerator, **place: int) -> None:
+        super().__init__(images, batch_size, **place)
+        self.generator = generator
+
+    @torch.no_grad()
+    def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        fractals = self.images.labels[indices]
+        return self.generator.draw(fractals, generator_for(self.seed, self.rank, batch, FRESH)), fractals
+
+
+@torch.no_grad()
+def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> ImageSet:
+    """``per_class`` images of every fractal in turn, as 8-bit images labelled with their fractals."""
+    every = torch.arange(len(generator.embedding))
+    images, labels = [], []
+    for first in range(0, per_class, CHUNK):
+        fractals = every.repeat(min(CHUNK, per_class - first))
+        images.append((generator.draw(fractals, random) * 255).round().to(torch.uint8))
+        labels.append(fractals)
+    return ImageSet(torch.cat(images), torch.cat(labels))

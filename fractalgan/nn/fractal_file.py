@@ -1,0 +1,81 @@
+"""Learned fractals as files: safetensors of some 32 KB, and those that ship with the project by name."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fractalgan.checkpoint_file import read_checkpoint
+from fractalgan.errors import InputError
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints"
+FORMAT = "fractalgan-fractals-1"
+
+# What a FractalGenerator is built from, beside the parameters of its embedding.
+SETTINGS = ("matrices", "sigma_min", "sigma_max", "image_size", "num_points", "window", "tau")
+
+
+class FractalFile(NamedTuple):
+    """Learned fractals, how they are drawn, and where they come from."""
+
+    parameters: dict[str, Tensor]  # the state of a FractalEmbedding
+    settings: dict[str, Any]  # by the names in SETTINGS
+    provenance: dict[str, Any]  # data, recipe, seed, scores, version: whatever is known
+
+
+def shipped_fractals() -> list[str]:
+    """The names of the learned fractals that ship with the project."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def read_fractals(source: str | Path) -> FractalFile:
+    """Read learned fractals: by name, from a safetensors file, or from a checkpoint of FractalGAN.
+
+    No code in the file is run. Raises InputError where there is none, or where it holds something else.
+    """
+    path = SHIPPED / f"{source}.safetensors" if str(source) in shipped_fractals() else Path(source)
+    if not path.is_file():
+        names = ", ".join(shipped_fractals())
+        raise InputError(f"no fractals {str(source)!r}: give {names}, or a file (.safetensors or .ckpt)")
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+
+
+def write_fractals(path: Path, content: FractalFile) -> None:
+    """Write learned fractals as safetensors, whole or not at all."""
+    metadata = {"format": FORMAT}
+    metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
+    beside = path.with_suffix(".tmp")
+    save_file({name: each.contiguous() for name, each in content.parameters.items()}, beside, metadata)
+    os.replace(beside, path)
+
+
+def _read_safetensors(path: Path) -> FractalFile:
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != FORMAT:
+            raise InputError(f"{path} holds no fractals of fractalgan")
+        return FractalFile(parameters, json.loads(metadata["settings"]), json.loads(metadata["provenance"]))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is damaged or no safetensors file ({error}): get it again") from error
+
+
+def _read_checkpoint(path: Path) -> FractalFile:
+    checkpoint = read_checkpoint(path)
+    if checkpoint["task"] != "FractalGAN":
+        raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, which learns no fractals")
+    options, prefix = checkpoint["hyper_parameters"], "generator.embedding."
+    parameters = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    provenance = {"step": checkpoint["global_step"], "seed": options["seed"]}
+    return FractalFile(parameters, {name: options[name] for name in SETTINGS}, provenance)

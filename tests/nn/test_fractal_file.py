@@ -1,0 +1,76 @@
+"""Learned fractals as files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fractalgan import FractalGAN
+from fractalgan.errors import InputError
+from fractalgan.nn import FractalEmbedding, FractalGenerator, MatricesForm, read_fractals, shipped_fractals
+from fractalgan.ops import anderson_farrell
+
+
+def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
+    embedding = FractalEmbedding(anderson_farrell(5, 3), form, (0.1, 0.8))
+    return FractalGenerator(embedding, image_size=24, num_points=50, window=1.7, tau=0.7)
+
+
+@pytest.mark.parametrize("form", ["sigmoid", "clamp", "raw"])
+def test_a_file_gives_back_the_same_fractals(form: MatricesForm, tmp_path: Path) -> None:
+    written, path = generator(form), tmp_path / "some.safetensors"
+    written.save(path, {"data": "digits", "seed": 3})
+    read = FractalGenerator.from_pretrained(path)
+    fractals = torch.arange(5)
+    drawn = [each.draw(fractals, torch.Generator().manual_seed(1)) for each in (written, read)]
+    assert drawn[0].equal(drawn[1])
+    assert read_fractals(path).provenance == {"data": "digits", "seed": 3}
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_hundred_fractals_are_some_32_kilobytes(tmp_path: Path) -> None:
+    path = tmp_path / "hundred.safetensors"
+    FractalGenerator(FractalEmbedding(anderson_farrell(100, 10))).save(path)
+    assert path.stat().st_size < 34_000
+
+
+def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "global_step": 7}
+    torch.save(checkpoint | {"task": "FractalGAN"}, tmp_path / "gan.ckpt")
+    read = FractalGenerator.from_pretrained(tmp_path / "gan.ckpt")
+    assert read.embedding().A.equal(model.generator.embedding().A)
+    assert (read.size, read.num_points) == ((16, 16), 20)
+    assert read_fractals(tmp_path / "gan.ckpt").provenance["step"] == 7
+
+
+def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(InputError, match=r"no fractals 'fashion-mist': give .*a file"):
+        FractalGenerator.from_pretrained("fashion-mist")
+
+
+def test_what_is_no_file_of_fractals_is_refused(tmp_path: Path) -> None:
+    cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "lying")}
+    generator().save(cases["cut"])
+    cases["cut"].write_bytes(cases["cut"].read_bytes()[:-10])
+    cases["noise"].write_bytes(b"\xff" * 100)
+    save_file({"weight": torch.zeros(2)}, cases["foreign"])
+    generator().save(cases["lying"])
+    with safe_open(cases["lying"], "pt") as file:
+        metadata = file.metadata() | {"settings": json.dumps({"matrices": "raw"})}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, cases["lying"], metadata)
+    for path in cases.values():
+        with pytest.raises(InputError, match=path.name):
+            FractalGenerator.from_pretrained(path)
+
+
+@pytest.mark.parametrize("name", shipped_fractals())
+def test_shipped_fractals_load_and_say_where_they_come_from(name: str) -> None:
+    provenance = read_fractals(name).provenance
+    assert {"data", "recipe", "seed", "scores", "version"} <= provenance.keys()
+    images = FractalGenerator.from_pretrained(name).draw(torch.arange(100))
+    assert 0.05 < images.mean() < 0.6
