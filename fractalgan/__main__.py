@@ -15,6 +15,7 @@ usage: python -m fractalgan VERB [options]
   validate   judge a checkpoint on the validation images
   test       judge a checkpoint on the test images
   predict    write images of the learned fractals to disk, one sub-folder a fractal
+  compare    what learned fractals are worth for pre-training, against random ones: Figure 5 of the paper
 
 options that are used most
   --config FILE.yaml           take the options from a file, such as those in configs/
@@ -37,6 +38,9 @@ examples
   python -m fractalgan fit --data.name folder --data.root my_images --run runs/mine
   python -m fractalgan fit --ckpt_path last
   python -m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt
+  python -m fractalgan fit --config configs/pretraining.yaml --model.fractals random
+  python -m fractalgan fit --config configs/probe.yaml --model.backbone untrained
+  python -m fractalgan compare --config configs/compare_digits.yaml
   tensorboard --logdir runs
 """
 
@@ -59,10 +63,10 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # What is imported stays: looking for garbage in it is a fifth of the time that the imports take.
     gc.disable()
-    from fractalgan.cli import run  # torch and Lightning take seconds to import
+    from fractalgan import cli, compare  # torch and Lightning take seconds to import
 
     gc.enable()
-    return run(arguments)
+    return compare.run(arguments[1:]) if arguments[0] == "compare" else cli.run(arguments)
 
 
 if __name__ == "__main__":

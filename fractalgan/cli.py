@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,16 @@ from fractalgan.run_folder import RunFolder, write_whole
 
 log = logging.getLogger("fractalgan")
 
-CONFIGS = Path(os.path.relpath(Path(__file__).parents[1] / "configs"))
+CONFIGS = Path(__file__).parents[1] / "configs"
 STEMS = {"FractalGAN": "gan", "LinearProbe": "probe"}  # what a task's run folders are called after
 
-# What comes after a run of a task; {best} and {last} are its checkpoints.
+# What comes after a run of a task.
 NEXT = {
     "FractalGAN": {
         "next": "predict --ckpt_path {best}",
-        "use": f"fit --config {CONFIGS}/pretraining.yaml --model.fractals {{best}}",
+        "use": "fit --config {configs}/pretraining.yaml --model.fractals {best}",
     },
-    "Pretraining": {"next": f"fit --config {CONFIGS}/probe.yaml --model.backbone {{last}}"},
+    "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}"},
     "LinearProbe": {"next": "test --ckpt_path {best}"},
 }
 
@@ -75,21 +76,30 @@ QUIET = (
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit status; what a user can mend is told in one line."""
+    """Run one command line with a verb of Lightning's and return its exit status."""
+    return answer(
+        lambda: (
+            FractalCLI(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=None,
+                trainer_defaults=TRAINER_DEFAULTS,
+                parser_kwargs={verb: {"exit_on_error": False} for verb in LightningCLI.subcommands()}
+                | {"exit_on_error": False, "prog": "fractalgan"},
+                args=with_config_of_run(arguments),
+            ).exit_status
+        )
+    )
+
+
+def answer(work: Callable[[], int]) -> int:
+    """Do the work of a command line and return its exit status; what a user can mend is told in one line."""
     _set_up_logging()
     _ask_for_gpus_once()
     try:
-        cli = FractalCLI(
-            LightningModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=None,
-            trainer_defaults=TRAINER_DEFAULTS,
-            parser_kwargs={verb: {"exit_on_error": False} for verb in LightningCLI.subcommands()}
-            | {"exit_on_error": False, "prog": "fractalgan"},
-            args=with_config_of_run(arguments),
-        )
+        return work()
     except KeyboardInterrupt:
         print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
         return EXIT_STATUS["SIGINT"]
@@ -99,7 +109,6 @@ def run(arguments: list[str]) -> int:
             raise
         print(f"fractalgan: error: {mendable}", file=sys.stderr)
         return 2 if isinstance(error, ArgumentError) else 1
-    return cli.exit_status
 
 
 def with_config_of_run(arguments: list[str]) -> list[str]:
@@ -448,7 +457,7 @@ class FractalCLI(LightningCLI):
         commands: dict[str, str] = {}
         checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
         if finished and checkpoints:
-            places = {"best": checkpoints[0], "last": checkpoints[-1]}
+            places = {"best": checkpoints[0], "last": checkpoints[-1], "configs": os.path.relpath(CONFIGS)}
             for name, command in NEXT.get(type(self.model).__name__, {}).items():
                 commands[name] = "fractalgan " + command.format(**places)
             commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"

@@ -73,6 +73,7 @@ class FractalGAN(LightningModule):
     """
 
     monitor = "val/frechet_pixels"  # the lowest is the best checkpoint
+    keep_every = 500  # steps: to see what longer training brings to pre-training
     last_r1: Tensor
 
     def __init__(

@@ -14,7 +14,7 @@ from fractalgan.errors import InputError, require_above, require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import generator_for
 
-UNTRAINED = "untrained"
+UNTRAINED, PIXELS = "untrained", "pixels"
 
 LABELS = 300  # what these random numbers are for: the last word of their key
 
@@ -32,7 +32,8 @@ class LinearProbe(LightningModule):
     features are computed once, and standardised by the training images' mean and deviation.
 
     Args:
-        backbone: a checkpoint of Pretraining, or ``untrained`` for a LeNet as it was drawn at random.
+        backbone: a checkpoint of Pretraining; or, for reference, ``untrained`` for a LeNet as it was drawn
+            at random, ``pixels`` for no network at all.
         labels_per_class: how many images of each class have a label; null: all.
         penalties: weights of half the squared norm of the layer, the largest first: each fit begins
             where the one before it ended.
@@ -60,18 +61,23 @@ class LinearProbe(LightningModule):
         self.save_hyperparameters()
         self.automatic_optimization = False
         try:
-            self.backbone = LeNet(outputs=1, image_size=image_size).requires_grad_(False)
+            self.network = LeNet(outputs=1, image_size=image_size).requires_grad_(False)
         except ValueError as error:
             raise InputError(str(error)) from error
-        self.register_buffer("mean", torch.zeros(LeNet.num_features))
-        self.register_buffer("deviation", torch.ones(LeNet.num_features))
-        self.head = nn.Linear(LeNet.num_features, num_classes or 1)  # as wide as the data, once seen
+        self.num_features = image_size**2 if backbone == PIXELS else LeNet.num_features
+        self.register_buffer("mean", torch.zeros(self.num_features))
+        self.register_buffer("deviation", torch.ones(self.num_features))
+        self.head = nn.Linear(self.num_features, num_classes or 1)  # as wide as the data, once seen
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, classes] of images [B, 1, H, W]."""
-        logits: Tensor = self.head((self.backbone.embed(images) - self.mean) / self.deviation)
+        logits: Tensor = self.head((self._features(images) - self.mean) / self.deviation)
         return logits
+
+    @torch.no_grad()
+    def _features(self, images: Tensor) -> Tensor:
+        return images.flatten(1) if self.hparams["backbone"] == PIXELS else self.network.embed(images)
 
     # -- before the first step ------------------------------------------------------------------
 
@@ -82,10 +88,10 @@ class LinearProbe(LightningModule):
         if stage == "fit":
             self._expect_steps()
             self.hparams["num_classes"] = len(data.classes)
-            self.head = nn.Linear(LeNet.num_features, len(data.classes))
+            self.head = nn.Linear(self.num_features, len(data.classes))
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
-            if self.hparams["backbone"] != UNTRAINED:
+            if self.hparams["backbone"] not in (UNTRAINED, PIXELS):
                 self._load_backbone(Path(self.hparams["backbone"]))
         elif self.hparams["num_classes"] not in (None, len(data.classes)):
             raise InputError(
@@ -114,16 +120,16 @@ class LinearProbe(LightningModule):
             for name, tensor in checkpoint["state_dict"].items()
             if name.startswith(prefix)
         }
-        self.backbone.features.load_state_dict(weights)
+        self.network.features.load_state_dict(weights)
 
     def on_train_start(self) -> None:
         images = self.trainer.datamodule.train_images  # type: ignore[attr-defined]
         chosen = self._labelled(images.labels)
         chunks = (images[part][0].to(self.device) for part in torch.split(chosen, CHUNK))
-        with torch.no_grad():
-            features = torch.cat([self.backbone.embed(chunk) for chunk in chunks])
+        features = torch.cat([self._features(chunk) for chunk in chunks])
         self.mean.copy_(features.mean(0))
-        self.deviation.copy_(features.std(0).clamp_min(1e-6))  # a unit that is never on says nothing
+        spread = features.std(0)
+        self.deviation.copy_(torch.where(spread > 1e-6, spread, 1))  # one that never varies gets no weight
         labels = images.labels[chosen].to(self.device)
         self.examples = (features - self.mean) / self.deviation, labels
 

@@ -1,0 +1,172 @@
+"""Figure 5 from its cells: the picture, the table, the summary, and the test of learned against random."""
+
+import csv
+import io
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from fractalgan.run_folder import write_whole
+
+Row = dict[str, Any]
+
+COLUMNS = ("source", "seed", "gan_step", "lenet_step", "labels", "accuracy")
+COLOURS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
+
+
+class Spread(NamedTuple):
+    """Accuracies over seeds."""
+
+    mean: float
+    deviation: float  # of the sample; 0 for a single one
+    seeds: int
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        """Mean and deviation of one value or more."""
+        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(statistics.fmean(values), deviation, len(values))
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """All cells, a line each."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def summarize(rows: list[Row]) -> dict[str, Any]:
+    """Means and deviations of every curve, and learned against random at the last step of each."""
+    last = max(row["lenet_step"] for row in rows)
+    labels = _labels(rows)
+    return {
+        "lenet_steps": last,
+        "curves": {
+            f"{source}, {count} labels": {str(step): each._asdict() for step, each in curve.items()}
+            for count in labels
+            for source in COLOURS
+            if (curve := _curve(rows, source, count, "lenet_step"))
+        },
+        "learned_against_random": {str(count): _paired(rows, count, last) for count in labels},
+    }
+
+
+def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] | None:
+    """A paired t-test over the seeds that both have; None for fewer than two."""
+    by_seed: dict[str, dict[int, float]] = {
+        source: {
+            row["seed"]: row["accuracy"]
+            for row in _main(rows)
+            if (row["source"], row["labels"], row["lenet_step"]) == (source, labels, step)
+        }
+        for source in ("learned", "random")
+    }
+    seeds = sorted(by_seed["learned"].keys() & by_seed["random"].keys())
+    if len(seeds) < 2:
+        return None
+    learned, random = ([by_seed[source][seed] for seed in seeds] for source in ("learned", "random"))
+    found = stats.ttest_rel(learned, random)
+    low, high = found.confidence_interval()
+    difference = Spread.of([a - b for a, b in zip(learned, random, strict=True)])
+    return {
+        "seeds": len(seeds),
+        "points": 100 * difference.mean,
+        "points_low": 100 * float(low),
+        "points_high": 100 * float(high),
+        "p_value": float(found.pvalue),
+    }
+
+
+def lines(summary: dict[str, Any]) -> list[str]:
+    """The summary for people: where each curve ends, and by how much learned fractals are ahead."""
+    said = [
+        f"  {name:<24} {100 * (end := curve[list(curve)[-1]])['mean']:5.1f} +- {100 * end['deviation']:.1f} %"
+        for name, curve in summary["curves"].items()
+    ]
+    for labels, found in summary["learned_against_random"].items():
+        if found:
+            said.append(
+                f"learned - random, {labels} labels: {found['points']:+.1f} points"
+                f" ({found['points_low']:+.1f} to {found['points_high']:+.1f}; p = {found['p_value']:.2g},"
+                f" {found['seeds']} pairs)"
+            )
+    return ["accuracy of a linear probe on the test images:", *said]
+
+
+def draw(path: Path, rows: list[Row], title: str) -> None:
+    """The mean of every source with a band of one deviation: over LeNet steps, and over GAN steps."""
+    labels = _labels(rows)
+    over_gan = _curve(_final(rows), "learned", labels[0], "gan_step")
+    count = len(labels) + (len(over_gan) > 1)
+    figure = Figure(figsize=(4.2 * count, 3.8), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(1, count, squeeze=False)[0])
+    for axis, each in zip(axes, labels, strict=False):
+        for source in COLOURS:
+            _plot(axis, source, _curve(rows, source, each, "lenet_step"))
+        axis.set_xlabel("LeNet steps")
+        axis.set_title("all labels" if each == "all" else f"{each} labels a class")
+    if len(over_gan) > 1:
+        _plot(axes[-1], "learned", over_gan)
+        _plot(axes[-1], "random", _level(rows, "random", labels[0]))
+        axes[-1].set_xlabel("GAN steps")
+        axes[-1].set_title("after all LeNet steps")
+    axes[0].set_ylabel("accuracy of a linear probe, test images")
+    axes[0].legend()
+    figure.suptitle(title)
+    with mpl.rc_context({"path.simplify": False}):
+        figure.savefig(path, dpi=120)
+
+
+def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:
+    """A line with its band; a level across the axis where there is a single point."""
+    if not curve:
+        return
+    steps, colour = list(curve), COLOURS[source]
+    mean, deviation = ([getattr(curve[step], name) for step in steps] for name in ("mean", "deviation"))
+    if len(steps) == 1:
+        axis.axhline(mean[0], color=colour, linestyle="--", label=source)
+        return
+    axis.plot(steps, mean, color=colour, marker="o", markersize=3, label=source)
+    low, high = ([m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1))
+    axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _labels(rows: list[Row]) -> list[int | str]:
+    """All, then the larger numbers first."""
+    found = {row["labels"] for row in rows}
+    return sorted(found, key=lambda each: -float("inf") if each == "all" else -each)
+
+
+def _main(rows: list[Row]) -> list[Row]:
+    """Without the fractals of earlier GAN steps."""
+    last = max((row["gan_step"] or 0 for row in rows), default=0)
+    return [row for row in rows if row["gan_step"] in (None, last)]
+
+
+def _final(rows: list[Row]) -> list[Row]:
+    """After all LeNet steps."""
+    last = max(row["lenet_step"] for row in rows)
+    return [row for row in rows if row["lenet_step"] == last and row["gan_step"] is not None]
+
+
+def _curve(rows: list[Row], source: str, labels: int | str, along: str) -> dict[int, Spread]:
+    """The spread over seeds at every step."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for row in _main(rows) if along == "lenet_step" else rows:
+        if row["source"] == source and row["labels"] == labels:
+            values[row[along]].append(row["accuracy"])
+    return {step: Spread.of(values[step]) for step in sorted(values)}
+
+
+def _level(rows: list[Row], source: str, labels: int | str) -> dict[int, Spread]:
+    """Where a source ends, as a curve of one point."""
+    curve = _curve(rows, source, labels, "lenet_step")
+    return dict([max(curve.items())]) if curve else {}

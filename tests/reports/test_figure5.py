@@ -1,0 +1,73 @@
+"""Figure 5 from cells whose answer is known."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from fractalgan.reports import figure5
+
+LEARNED = [0.80, 0.82, 0.81, 0.84]
+RANDOM = [0.76, 0.77, 0.79, 0.75]
+
+
+def rows(labels: tuple[int | str, ...] = ("all", 10)) -> list[dict]:
+    def row(source: str, seed: int, gan_step: int | None, step: int, count: int | str, value: float) -> dict:
+        return dict(zip(figure5.COLUMNS, (source, seed, gan_step, step, count, value), strict=True))
+
+    found = []
+    for count in labels:
+        found.append(row("pixels", 0, None, 0, count, 0.84))
+        for seed in range(4):
+            found.append(row("untrained", seed, None, 0, count, 0.7))
+            found.append(row("learned", seed, 500, 2000, count, 0.78))
+            for step, less in ((1000, 0.01), (2000, 0.0)):
+                found.append(row("random", seed, None, step, count, RANDOM[seed] - less))
+                found.append(row("learned", seed, 1500, step, count, LEARNED[seed] - less))
+    return found
+
+
+def test_means_deviations_and_the_paired_test() -> None:
+    summary = figure5.summarize(rows())
+    curve = summary["curves"]["learned, all labels"]
+    assert list(curve) == ["1000", "2000"]  # the fractals of earlier GAN steps are not mixed in
+    assert curve["2000"]["mean"] == pytest.approx(np.mean(LEARNED))
+    assert curve["2000"]["deviation"] == pytest.approx(np.std(LEARNED, ddof=1))
+    assert summary["curves"]["pixels, 10 labels"]["0"] == {"mean": 0.84, "deviation": 0.0, "seeds": 1}
+    found = summary["learned_against_random"]["all"]
+    assert found["points"] == pytest.approx(100 * np.mean(np.subtract(LEARNED, RANDOM)))
+    assert found["p_value"] == pytest.approx(stats.ttest_rel(LEARNED, RANDOM).pvalue)
+    assert found["points_low"] < found["points"] < found["points_high"]
+
+
+def test_one_pair_is_not_tested() -> None:
+    alone = [row for row in rows() if row["seed"] == 0]
+    summary = figure5.summarize(alone)
+    assert summary["learned_against_random"] == {"all": None, "10": None}
+    assert figure5.lines(summary)
+
+
+def test_table_holds_every_cell(tmp_path: Path) -> None:
+    figure5.write_csv(tmp_path / "figure5.csv", rows())
+    with (tmp_path / "figure5.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert len(read) == len(rows())
+    assert list(read[0]) == ["source", "seed", "gan_step", "lenet_step", "labels", "accuracy"]
+    assert float(read[-1]["accuracy"]) == rows()[-1]["accuracy"]
+
+
+def test_picture_has_a_panel_for_each_number_of_labels_and_for_gan_steps(tmp_path: Path) -> None:
+    widths = []
+    for name, given in {
+        "one": [row for row in rows(("all",)) if row["gan_step"] != 500],
+        "gan": rows(("all",)),
+        "both": rows(),
+    }.items():
+        figure5.draw(tmp_path / f"{name}.png", given, "some data")
+        with Image.open(tmp_path / f"{name}.png") as image:
+            widths.append(image.width)
+    assert widths[1] == pytest.approx(2 * widths[0], abs=2)
+    assert widths[2] == pytest.approx(3 * widths[0], abs=2)

@@ -1,0 +1,109 @@
+"""`compare`, from a GAN to the figure, at the smallest size."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from fractalgan import compare
+from tests.conftest import TINY
+
+SMALL = [
+    "--data.size=16",
+    "--plan.seeds=2",
+    "--plan.steps=4",
+    "--plan.every=2",
+    "--plan.labels=[0,10]",
+    "--pretraining.num_fractals=4",
+    "--drawing.images_per_class=5",
+    "--drawing.batch_size=8",
+    "--drawing.num_transforms=3",
+    "--plan.gan_options=" + json.dumps([option for option in TINY if "data.size" not in option]),
+    "--run=figure",
+]
+
+
+@pytest.fixture
+def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: compare.run(list(arguments))
+
+
+def test_the_whole_figure_killed_and_gone_on_with(
+    compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare_here(*SMALL) == 0
+    folder = Path("figure")
+    for name in ("config.yaml", "cells.jsonl", "figure5.png", "figure5.csv", "summary.json"):
+        assert (folder / name).is_file(), name
+    with (folder / "figure5.csv").open(newline="") as file:
+        cells = [
+            (row["source"], row["seed"], row["lenet_step"], row["labels"]) for row in csv.DictReader(file)
+        ]
+    expected = [("pixels", "0", "0", labels) for labels in ("10", "all")]
+    for seed in ("0", "1"):
+        for labels in ("10", "all"):
+            expected += [("untrained", seed, "0", labels)]
+            expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
+    assert sorted(cells) == sorted(expected)
+    assert "learned - random, all labels" in capsys.readouterr().out
+
+    # killed at some moment: half of the cells, the last line cut; what was trained of the GAN is kept
+    whole = {name: (folder / name).read_bytes() for name in ("cells.jsonl", "figure5.csv", "summary.json")}
+    lines = whole["cells.jsonl"].splitlines(keepends=True)
+    (folder / "cells.jsonl").write_bytes(b"".join(lines[::2]) + lines[1][:-9])
+    gan = (folder / "gan/checkpoints/last.ckpt").read_bytes()
+    assert compare_here("--run=figure") == 0
+    assert {name: (folder / name).read_bytes() for name in whole} == whole
+    assert (folder / "gan/checkpoints/last.ckpt").read_bytes() == gan
+
+    capsys.readouterr()
+    assert compare_here(*SMALL, "--plan.seeds=3") == 1
+    assert "was made with other options" in capsys.readouterr().err
+    assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
+
+
+BAD = {
+    "another task": (
+        ["--plan.learned=probe.ckpt"],
+        "is a checkpoint of LinearProbe, which learns no fractals",
+    ),
+    "no fractals": (["--plan.learned=nothing"], "no fractals 'nothing'"),
+    "another number": (["--plan.learned=three.ckpt"], "has 3 fractals, not 4"),
+    "an earlier step": (
+        ["--plan.learned=four.ckpt", "--plan.gan_steps=[2]"],
+        "there is no checkpoint step_000002",
+    ),
+    "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
+    "a step between": (["--plan.every=3"], "plan.every: want a divisor of plan.steps"),
+    "seeds": (["--plan.seeds=0"], "plan.seeds: want 1 or more"),
+    "labels": (["--plan.labels=[]"], "plan.labels: want one number or more"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_told_in_one_line(
+    case: str, compare_here: Callable[..., int], image_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fractalgan.tasks import FractalGAN
+
+    options, message = BAD[case]
+    for name, number in {"three": 3, "four": 4}.items():
+        model = FractalGAN(num_fractals=number, num_transforms=3, num_points=20, image_size=16)
+        content = {
+            "state_dict": model.state_dict(),
+            "hyper_parameters": dict(model.hparams),
+            "global_step": 5,
+        }
+        torch.save(content | {"task": "FractalGAN"}, f"{name}.ckpt")
+    torch.save({"state_dict": {}, "global_step": 5, "task": "LinearProbe"}, "probe.ckpt")
+    Path("flat").mkdir()
+    for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
+        path.rename(f"flat/{number}.png")
+    assert compare_here(*SMALL, *options) in (1, 2)
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fractalgan: error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
