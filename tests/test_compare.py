@@ -11,6 +11,8 @@ import torch
 from fractalgan import compare
 from tests.conftest import TINY
 
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("compare_*.yaml"))
+
 SMALL = [
     "--data.size=16",
     "--plan.seeds=2",
@@ -64,6 +66,18 @@ def test_the_whole_figure_killed_and_gone_on_with(
     assert compare_here(*SMALL, "--plan.seeds=3") == 1
     assert "was made with other options" in capsys.readouterr().err
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_runs(
+    config: Path, compare_here: Callable[..., int], mnist_like: Callable[[str], Path]
+) -> None:
+    options = [f"--data.root={mnist_like('FashionMNIST')}", "--plan.gan_steps=[]", "--plan.labels=[0]"]
+    options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
+    if "fashion" in config.stem:
+        options += [f"--plan.gan={CONFIGS[0].parent / 'gan_fashion_mnist.yaml'}"]
+    assert compare_here("--config", str(config), *SMALL, *options) == 0
+    assert Path("figure/figure5.png").is_file()
 
 
 BAD = {
