@@ -72,6 +72,7 @@ QUIET = (
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
+    "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
 

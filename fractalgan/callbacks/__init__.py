@@ -5,6 +5,7 @@ from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.pictures import Pictures
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
+from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.steps import StepCount
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ImageWriter",
     "LastCheckpoint",
     "Pictures",
+    "SetMetrics",
     "StepCount",
     "StepProgress",
     "best_checkpoint",

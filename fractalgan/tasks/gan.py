@@ -232,8 +232,8 @@ class FractalGAN(LightningModule):
 
     # -- validation, test -----------------------------------------------------------------------
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch[0], batch_idx, "val")
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._evaluate(batch[0], batch_idx, "val")
 
     def on_validation_epoch_end(self) -> None:
         self._conclude("val")
@@ -244,9 +244,10 @@ class FractalGAN(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._conclude("test")
 
-    def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> None:
-        """Judge fresh images, as many as there are real ones."""
-        fake = self(self._every_fractal_equally(len(real), batch_idx), self._random(batch_idx, VALIDATION))
+    def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> Tensor:
+        """Judge fresh images, as many as there are real ones, and return them."""
+        fractals = self._every_fractal_equally(len(real), batch_idx)
+        fake: Tensor = self(fractals, self._random(batch_idx, VALIDATION))
         real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
         self._log_judgement(stage, real_logits, fake_logits)
         self.log(
@@ -255,6 +256,7 @@ class FractalGAN(LightningModule):
         self.log(f"{stage}/generator_loss", self.loss.generator(fake_logits), sync_dist=True)
         self.frechet.update(real, real=True)
         self.frechet.update(fake, real=False)
+        return fake
 
     def _conclude(self, stage: str) -> None:
         self.log(f"{stage}/frechet_pixels", self.frechet.compute(), sync_dist=True)

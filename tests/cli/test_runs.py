@@ -276,6 +276,8 @@ def test_every_shipped_config_runs(
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
     }.get(config.stem, [*TINY, f"--data.root={root}"])
+    if "SetMetrics" in config.read_text():
+        options += ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
     assert call("fit", "--config", str(config), *options) == 0
     assert len(list(Path("runs").glob(f"{config.stem.split('_')[0]}-*-1/summary.json"))) == 1
 

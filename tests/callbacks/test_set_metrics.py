@@ -1,0 +1,109 @@
+"""Metrics of a drawn set on the features of a LeNet that learned the real classes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fractalgan.callbacks import SetMetrics
+from fractalgan.data import ImageData
+from tests.conftest import TINY
+
+JUDGED = [
+    "--trainer.callbacks=fractalgan.callbacks.SetMetrics",
+    "--trainer.callbacks.steps=40",
+    "--model.instance_noise=0",  # which fades over the whole of a run
+]
+NAMES = {"val/frechet_lenet", "val/kid_lenet", "val/classes_covered"}
+
+
+class FakeModule:
+    """As much of a LightningModule as the callback needs."""
+
+    device = torch.device("cpu")
+    hparams = {"seed": 0}
+
+    def __init__(self) -> None:
+        self.logged: dict[str, float] = {}
+
+    def log(self, name: str, value: Tensor, **_: bool) -> None:
+        self.logged[name] = float(value)
+
+
+class FakeTrainer:
+    """Likewise."""
+
+    def __init__(self, data: ImageData) -> None:
+        self.datamodule = data
+        self.strategy = self
+
+    def reduce(self, counts: Tensor, reduce_op: str) -> Tensor:
+        return counts
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    data = ImageData(binarize=None, size=20)
+    data.setup()
+    return data
+
+
+@pytest.fixture(scope="module")
+def metrics() -> SetMetrics:
+    return SetMetrics(steps=300)
+
+
+def judge(metrics: SetMetrics, data: ImageData, drawn: Tensor) -> dict[str, float]:
+    trainer, module = FakeTrainer(data), FakeModule()
+    assert data.validation_images is not None
+    real, labels = data.validation_images[torch.arange(len(data.validation_images))]
+    metrics.on_validation_start(trainer, module)
+    metrics.on_validation_batch_end(trainer, module, drawn, (real, labels), 0)
+    metrics.on_validation_epoch_end(trainer, module)
+    return module.logged
+
+
+def test_real_images_are_near_and_cover_all_classes(metrics: SetMetrics, digits: ImageData) -> None:
+    assert digits.train_images is not None
+    real = digits.train_images[torch.arange(400)][0]
+    ones = digits.train_images[torch.arange(len(digits.train_images))[digits.train_images.labels == 1]][0]
+    noise = torch.rand(200, 1, 20, 20)
+    by_set = [judge(metrics, digits, images) for images in (real, ones, noise)]
+    for name in ("val/frechet_lenet", "val/kid_lenet"):
+        values = [each[name] for each in by_set]
+        assert values[0] < 0.2 * min(values[1:]), name
+    assert by_set[0]["val/classes_covered"] > 9
+    assert by_set[1]["val/classes_covered"] < 2.5
+
+
+def test_same_numbers_come_again(metrics: SetMetrics, digits: ImageData) -> None:
+    drawn = torch.rand(150, 1, 20, 20)
+    before = torch.get_rng_state()
+    first, again = judge(metrics, digits, drawn), judge(SetMetrics(steps=300), digits, drawn)
+    assert first == again
+    assert torch.get_rng_state().equal(before)
+
+
+def test_run_logs_them_and_a_resumed_one_the_same(call: Callable[..., int]) -> None:
+    assert call("fit", *TINY, *JUDGED, "--run=whole") == 0
+    assert call("fit", *TINY, *JUDGED, "--run=halves", "--trainer.max_steps=3") == 0
+    assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
+    whole, halves = (
+        [json.loads(line) for line in Path(f"{name}/metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "halves")
+    )
+    assert whole[-1].keys() >= NAMES
+    assert halves == whole
+
+
+def test_without_labels_nothing_is_logged(call: Callable[..., int], image_folder: Path) -> None:
+    flat = Path("flat")
+    flat.mkdir()
+    for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
+        path.rename(flat / f"{number}.png")
+    assert call("fit", *TINY, *JUDGED, "--data.name=folder", "--data.root=flat", "--run=run") == 0
+    rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert not any(NAMES & row.keys() for row in rows)
