@@ -30,7 +30,8 @@ class Cells:
             self._read()
 
     def __contains__(self, row: Row) -> bool:
-        return any(self._of(row) == self._of(done) for done in self.rows)
+        key = self._of(row)
+        return any(key == self._of(done) for done in self.rows)
 
     def append(self, row: Row) -> None:
         """Add a finished cell: it is on the disk when this returns."""
@@ -55,9 +56,11 @@ class Cells:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 row = json.loads(line)
-                self._of(row)
+                double = row in self
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(f"{self.path}: line {number} is no finished cell: remove it") from error
+            if double:
+                raise InputError(f"{self.path}: line {number} is a cell that is there already: remove it")
             self.rows.append(row)
         if cut:
             write_whole(self.path, whole + "\n" if whole else "")

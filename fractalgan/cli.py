@@ -45,11 +45,14 @@ STEMS = {"FractalGAN": "gan", "LinearProbe": "probe"}  # what a task's run folde
 NEXT = {
     "FractalGAN": {
         "next": "predict --ckpt_path {best}",
-        "use": "fit --config {configs}/pretraining.yaml --model.fractals {best}",
+        "use": "fit --config {configs}/pretraining.yaml --model.fractals {best}{num_fractals}{image_size}",
     },
-    "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}"},
+    "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}{image_size}"},
     "LinearProbe": {"next": "test --ckpt_path {best}"},
 }
+
+# Parameters that the next stage must be told unless they are the default: its option, the default.
+SIZES = {"image_size": ("data.size", 32), "num_fractals": ("model.num_fractals", 100)}
 
 TRAINER_DEFAULTS = {
     "max_steps": 1500,
@@ -459,6 +462,9 @@ class FractalCLI(LightningCLI):
         checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
         if finished and checkpoints:
             places = {"best": checkpoints[0], "last": checkpoints[-1], "configs": os.path.relpath(CONFIGS)}
+            for name, (option, default) in SIZES.items():
+                value = self.model.hparams.get(name, default)
+                places[name] = "" if value == default else f" --{option} {value}"
             for name, command in NEXT.get(type(self.model).__name__, {}).items():
                 commands[name] = "fractalgan " + command.format(**places)
             commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"

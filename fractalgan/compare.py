@@ -1,6 +1,8 @@
 """`compare`: the whole of Figure 5, what learned fractals are worth against random ones, in one command."""
 
 import json
+import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import Trainer
 from rich.console import Console
@@ -18,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fractalgan import cli
 from fractalgan.callbacks import best_checkpoint, kept_checkpoints
 from fractalgan.cells import Cells, Row
+from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn import read_fractals
@@ -32,14 +36,23 @@ KEY = figure5.COLUMNS[:-1]  # what tells one cell from another
 # What is settled by the comparison itself, and so is no option of its parts.
 SETTLED = {
     "data": {"binarize", "batch_size", "seed"},
-    "pretraining": {"fractals", "image_size", "seed"},
+    "pretraining": {"fractals", "num_fractals", "image_size"},
     "drawing": {"fractals", "num_fractals", "fractals_seed", "size", "num_workers", "seed"},
 }
+
+# Options of the drawing that are of random fractals alone: learned ones are drawn as they were learned.
+OF_RANDOM = {"start", "num_transforms", "num_points", "window", "tau"}
+
+# Options that may be others when a comparison is gone on with.
+FREE = {"plan": {"seeds", "workers"}, "data": {"root"}}
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is compared.
+
+    The random fractals are others for every seed, the learned ones the same: the spread of their
+    results is that of LeNets and of images, not of GANs.
 
     Args:
         learned: a checkpoint of FractalGAN, a file of learned fractals, or the name of some that ship
@@ -81,16 +94,36 @@ class Parts(NamedTuple):
     pretraining: dict[str, Any]
     drawing: dict[str, Any]
 
+    @classmethod
+    def of(cls, options: Namespace, num_fractals: int) -> "Parts":
+        """What the options say, for so many fractals."""
+        pretraining = vars(options.pretraining) | {"num_fractals": num_fractals}
+        drawing = vars(options.drawing) | {"num_fractals": num_fractals}
+        return cls(vars(options.data), pretraining, drawing)
+
+    def pretraining_task(self) -> Pretraining:
+        """A LeNet to be trained. Raises InputError for arguments that make none."""
+        return Pretraining(image_size=self.data["size"], **self.pretraining)
+
+    def fractal_data(self, fractals: str, seed: int) -> FractalData:
+        """What it is trained on. Raises InputError for arguments that cannot be drawn."""
+        drawing = {
+            name: value
+            for name, value in self.drawing.items()
+            if fractals == "random" or name not in OF_RANDOM
+        }
+        return FractalData(fractals, size=self.data["size"], seed=seed, **drawing)
+
 
 # -- one job ------------------------------------------------------------------------------------------
 
 
-def measure(parts: Parts, every: int, job: Job) -> Iterator[Row]:
+def measure(parts: Parts, plan: Plan, job: Job) -> Iterator[Row]:
     """Pre-train the job's LeNet, if there is one, and yield its cells, each with its probe's accuracy."""
     real = _real_images(json.dumps(parts.data))
     with tempfile.TemporaryDirectory() as folder:
         if job.fractals:
-            _pretrain(job, parts, every, Path(folder))
+            _pretrain(job, parts, plan, Path(folder))
         for cell in job.cells:
             backbone = f"{folder}/step_{cell['lenet_step']:06d}.ckpt" if job.fractals else job.source
             yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
@@ -101,15 +134,12 @@ def _real_images(arguments: str) -> ImageData:
     return ImageData(**json.loads(arguments), binarize=None)
 
 
-def _pretrain(job: Job, parts: Parts, every: int, folder: Path) -> None:
+def _pretrain(job: Job, parts: Parts, plan: Plan, folder: Path) -> None:
     """Leave the LeNet after every so many steps in the folder."""
     torch.manual_seed(job.seed)
-    size = parts.data["size"]
-    task = Pretraining(image_size=size, seed=job.seed, **parts.pretraining)
-    number = parts.pretraining["num_fractals"]
-    data = FractalData(str(job.fractals), number, size=size, seed=job.seed, **parts.drawing)
-    steps = max(cell["lenet_step"] for cell in job.cells)
-    _trainer(steps, limit_val_batches=0, callbacks=[kept_checkpoints(folder, every)]).fit(task, data)
+    task, data = parts.pretraining_task(), parts.fractal_data(str(job.fractals), job.seed)
+    kept = kept_checkpoints(folder, plan.every)
+    _trainer(plan.steps, limit_val_batches=0, callbacks=[kept]).fit(task, data)
 
 
 def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
@@ -147,8 +177,9 @@ def all_jobs(plan: Plan, learned: dict[int, str]) -> list[Job]:
     """Every job of the plan; ``learned`` are the files of learned fractals by their GAN step."""
     last = max(learned)
     steps = list(range(plan.every, plan.steps + 1, plan.every))
-    jobs = [_job(plan, PIXELS, 0, None, None, [0])]
+    jobs = []
     for seed in range(plan.seeds):
+        jobs.append(_job(plan, PIXELS, seed, None, None, [0]))
         jobs.append(_job(plan, UNTRAINED, seed, None, None, [0]))
         jobs.append(_job(plan, "random", seed, "random", None, steps))
         jobs.append(_job(plan, "learned", seed, learned[last], last, steps))
@@ -165,6 +196,7 @@ def _job(
         dict(zip(KEY, (source, seed, gan_step, step, labels), strict=True))
         for step in steps
         for labels in (each or "all" for each in plan.labels)
+        if source != PIXELS or seed == 0 or labels != "all"  # where nothing is random
     ]
     return Job(source, seed, fractals, cells)
 
@@ -185,19 +217,17 @@ def run(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Measure what is missing, and draw the figure of all that there is."""
-    options, text = _parse(arguments)
+    options = _parse(arguments)
     plan = Plan(**vars(options.plan))
-    _check(plan)
-    folder = _folder(options, text)
-    real = ImageData(**vars(options.data), binarize=None)
-    real.prepare_data()
-    real.setup("fit")
-    if not real.classes:
-        raise InputError(f"{real.source} has no labels, which a linear probe learns from")
-    parts = Parts(vars(options.data), vars(options.pretraining), vars(options.drawing))
-    cells = Cells(folder.path / "cells.jsonl", KEY)
+    real = _check(plan, options)
+    folder = _folder(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch queue's Ctrl-C
     try:
-        learned = _learned(plan, options, folder)
+        if not plan.learned and (status := _train_gan(plan, options, RunFolder(folder.path / "gan"))):
+            return status
+        learned = _learned(plan, folder)
+        parts = Parts.of(options, _number_of(next(iter(learned.values()))))
+        cells = Cells(folder.path / "cells.jsonl", KEY)
         _measure_all(plan, missing(all_jobs(plan, learned), cells), parts, cells)
     except KeyboardInterrupt:
         print(*next_commands(**{"go on": f"fractalgan compare --run {folder}"}))
@@ -207,8 +237,16 @@ def _compare(arguments: list[str]) -> int:
     return 0
 
 
-def _parse(arguments: list[str]) -> tuple[Namespace, str]:
-    """The options, and as YAML all of them that results depend on."""
+def _parse(arguments: list[str]) -> Namespace:
+    """The options; where a folder is gone on with and no file is given, its own with those on top."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
+        options = parser.parse_args(["--config", str(config), *arguments])
+    return options
+
+
+def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="fractalgan compare", description=__doc__, exit_on_error=False)
     parser.add_argument("--config", action="config", help="Take the options from a YAML file.")
     parser.add_argument(
@@ -221,66 +259,103 @@ def _parse(arguments: list[str]) -> tuple[Namespace, str]:
     parser.add_class_arguments(Plan, "plan")
     for name, kind in {"data": ImageData, "pretraining": Pretraining, "drawing": FractalData}.items():
         parser.add_class_arguments(kind, name, skip=SETTLED[name])
-    options = parser.parse_args(arguments)
-    if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
-        options = parser.parse_args(["--config", str(config), *arguments])
-    shown = options.clone()
-    shown.config, shown.run = None, None
-    return options, parser.dump(shown, skip_none=False)
+    return parser
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, options: Namespace) -> ImageData:
+    """Refuse, before anything is written, what would fail later; the real images."""
     require_at_least(
         1, **{f"plan.{name}": getattr(plan, name) for name in ("seeds", "steps", "every", "workers")}
     )
     require_at_least(0, **{f"plan.labels[{k}]": each for k, each in enumerate(plan.labels)})
     if plan.steps % plan.every:
         raise InputError(f"plan.every: want a divisor of plan.steps, {plan.steps}, got {plan.every}")
-    if not plan.labels:
-        raise InputError("plan.labels: want one number or more; 0 stands for all")
+    if not plan.labels or len(set(plan.labels)) < len(plan.labels):
+        raise InputError(f"plan.labels: want different numbers; 0 stands for all; got {plan.labels}")
+    real = ImageData(**vars(options.data), binarize=None)
+    real.prepare_data()
+    real.setup("fit")
+    _check_labels(plan, real)
+    parts = Parts.of(options, _number_of(plan.learned) if plan.learned else 2)
+    parts.pretraining_task()
+    parts.fractal_data("random", 0)
+    if plan.learned:
+        _learned(plan, None)
+    return real
 
 
-def _folder(options: Namespace, text: str) -> RunFolder:
+def _check_labels(plan: Plan, real: ImageData) -> None:
+    if len(real.classes) < 2:
+        raise InputError(f"{real.source} has no labels of two classes, which a linear probe learns from")
+    assert real.train_images is not None
+    least = int(real.train_images.labels.bincount().min())
+    if max(plan.labels) > least:
+        raise InputError(f"plan.labels: a class has {least} images for training, not {max(plan.labels)}")
+
+
+def _number_of(fractals: str) -> int:
+    """J of a file of learned fractals."""
+    return len(read_fractals(fractals).parameters["b"])
+
+
+def _folder(options: Namespace) -> RunFolder:
     """The folder that is gone on with, if it was made with the same options, or a new one."""
+    text = _as_yaml(options)
     if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
-        if folder.config.read_text() != text:
-            raise InputError(f"{folder} was made with other options: give another --run, or none but --run")
-        return folder
-    name = Path(options.data.root).resolve().name if options.data.name == "folder" else options.data.name
-    folder = (
-        RunFolder.create(Path(options.run))
-        if options.run
-        else RunFolder.create_next(f"compare-{name}".lower())
-    )
+        if _that_count(folder.config.read_text()) != _that_count(text):
+            raise InputError(f"{folder} was made with other options: give another --run")
+    elif options.run:
+        folder = RunFolder.create(Path(options.run))
+    else:
+        named = options.data.name == "folder"
+        name = Path(options.data.root).resolve().name if named else options.data.name
+        folder = RunFolder.create_next(f"compare-{name}".lower())
     write_whole(folder.config, text)
     return folder
 
 
-def _learned(plan: Plan, options: Namespace, folder: RunFolder) -> dict[int, str]:
-    """The files of learned fractals by GAN step, the last one last; trains the GAN where none is given."""
-    path = plan.learned or str(_train_gan(plan, options, RunFolder(folder.path / "gan")))
+def _as_yaml(options: Namespace) -> str:
+    options = options.clone()
+    options.config = options.run = None
+    return str(_parser().dump(options, skip_none=False))
+
+
+def _that_count(text: str) -> Any:
+    """The options that results depend on, of a config.yaml."""
+    options = yaml.safe_load(text)
+    for group, names in FREE.items():
+        for name in names:
+            options[group].pop(name, None)
+    return options
+
+
+def _learned(plan: Plan, folder: RunFolder | None) -> dict[int, str]:
+    """The files of learned fractals by GAN step: the plan's, or those of the GAN in the folder."""
+    path = plan.learned or str(RunFolder(folder.path / "gan").last if folder else "")
     last = read_fractals(path).provenance.get("step") or 0
-    found = {}
-    for step in sorted(set(plan.gan_steps) - {last}):
-        earlier = Path(path).parent / f"step_{step:06d}.ckpt"
-        if not earlier.is_file():
-            raise InputError(f"plan.gan_steps: there is no checkpoint {earlier}")
-        found[step] = str(earlier)
-    return found | {last: path}
+    earlier = {step: Path(path).parent / f"step_{step:06d}.ckpt" for step in plan.gan_steps}
+    for step, file in earlier.items():
+        if step >= last:
+            raise InputError(f"plan.gan_steps: want steps before that of {path}, {last}, got {step}")
+        if not file.is_file():
+            raise InputError(f"plan.gan_steps: there is no checkpoint {file}")
+    return {step: str(file) for step, file in sorted(earlier.items())} | {last: path}
 
 
-def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> Path:
-    """The last checkpoint of a GAN in a folder of its own, gone on with if it was stopped."""
-    finished = gan.summary.is_file() and json.loads(gan.summary.read_text())["finished"]
-    if not finished:
-        data = [f"--data.{name}={getattr(options.data, name)}" for name in ("name", "root", "size")]
+def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
+    """Train the GAN of the plan in its folder, or go on where it was stopped; the exit status of `fit`."""
+    if gan.last.is_file():
+        max_steps = yaml.safe_load(gan.config.read_text())["trainer"]["max_steps"]
+        if read_checkpoint(gan.last)["global_step"] >= max_steps:
+            return 0
+        given = [f"--ckpt_path={gan.last}"]
+    else:
+        shutil.rmtree(gan.path, ignore_errors=True)  # of a run that has saved nothing
         given = ["--config", plan.gan] if plan.gan else []
-        given += [*data, f"--seed_everything={options.seed_everything}"]
-        start = [f"--ckpt_path={gan.last}"] if gan.last.is_file() else [f"--run={gan}", *given]
-        status = cli.run(["fit", *start, *plan.gan_options])
-        if status != 0:
-            raise KeyboardInterrupt if status in cli.EXIT_STATUS.values() else InputError("the GAN failed")
-    return gan.last
+        given += [f"--data.{name}={value}" for name, value in vars(options.data).items()]
+        given += [f"--run={gan}", f"--seed_everything={options.seed_everything}", "--trainer.devices=1"]
+        given += plan.gan_options
+    return cli.run(["fit", *given])
 
 
 def _measure_all(plan: Plan, jobs: list[Job], parts: Parts, cells: Cells) -> None:
@@ -298,7 +373,7 @@ def _measure_all(plan: Plan, jobs: list[Job], parts: Parts, cells: Cells) -> Non
     )
     with bar:
         task = bar.add_task("cells", total=done + left, completed=done, last="")
-        for row in run_jobs(partial(measure, parts, plan.every), jobs, plan.workers):
+        for row in run_jobs(partial(measure, parts, plan), jobs, plan.workers):
             cells.append(row)
             said = "{source}, seed {seed}, step {lenet_step}, labels {labels}: {accuracy:.4f}".format(**row)
             bar.update(task, advance=1, last=said)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 
 from fractalgan.cells import Row
+from fractalgan.errors import InputError
 
 Job = TypeVar("Job")
 
@@ -23,8 +24,8 @@ def run_jobs(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], workers:
 
     One thread a process: nets this small gain less from a second thread than from a second net beside
     them, and the results do not depend on how many processes there are. What a job raises is raised
-    here; the processes are stopped then, and whenever the caller leaves. Raises RuntimeError where one
-    of them dies.
+    here; the processes are stopped then, and whenever the caller leaves. Raises InputError where one of
+    them dies.
     """
     context = get_context("spawn")  # a fork would share the threads of numba and OpenMP, which do not fork
     waiting = list(reversed(jobs))
@@ -58,7 +59,7 @@ def _receive(connection: Connection) -> Row | None:
     try:
         found: Row | Exception | None = connection.recv()
     except EOFError:
-        raise RuntimeError("a worker died: it may have run out of memory") from None
+        raise InputError("a worker died, of too little memory perhaps: start again with fewer") from None
     if isinstance(found, Exception):
         raise found
     return found
@@ -77,6 +78,7 @@ def _serve(connection: Connection, work: Callable[[Job], Iterator[Row]]) -> None
                 for row in work(job):
                     connection.send(row)
                 connection.send(None)
-            except Exception as error:  # its own traceback is lost on the way
-                traceback.print_exc()
+            except Exception as error:
+                if not isinstance(error, InputError):
+                    traceback.print_exc()  # which is lost on the way
                 connection.send(error)

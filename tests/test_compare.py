@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from fractalgan import compare
 from tests.conftest import TINY
@@ -19,7 +20,6 @@ SMALL = [
     "--plan.steps=4",
     "--plan.every=2",
     "--plan.labels=[0,10]",
-    "--pretraining.num_fractals=4",
     "--drawing.images_per_class=5",
     "--drawing.batch_size=8",
     "--drawing.num_transforms=3",
@@ -45,7 +45,7 @@ def test_the_whole_figure_killed_and_gone_on_with(
         cells = [
             (row["source"], row["seed"], row["lenet_step"], row["labels"]) for row in csv.DictReader(file)
         ]
-    expected = [("pixels", "0", "0", labels) for labels in ("10", "all")]
+    expected = [("pixels", "0", "0", "all"), ("pixels", "0", "0", "10"), ("pixels", "1", "0", "10")]
     for seed in ("0", "1"):
         for labels in ("10", "all"):
             expected += [("untrained", seed, "0", labels)]
@@ -63,9 +63,31 @@ def test_the_whole_figure_killed_and_gone_on_with(
     assert (folder / "gan/checkpoints/last.ckpt").read_bytes() == gan
 
     capsys.readouterr()
-    assert compare_here(*SMALL, "--plan.seeds=3") == 1
+    assert compare_here(*SMALL, "--pretraining.lr=0.1") == 1
     assert "was made with other options" in capsys.readouterr().err
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
+
+    # what does not change a cell may be another
+    assert compare_here("--run=figure", "--plan.seeds=3", "--plan.workers=1") == 0
+    lines = (folder / "cells.jsonl").read_bytes().splitlines()
+    assert set(whole["cells.jsonl"].splitlines()) < set(lines)
+    assert len(lines) == len(set(lines)) == 1 + 3 + 3 * 2 * 5
+
+
+def test_the_gan_learns_from_the_images_that_the_probe_may_see(compare_here: Callable[..., int]) -> None:
+    """And one that was killed before it had saved anything is begun again."""
+    Path("figure/gan/checkpoints").mkdir(parents=True)
+    Path("figure/gan/metrics.jsonl").write_text("half a run")
+    options = ["--data.invert=true", "--data.test_share=0.3", "--plan.seeds=1", "--plan.labels=[0]"]
+    (tmp := Path("other")).mkdir()
+    assert compare_here(*SMALL, *options, f"--run={tmp}") == 0
+    Path("figure/config.yaml").write_text((tmp / "config.yaml").read_text())
+    assert compare_here("--run=figure") == 0
+    assert Path("figure/cells.jsonl").read_bytes() == (tmp / "cells.jsonl").read_bytes()
+    data = yaml.safe_load(Path("figure/gan/config.yaml").read_text())["data"]["init_args"]
+    assert data["invert"] is True
+    assert data["test_share"] == 0.3
+    assert data["size"] == 16
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
@@ -86,21 +108,30 @@ BAD = {
         "is a checkpoint of LinearProbe, which learns no fractals",
     ),
     "no fractals": (["--plan.learned=nothing"], "no fractals 'nothing'"),
-    "another number": (["--plan.learned=three.ckpt"], "has 3 fractals, not 4"),
-    "an earlier step": (
+    "no earlier step": (
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[2]"],
         "there is no checkpoint step_000002",
+    ),
+    "a later step": (
+        ["--plan.learned=four.ckpt", "--plan.gan_steps=[9]"],
+        "want steps before that of four.ckpt, 5",
     ),
     "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
     "a step between": (["--plan.every=3"], "plan.every: want a divisor of plan.steps"),
     "seeds": (["--plan.seeds=0"], "plan.seeds: want 1 or more"),
-    "labels": (["--plan.labels=[]"], "plan.labels: want one number or more"),
+    "no labels given": (["--plan.labels=[]"], "plan.labels: want different numbers"),
+    "labels twice": (["--plan.labels=[10,10]"], "plan.labels: want different numbers"),
+    "too many labels": (["--plan.labels=[999]"], "images for training, not 999"),
+    "learning rate": (["--pretraining.lr=-1"], "lr: want more than 0"),
+    "tau": (["--drawing.tau=-1"], "tau"),
+    "no data": (["--data.name=folder", "--data.root=missing"], "missing"),
+    "GAN": (['--plan.gan_options=["--trainer.max_stepz=3"]', "--data.size=32"], "max_stepz"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_told_in_one_line(
-    case: str, compare_here: Callable[..., int], image_folder: Path, capsys: pytest.CaptureFixture[str]
+    case: str, compare_here: Callable[..., int], image_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from fractalgan.tasks import FractalGAN
 
@@ -118,6 +149,9 @@ def test_bad_input_is_told_in_one_line(
     for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
         path.rename(f"flat/{number}.png")
     assert compare_here(*SMALL, *options) in (1, 2)
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fractalgan: error:")]
+    said = capfd.readouterr().err
+    errors = [line for line in said.splitlines() if line.startswith("fractalgan: error:")]
     assert len(errors) == 1
     assert message in errors[0]
+    assert "Traceback" not in said
+    assert case == "GAN" or not Path("figure").exists()

@@ -41,5 +41,5 @@ def test_what_a_job_raises_is_raised_here() -> None:
 
 
 def test_a_worker_that_dies_is_noticed() -> None:
-    with pytest.raises(RuntimeError, match="a worker died"):
+    with pytest.raises(InputError, match="a worker died"):
         list(run_jobs(dies, [1, 2], workers=2))

@@ -39,13 +39,15 @@ def read_fractals(source: str | Path) -> FractalFile:
     """
     path = SHIPPED / f"{source}.safetensors" if str(source) in shipped_fractals() else Path(source)
     if not path.is_file():
-        names = ", ".join(shipped_fractals())
-        raise InputError(f"no fractals {str(source)!r}: give {names}, or a file (.safetensors or .ckpt)")
+        choices = [*shipped_fractals(), "a .safetensors file", "a .ckpt of FractalGAN"]
+        raise InputError(f"no fractals {str(source)!r}: give {', '.join(choices)}")
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
 
 
 def write_fractals(path: Path, content: FractalFile) -> None:
-    """Write learned fractals as safetensors, whole or not at all."""
+    """Write learned fractals as safetensors, whole or not at all. Raises ValueError for another suffix."""
+    if path.suffix != ".safetensors":
+        raise ValueError(f"want a path that ends in .safetensors, got {path}")
     metadata = {"format": FORMAT}
     metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
     beside = path.with_suffix(".tmp")

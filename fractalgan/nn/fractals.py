@@ -121,7 +121,7 @@ class FractalGenerator(nn.Module):
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"{source} does not hold the fractals that it says ({error})") from error
 
-    def save(self, path: Path, provenance: dict[str, Any] | None = None) -> None:
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
         """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""
         low, high = self.embedding.sigma_range
         settings = {
@@ -133,7 +133,7 @@ class FractalGenerator(nn.Module):
             "window": self.window,
             "tau": self.tau,
         }
-        write_fractals(path, FractalFile(self.embedding.state_dict(), settings, provenance or {}))
+        write_fractals(Path(path), FractalFile(self.embedding.state_dict(), settings, provenance or {}))
 
     def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
         """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""

@@ -60,7 +60,7 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
 
 
 def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] | None:
-    """A paired t-test over the seeds that both have; None for fewer than two."""
+    """A paired t-test over the seeds that both have; None for fewer than two, or where all are equal."""
     by_seed: dict[str, dict[int, float]] = {
         source: {
             row["seed"]: row["accuracy"]
@@ -70,7 +70,7 @@ def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] |
         for source in ("learned", "random")
     }
     seeds = sorted(by_seed["learned"].keys() & by_seed["random"].keys())
-    if len(seeds) < 2:
+    if len(seeds) < 2 or by_seed["learned"] == by_seed["random"]:
         return None
     learned, random = ([by_seed[source][seed] for seed in seeds] for source in ("learned", "random"))
     found = stats.ttest_rel(learned, random)

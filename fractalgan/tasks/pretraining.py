@@ -1,12 +1,13 @@
 """Pretraining: a LeNet learns to tell fractals apart by the images that they draw (Tu et al., Section 5)."""
 
+import math
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.cadence import is_logged
@@ -34,7 +35,6 @@ class Pretraining(LightningModule):
         lr: the learning rate, at the start.
         schedule: of the learning rate: ``constant``, or ``cosine`` down to 0 at the last step.
         weight_decay: added to the gradient, but for AdamW, which shrinks the weights by it.
-        seed: of all random numbers; follows --seed_everything.
     """
 
     monitor = "val/loss"  # the lowest is the best checkpoint
@@ -49,7 +49,6 @@ class Pretraining(LightningModule):
         lr: float = 1e-3,
         schedule: Schedule = "constant",
         weight_decay: float = 0.0,
-        seed: int = 0,
     ) -> None:
         super().__init__()
         require_at_least(2, num_fractals=num_fractals)
@@ -67,6 +66,10 @@ class Pretraining(LightningModule):
         logits: Tensor = self.network(images)
         return logits
 
+    def setup(self, stage: str) -> None:
+        if hasattr(self.trainer.datamodule, "classes"):  # type: ignore[attr-defined]
+            raise InputError("Pretraining learns from what fractals draw: give --data fractalgan.FractalData")
+
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer()
         if self.hparams["schedule"] == "constant":
@@ -74,7 +77,8 @@ class Pretraining(LightningModule):
         steps = self.trainer.max_steps
         if steps < 1:
             raise InputError("schedule cosine needs to know the last step: give --trainer.max_steps")
-        scheduler: LRScheduler = CosineAnnealingLR(optimizer, steps)
+        # by its own rule, not CosineAnnealingLR: that keeps the last step of a run that is extended
+        scheduler = LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * min(step / steps, 1))) / 2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _optimizer(self) -> torch.optim.Optimizer:

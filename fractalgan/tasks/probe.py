@@ -83,8 +83,8 @@ class LinearProbe(LightningModule):
 
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if not data.classes:
-            raise InputError(f"{data.source} has no labels, which a linear probe learns from")
+        if len(getattr(data, "classes", [])) < 2:
+            raise InputError(f"{data.source} has no labels of two classes, which a linear probe learns from")
         if stage == "fit":
             self._expect_steps()
             self.hparams["num_classes"] = len(data.classes)
@@ -93,7 +93,9 @@ class LinearProbe(LightningModule):
             nn.init.zeros_(self.head.bias)
             if self.hparams["backbone"] not in (UNTRAINED, PIXELS):
                 self._load_backbone(Path(self.hparams["backbone"]))
-        elif self.hparams["num_classes"] not in (None, len(data.classes)):
+        elif self.hparams["num_classes"] is None:
+            raise InputError("there is no probe to judge yet: give its checkpoint as --ckpt_path")
+        elif self.hparams["num_classes"] != len(data.classes):
             raise InputError(
                 f"{data.source} has {len(data.classes)} classes,"
                 f" the probe learned {self.hparams['num_classes']}"
@@ -170,8 +172,9 @@ class LinearProbe(LightningModule):
             self.manual_backward(loss + penalty / 2 * self.head.weight.square().sum())
             return loss
 
-        loss = optimizer.step(objective)  # type: ignore[union-attr]
-        self.log("train/loss", loss)
+        optimizer.step(objective)  # type: ignore[union-attr]
+        with torch.no_grad():
+            self.log("train/loss", F.cross_entropy(self.head(features), labels))
         self.log("train/penalty", penalty)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

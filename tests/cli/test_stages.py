@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fractalgan.tasks import LinearProbe
 from tests.conftest import TINY, TINY_PRETRAINING
 
 Call = Callable[..., int]
@@ -22,13 +23,12 @@ def state(path: str) -> dict[str, torch.Tensor]:
 
 def test_each_stage_takes_what_the_one_before_it_left(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY) == 0
-    assert (
-        "pretraining.yaml --model.fractals runs/gan-digits-1/checkpoints/best.ckpt" in capsys.readouterr().out
-    )
-    assert call(*PRETRAINING, f"--model.fractals=runs/gan-digits-1/{LAST}", "--run=runs/pretrained") == 0
-    assert f"probe.yaml --model.backbone runs/pretrained/{LAST}" in capsys.readouterr().out
-    backbone = f"--model.backbone=runs/pretrained/{LAST}"
-    assert call(*PROBE, backbone) == 0
+    given = "--model.fractals runs/gan-digits-1/checkpoints/best.ckpt --model.num_fractals 4 --data.size 16"
+    assert f"pretraining.yaml {given}" in capsys.readouterr().out
+    assert call(*PRETRAINING, *given.split(), "--run=runs/pretrained") == 0
+    backbone = f"--model.backbone runs/pretrained/{LAST} --data.size 16"
+    assert f"probe.yaml {backbone}" in capsys.readouterr().out
+    assert call(*PROBE, *backbone.split()) == 0
     assert "test --ckpt_path runs/probe-digits-1/checkpoints/best.ckpt" in capsys.readouterr().out
     before, after = state(f"runs/pretrained/{LAST}"), state(f"runs/probe-digits-1/{LAST}")
     features = [name for name in before if name.startswith("network.features.")]
@@ -105,10 +105,49 @@ def test_pixels_are_the_reference_without_a_network(call: Call) -> None:
     assert state("runs/probe-digits-1/checkpoints/best.ckpt")["head.weight"].shape == (10, 256)
 
 
-def test_few_labels_are_enough_to_begin_with(call: Call) -> None:
+def test_few_labels_are_so_many_of_each_class(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    step = LinearProbe.training_step
+
+    def watched(self: LinearProbe, batch, batch_idx: int) -> None:  # type: ignore[no-untyped-def]
+        assert self.examples is not None
+        seen.append(self.examples[1].bincount().tolist())
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(LinearProbe, "training_step", watched)
     assert call(*PROBE, "--model.labels_per_class=10") == 0
+    assert seen == [[10] * 10] * 5
     rows = [json.loads(line) for line in Path("runs/probe-digits-1/metrics.jsonl").read_text().splitlines()]
-    assert 0.3 < max(row.get("val/accuracy", 0) for row in rows) < 0.99
+    losses = [row["train/loss"] for row in rows if "train/loss" in row]
+    assert losses == sorted(losses, reverse=True)  # a smaller penalty fits better
+    assert losses[-1] < 0.1
+
+
+def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
+    def rate(folder: str) -> float:
+        checkpoint = torch.load(f"runs/{folder}/{LAST}", weights_only=True)
+        return checkpoint["optimizer_states"][0]["param_groups"][0]["lr"]
+
+    options = [*PRETRAINING, "--model.schedule=cosine", "--model.optimizer=SGD", "--model.lr=0.5"]
+    assert call(*options, "--run=runs/six") == 0
+    assert rate("six") == pytest.approx(0, abs=1e-12)
+    assert call("fit", f"--ckpt_path=runs/six/{LAST}", "--trainer.max_steps=12") == 0
+    assert rate("six") == pytest.approx(0, abs=1e-12)
+    assert (
+        call(*options, "--run=runs/three", "--model.optimizer=AdamW", "--trainer.max_time=00:00:00:01") == 0
+    )
+
+
+def test_a_probe_that_does_not_exist_cannot_be_judged(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(CONFIGS / "probe.yaml")
+    assert call("test", "--config", config, "--trainer.accelerator=cpu", "--data.size=16") == 1
+    assert "there is no probe to judge yet" in capsys.readouterr().err
+
+
+def test_pretraining_on_real_images_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [option for option in TINY_PRETRAINING if option.startswith("--trainer")]
+    assert call("fit", "--model=fractalgan.Pretraining", *options, "--run=bad") == 1
+    assert "learns from what fractals draw" in capsys.readouterr().err
 
 
 BAD = {
