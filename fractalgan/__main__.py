@@ -11,7 +11,7 @@ fractalgan {__version__}: learn fractals from images by gradient descent.
 
 usage: python -m fractalgan VERB [options]
 
-  fit        learn 100 fractals from real images; no options: handwritten digits, 1 to 2 minutes
+  fit        learn 100 fractals from real images; no options: handwritten digits, a minute or two
   validate   judge a checkpoint on the validation images
   test       judge a checkpoint on the test images
   predict    write images of the learned fractals to disk, one sub-folder a fractal
