@@ -4,30 +4,28 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning import Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fractalgan import cli
-from fractalgan.callbacks import best_checkpoint, kept_checkpoints
 from fractalgan.cells import Cells, Row
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError, require_at_least
+from fractalgan.measure import Job, Parts, measure
 from fractalgan.nn import read_fractals
 from fractalgan.reports import figure5, next_commands
 from fractalgan.run_folder import RunFolder, write_whole
-from fractalgan.tasks import LinearProbe, Pretraining
+from fractalgan.tasks import Pretraining
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
 from fractalgan.workers import run_jobs
 
@@ -39,9 +37,6 @@ SETTLED = {
     "pretraining": {"fractals", "num_fractals", "image_size"},
     "drawing": {"fractals", "num_fractals", "fractals_seed", "size", "num_workers", "seed"},
 }
-
-# Options of the drawing that are of random fractals alone: learned ones are drawn as they were learned.
-OF_RANDOM = {"start", "num_transforms", "num_points", "window", "tau"}
 
 # Options that may be others when a comparison is gone on with.
 FREE = {"plan": {"seeds", "workers"}, "data": {"root"}}
@@ -76,98 +71,6 @@ class Plan:
     every: int = 1000
     labels: list[int] = field(default_factory=lambda: [0, 100, 10])
     workers: int = 2
-
-
-class Job(NamedTuple):
-    """One backbone, and what is to be measured of it."""
-
-    source: str
-    seed: int
-    fractals: str | None  # what draws: a file, "random"; None where nothing is pre-trained
-    cells: list[Row]  # all of a row but its accuracy
-
-
-class Parts(NamedTuple):
-    """Arguments of the data and tasks of every job."""
-
-    data: dict[str, Any]
-    pretraining: dict[str, Any]
-    drawing: dict[str, Any]
-
-    @classmethod
-    def of(cls, options: Namespace, num_fractals: int) -> "Parts":
-        """What the options say, for so many fractals."""
-        pretraining = vars(options.pretraining) | {"num_fractals": num_fractals}
-        drawing = vars(options.drawing) | {"num_fractals": num_fractals}
-        return cls(vars(options.data), pretraining, drawing)
-
-    def pretraining_task(self) -> Pretraining:
-        """A LeNet to be trained. Raises InputError for arguments that make none."""
-        return Pretraining(image_size=self.data["size"], **self.pretraining)
-
-    def fractal_data(self, fractals: str, seed: int) -> FractalData:
-        """What it is trained on. Raises InputError for arguments that cannot be drawn."""
-        drawing = {
-            name: value
-            for name, value in self.drawing.items()
-            if fractals == "random" or name not in OF_RANDOM
-        }
-        return FractalData(fractals, size=self.data["size"], seed=seed, **drawing)
-
-
-# -- one job ------------------------------------------------------------------------------------------
-
-
-def measure(parts: Parts, plan: Plan, job: Job) -> Iterator[Row]:
-    """Pre-train the job's LeNet, if there is one, and yield its cells, each with its probe's accuracy."""
-    real = _real_images(json.dumps(parts.data))
-    with tempfile.TemporaryDirectory() as folder:
-        if job.fractals:
-            _pretrain(job, parts, plan, Path(folder))
-        for cell in job.cells:
-            backbone = f"{folder}/step_{cell['lenet_step']:06d}.ckpt" if job.fractals else job.source
-            yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
-
-
-@cache
-def _real_images(arguments: str) -> ImageData:
-    return ImageData(**json.loads(arguments), binarize=None)
-
-
-def _pretrain(job: Job, parts: Parts, plan: Plan, folder: Path) -> None:
-    """Leave the LeNet after every so many steps in the folder."""
-    torch.manual_seed(job.seed)
-    task, data = parts.pretraining_task(), parts.fractal_data(str(job.fractals), job.seed)
-    kept = kept_checkpoints(folder, plan.every)
-    _trainer(plan.steps, limit_val_batches=0, callbacks=[kept]).fit(task, data)
-
-
-def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
-    """Accuracy on the test images, under the penalty that the validation images like best."""
-    torch.manual_seed(seed)
-    known = None if labels == "all" else int(labels)
-    task = LinearProbe(backbone, known, image_size=real.size, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        best = best_checkpoint(Path(folder) / "best.ckpt", task.monitor)
-        trainer = _trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
-        trainer.fit(task, real)
-        (judged,) = trainer.test(task, real, best.best_model_path, verbose=False, weights_only=True)
-    return round(float(judged["test/accuracy"]), 6)
-
-
-def _trainer(steps: int, **given: Any) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_steps=steps,
-        check_val_every_n_epoch=None,
-        log_every_n_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **given,
-    )
 
 
 # -- all jobs -----------------------------------------------------------------------------------------
@@ -221,20 +124,30 @@ def _compare(arguments: list[str]) -> int:
     plan = Plan(**vars(options.plan))
     real = _check(plan, options)
     folder = _folder(options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch queue's Ctrl-C
     try:
         if not plan.learned and (status := _train_gan(plan, options, RunFolder(folder.path / "gan"))):
             return status
         learned = _learned(plan, folder)
-        parts = Parts.of(options, _number_of(next(iter(learned.values()))))
         cells = Cells(folder.path / "cells.jsonl", KEY)
-        _measure_all(plan, missing(all_jobs(plan, learned), cells), parts, cells)
+        with _sigterm_as_ctrl_c():
+            left = missing(all_jobs(plan, learned), cells)
+            _measure_all(left, _parts(plan, options, next(iter(learned.values()))), plan.workers, cells)
     except KeyboardInterrupt:
         print(*next_commands(**{"go on": f"fractalgan compare --run {folder}"}))
         return cli.EXIT_STATUS["SIGINT"]
     cells.sort()
     _report(folder, cells.rows, real.source)
     return 0
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Have what a batch queue sends end the workers in an orderly way, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parse(arguments: list[str]) -> Namespace:
@@ -276,11 +189,11 @@ def _check(plan: Plan, options: Namespace) -> ImageData:
     real.prepare_data()
     real.setup("fit")
     _check_labels(plan, real)
-    parts = Parts.of(options, _number_of(plan.learned) if plan.learned else 2)
+    parts = _parts(plan, options, plan.learned)
     parts.pretraining_task()
     parts.fractal_data("random", 0)
     if plan.learned:
-        _learned(plan, None)
+        _earlier_steps(plan, plan.learned)
     return real
 
 
@@ -293,9 +206,17 @@ def _check_labels(plan: Plan, real: ImageData) -> None:
         raise InputError(f"plan.labels: a class has {least} images for training, not {max(plan.labels)}")
 
 
-def _number_of(fractals: str) -> int:
-    """J of a file of learned fractals."""
-    return len(read_fractals(fractals).parameters["b"])
+def _parts(plan: Plan, options: Namespace, learned: str | None) -> Parts:
+    """What all jobs share; as many fractals as the learned ones, two as long as there are none."""
+    number = len(read_fractals(learned).parameters["b"]) if learned else 2
+    return Parts(
+        number,
+        vars(options.data),
+        vars(options.pretraining),
+        vars(options.drawing),
+        plan.steps,
+        plan.every,
+    )
 
 
 def _folder(options: Namespace) -> RunFolder:
@@ -329,17 +250,23 @@ def _that_count(text: str) -> Any:
     return options
 
 
-def _learned(plan: Plan, folder: RunFolder | None) -> dict[int, str]:
-    """The files of learned fractals by GAN step: the plan's, or those of the GAN in the folder."""
-    path = plan.learned or str(RunFolder(folder.path / "gan").last if folder else "")
+def _learned(plan: Plan, folder: RunFolder) -> dict[int, str]:
+    """The files of learned fractals by GAN step, those that are compared with random ones last."""
+    path = plan.learned or str(RunFolder(folder.path / "gan").last)
     last = read_fractals(path).provenance.get("step") or 0
-    earlier = {step: Path(path).parent / f"step_{step:06d}.ckpt" for step in plan.gan_steps}
+    return _earlier_steps(plan, path) | {last: path}
+
+
+def _earlier_steps(plan: Plan, path: str) -> dict[int, str]:
+    """The files of ``plan.gan_steps``, which lie beside that of the learned fractals."""
+    last = read_fractals(path).provenance.get("step") or 0
+    earlier = {step: Path(path).parent / f"step_{step:06d}.ckpt" for step in sorted(plan.gan_steps)}
     for step, file in earlier.items():
         if step >= last:
             raise InputError(f"plan.gan_steps: want steps before that of {path}, {last}, got {step}")
         if not file.is_file():
             raise InputError(f"plan.gan_steps: there is no checkpoint {file}")
-    return {step: str(file) for step, file in sorted(earlier.items())} | {last: path}
+    return {step: str(file) for step, file in earlier.items()}
 
 
 def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
@@ -358,7 +285,7 @@ def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
     return cli.run(["fit", *given])
 
 
-def _measure_all(plan: Plan, jobs: list[Job], parts: Parts, cells: Cells) -> None:
+def _measure_all(jobs: list[Job], parts: Parts, workers: int, cells: Cells) -> None:
     """Run the jobs, write every cell as it comes, and show how far it is."""
     left = sum(len(job.cells) for job in jobs)
     done = len(cells.rows)
@@ -373,7 +300,7 @@ def _measure_all(plan: Plan, jobs: list[Job], parts: Parts, cells: Cells) -> Non
     )
     with bar:
         task = bar.add_task("cells", total=done + left, completed=done, last="")
-        for row in run_jobs(partial(measure, parts, plan), jobs, plan.workers):
+        for row in run_jobs(partial(measure, parts), jobs, workers):
             cells.append(row)
             said = "{source}, seed {seed}, step {lenet_step}, labels {labels}: {accuracy:.4f}".format(**row)
             bar.update(task, advance=1, last=said)

@@ -14,6 +14,7 @@ from tests.conftest import TINY
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("compare_*.yaml"))
 
+TINY_GAN = [option for option in TINY if "data.size" not in option]
 SMALL = [
     "--data.size=16",
     "--plan.seeds=2",
@@ -23,9 +24,13 @@ SMALL = [
     "--drawing.images_per_class=5",
     "--drawing.batch_size=8",
     "--drawing.num_transforms=3",
-    "--plan.gan_options=" + json.dumps([option for option in TINY if "data.size" not in option]),
+    "--plan.gan_options=" + json.dumps(TINY_GAN),
     "--run=figure",
 ]
+
+
+# Several runs, each with processes of its own, that import all of torch.
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -97,7 +102,9 @@ def test_every_shipped_config_runs(
     options = [f"--data.root={mnist_like('FashionMNIST')}", "--plan.gan_steps=[]", "--plan.labels=[0]"]
     options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
     if "fashion" in config.stem:
+        judged = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
         options += [f"--plan.gan={CONFIGS[0].parent / 'gan_fashion_mnist.yaml'}"]
+        options += ["--plan.gan_options=" + json.dumps(TINY_GAN + judged)]
     assert compare_here("--config", str(config), *SMALL, *options) == 0
     assert Path("figure/figure5.png").is_file()
 
