@@ -63,8 +63,11 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # What is imported stays: looking for garbage in it is a fifth of the time that the imports take.
     gc.disable()
-    from fractalgan import cli, compare  # torch and Lightning take seconds to import
-
+    try:
+        from fractalgan import cli, compare  # torch and Lightning take seconds to import
+    except KeyboardInterrupt:
+        print("fractalgan: interrupted before it began", file=sys.stderr)
+        return 130
     gc.enable()
     return compare.run(arguments[1:]) if arguments[0] == "compare" else cli.run(arguments)
 

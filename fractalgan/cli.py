@@ -75,6 +75,7 @@ QUIET = (
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
+    "Using ModelCheckpoint with manual optimization",  # the state after a step is what is meant
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
@@ -420,6 +421,10 @@ class FractalCLI(LightningCLI):
             raise FloatingPointError(
                 f"{error}: {advice}; lower the learning rates and start again"
             ) from error
+        except InputError:  # found out before the first step
+            if writes:
+                self.folder.discard_if_empty()
+            raise
         except SystemExit as stopped:  # Lightning's answer to a second Ctrl-C
             if not (self.stop.signal_name and writes):
                 raise

@@ -126,6 +126,8 @@ def _compare(arguments: list[str]) -> int:
     folder = _folder(options)
     try:
         if not plan.learned and (status := _train_gan(plan, options, RunFolder(folder.path / "gan"))):
+            if status in cli.EXIT_STATUS.values():
+                raise KeyboardInterrupt
             return status
         learned = _learned(plan, folder)
         cells = Cells(folder.path / "cells.jsonl", KEY)
@@ -133,7 +135,7 @@ def _compare(arguments: list[str]) -> int:
             left = missing(all_jobs(plan, learned), cells)
             _measure_all(left, _parts(plan, options, next(iter(learned.values()))), plan.workers, cells)
     except KeyboardInterrupt:
-        print(*next_commands(**{"go on": f"fractalgan compare --run {folder}"}))
+        print(*next_commands(**{"go on with all": f"fractalgan compare --run {folder}"}))
         return cli.EXIT_STATUS["SIGINT"]
     cells.sort()
     _report(folder, cells.rows, real.source)

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from fractalgan.errors import InputError
 
 RUNS = Path("runs")
+EVENTS = "events.out.tfevents."
 
 
 class RunFolder:
@@ -39,9 +41,9 @@ class RunFolder:
         return path
 
     def discard_if_empty(self) -> None:
-        """Remove the folder of a run that never began."""
-        if self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
+        """Remove the folder of a run that never began; TensorBoard may have opened its file there."""
+        if self.path.is_dir() and all(path.name.startswith(EVENTS) for path in self.path.iterdir()):
+            shutil.rmtree(self.path)
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":

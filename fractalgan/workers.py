@@ -34,7 +34,7 @@ def run_jobs(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], workers:
         for _ in range(min(workers, len(waiting))):
             ours, theirs = context.Pipe()
             running[ours] = context.Process(target=_serve, args=(theirs, work), daemon=True)
-            running[ours].start()
+            _start(running[ours])
             theirs.close()
             ours.send(waiting.pop())
         while running:
@@ -54,6 +54,15 @@ def run_jobs(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], workers:
             process.join()
 
 
+def _start(process: SpawnProcess) -> None:
+    """Start it deaf to Ctrl-C, which reaches all processes of a terminal: who started it stops it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the process inherits
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _receive(connection: Connection) -> Row | None:
     """The next row of a worker; None where its job is done."""
     try:
@@ -67,7 +76,6 @@ def _receive(connection: Connection) -> Row | None:
 
 def _serve(connection: Connection, work: Callable[[Job], Iterator[Row]]) -> None:
     """In a process of its own: one job after the other, until nobody sends more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started us stops us
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")

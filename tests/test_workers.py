@@ -1,6 +1,7 @@
 """Jobs in processes of their own."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,10 @@ def squares(job: int) -> Iterator[dict]:
 def fails(job: int) -> Iterator[dict]:
     yield {"job": job}
     raise InputError(f"job {job} cannot be done")
+
+
+def handlers(_: int) -> Iterator[dict]:
+    yield {"ignores": signal.getsignal(signal.SIGINT) == signal.SIG_IGN}
 
 
 def dies(job: int) -> Iterator[dict]:
@@ -38,6 +43,14 @@ def test_all_rows_of_all_jobs_come_in_the_order_of_each_job() -> None:
 def test_what_a_job_raises_is_raised_here() -> None:
     with pytest.raises(InputError, match="job 3 cannot be done"):
         list(run_jobs(fails, [3], workers=1))
+
+
+def test_ctrl_c_is_left_to_who_started_the_workers() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    rows = run_jobs(handlers, [1], workers=1)
+    assert next(rows) == {"ignores": True}
+    assert signal.getsignal(signal.SIGINT) == before
+    rows.close()
 
 
 def test_a_worker_that_dies_is_noticed() -> None:

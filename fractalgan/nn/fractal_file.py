@@ -39,8 +39,8 @@ def read_fractals(source: str | Path) -> FractalFile:
     """
     path = SHIPPED / f"{source}.safetensors" if str(source) in shipped_fractals() else Path(source)
     if not path.is_file():
-        choices = [*shipped_fractals(), "a .safetensors file", "a .ckpt of FractalGAN"]
-        raise InputError(f"no fractals {str(source)!r}: give {', '.join(choices)}")
+        choices = ", ".join([*shipped_fractals(), "a .safetensors file"])
+        raise InputError(f"no fractals {str(source)!r}: give {choices} or a .ckpt of FractalGAN")
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
 
 

@@ -68,6 +68,7 @@ class LinearProbe(LightningModule):
         self.register_buffer("mean", torch.zeros(self.num_features))
         self.register_buffer("deviation", torch.ones(self.num_features))
         self.head = nn.Linear(self.num_features, num_classes or 1)  # as wide as the data, once seen
+        self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
     def forward(self, images: Tensor) -> Tensor:
@@ -87,6 +88,7 @@ class LinearProbe(LightningModule):
             raise InputError(f"{data.source} has no labels of two classes, which a linear probe learns from")
         if stage == "fit":
             self._expect_steps()
+            self.chosen = self._labelled(data.train_images.labels)
             self.hparams["num_classes"] = len(data.classes)
             self.head = nn.Linear(self.num_features, len(data.classes))
             nn.init.zeros_(self.head.weight)
@@ -126,13 +128,12 @@ class LinearProbe(LightningModule):
 
     def on_train_start(self) -> None:
         images = self.trainer.datamodule.train_images  # type: ignore[attr-defined]
-        chosen = self._labelled(images.labels)
-        chunks = (images[part][0].to(self.device) for part in torch.split(chosen, CHUNK))
+        chunks = (images[part][0].to(self.device) for part in torch.split(self.chosen, CHUNK))
         features = torch.cat([self._features(chunk) for chunk in chunks])
         self.mean.copy_(features.mean(0))
         spread = features.std(0)
         self.deviation.copy_(torch.where(spread > 1e-6, spread, 1))  # one that never varies gets no weight
-        labels = images.labels[chosen].to(self.device)
+        labels = images.labels[self.chosen].to(self.device)
         self.examples = (features - self.mean) / self.deviation, labels
 
     def _labelled(self, labels: Tensor) -> Tensor:

@@ -183,7 +183,7 @@ def test_probe_of_bad_input_is_told_in_one_line(
     error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert len(error) == 1
     assert message in error[0]
-    assert not Path("runs/bad/checkpoints").exists()
+    assert not Path("runs/bad").exists()
 
 
 def test_wrong_fractals_are_told_in_one_line(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

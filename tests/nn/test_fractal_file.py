@@ -55,7 +55,8 @@ def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
 
 def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(
-        InputError, match=r"no fractals 'fashion-mist': give .*a \.safetensors file, a \.ckpt of FractalGAN$"
+        InputError,
+        match=r"no fractals 'fashion-mist': give .*a \.safetensors file or a \.ckpt of FractalGAN$",
     ):
         FractalGenerator.from_pretrained("fashion-mist")
 
