@@ -26,12 +26,12 @@ class Cells:
         self.path = path
         self.key = key
         self.rows: list[Row] = []
+        self._done: set[tuple[Any, ...]] = set()
         if path.exists():
             self._read()
 
     def __contains__(self, row: Row) -> bool:
-        key = self._of(row)
-        return any(key == self._of(done) for done in self.rows)
+        return self._of(row) in self._done
 
     def append(self, row: Row) -> None:
         """Add a finished cell: it is on the disk when this returns."""
@@ -40,12 +40,16 @@ class Cells:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.rows.append(row)
+        self._add(row)
 
     def sort(self) -> None:
         """Bring the file into the order of the keys, whatever order the cells were finished in."""
         self.rows.sort(key=self._of)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def _add(self, row: Row) -> None:
+        self.rows.append(row)
+        self._done.add(self._of(row))
 
     def _of(self, row: Row) -> tuple[Any, ...]:
         return tuple((isinstance(row[name], str), row[name]) for name in self.key)
@@ -61,6 +65,6 @@ class Cells:
                 raise InputError(f"{self.path}: line {number} is no finished cell: remove it") from error
             if double:
                 raise InputError(f"{self.path}: line {number} is a cell that is there already: remove it")
-            self.rows.append(row)
+            self._add(row)
         if cut:
             write_whole(self.path, whole + "\n" if whole else "")

@@ -22,3 +22,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not (isinstance(content, dict) and {"state_dict", "global_step", "task"} <= content.keys()):
         raise InputError(f"{path} is no checkpoint of a fractalgan run")
     return content
+
+
+def part_of_state(checkpoint: dict[str, Any], prefix: str) -> dict[str, torch.Tensor]:
+    """The weights of the module whose names begin with ``prefix``, by the names within it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }

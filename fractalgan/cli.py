@@ -21,6 +21,7 @@ from fractalgan import __version__
 from fractalgan.callbacks import (
     GracefulStop,
     ImageWriter,
+    KeptFractals,
     LastCheckpoint,
     Pictures,
     StepCount,
@@ -35,6 +36,7 @@ from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.tasks import Task
 
 log = logging.getLogger("fractalgan")
 
@@ -85,7 +87,7 @@ def run(arguments: list[str]) -> int:
     return answer(
         lambda: (
             FractalCLI(
-                LightningModule,
+                Task,
                 LightningDataModule,
                 subclass_mode_model=True,
                 subclass_mode_data=True,
@@ -248,10 +250,17 @@ class FractalCLI(LightningCLI):
         given = options.model.init_args.clone()
         self._follow_checkpoint(checkpoint["hyper_parameters"])
         super()._parse_ckpt_path()
+        self._draw_from_own_fractals(RunFolder.of_checkpoint(path))
         taken = self.config[self.config.subcommand].model.init_args
         for name, value in vars(given).items():
             if taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
+
+    def _draw_from_own_fractals(self, home: RunFolder | None) -> None:
+        """What the run learned from lies in its own folder, too, if it was learned fractals."""
+        options = self.config[self.config.subcommand]
+        if home is not None and home.fractals.is_file():
+            options.model.init_args.fractals = options.data.init_args.fractals = str(home.fractals)
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
         """Options that the model's are linked to must agree with the checkpoint, too."""
@@ -386,8 +395,10 @@ class FractalCLI(LightningCLI):
         ]
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
+        if options.data.init_args.get("fractals", "random") != "random":
+            callbacks.append(KeptFractals(self.folder.fractals))
         if options.trainer.enable_checkpointing is not False:
-            if hasattr(self.model, "keep_every"):
+            if self.model.keep_every is not None:
                 callbacks.append(kept_checkpoints(self.folder.checkpoints, self.model.keep_every))
             self.best = best_checkpoint(self.folder.best, self.model.monitor)
             callbacks += [self.best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint

@@ -129,7 +129,7 @@ def _compare(arguments: list[str]) -> int:
             if status in cli.EXIT_STATUS.values():
                 raise KeyboardInterrupt
             return status
-        learned = _learned(plan, folder)
+        learned = _by_gan_step(plan, plan.learned or str(RunFolder(folder.path / "gan").last))
         cells = Cells(folder.path / "cells.jsonl", KEY)
         with _sigterm_as_ctrl_c():
             left = missing(all_jobs(plan, learned), cells)
@@ -195,7 +195,7 @@ def _check(plan: Plan, options: Namespace) -> ImageData:
     parts.pretraining_task()
     parts.fractal_data("random", 0)
     if plan.learned:
-        _earlier_steps(plan, plan.learned)
+        _by_gan_step(plan, plan.learned)
     return real
 
 
@@ -252,15 +252,8 @@ def _that_count(text: str) -> Any:
     return options
 
 
-def _learned(plan: Plan, folder: RunFolder) -> dict[int, str]:
-    """The files of learned fractals by GAN step, those that are compared with random ones last."""
-    path = plan.learned or str(RunFolder(folder.path / "gan").last)
-    last = read_fractals(path).provenance.get("step") or 0
-    return _earlier_steps(plan, path) | {last: path}
-
-
-def _earlier_steps(plan: Plan, path: str) -> dict[int, str]:
-    """The files of ``plan.gan_steps``, which lie beside that of the learned fractals."""
+def _by_gan_step(plan: Plan, path: str) -> dict[int, str]:
+    """The files of learned fractals by GAN step: those of ``plan.gan_steps``, beside ``path``, and it."""
     last = read_fractals(path).provenance.get("step") or 0
     earlier = {step: Path(path).parent / f"step_{step:06d}.ckpt" for step in sorted(plan.gan_steps)}
     for step, file in earlier.items():
@@ -268,7 +261,7 @@ def _earlier_steps(plan: Plan, path: str) -> dict[int, str]:
             raise InputError(f"plan.gan_steps: want steps before that of {path}, {last}, got {step}")
         if not file.is_file():
             raise InputError(f"plan.gan_steps: there is no checkpoint {file}")
-    return {step: str(file) for step, file in earlier.items()}
+    return {step: str(file) for step, file in earlier.items()} | {last: path}
 
 
 def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:

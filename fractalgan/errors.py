@@ -1,10 +1,20 @@
 """The error that a user can mend; the command line prints it as one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
     """Something given from outside is wrong. The message says what, and what to do about it."""
+
+
+@contextmanager
+def blame_input(about: str = "") -> Iterator[None]:
+    """Raise a ValueError from within as InputError: its message after what it is ``about``."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"{about}: {error}" if about else str(error)) from error
 
 
 def require_at_least(least: float, **numbers: float) -> None:

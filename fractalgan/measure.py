@@ -16,7 +16,7 @@ from fractalgan.data import FractalData, ImageData
 from fractalgan.tasks import LinearProbe, Pretraining
 
 # Options of the drawing that are of random fractals alone: learned ones are drawn as they were learned.
-OF_RANDOM = {"start", "num_transforms", "num_points", "window", "tau"}
+OF_RANDOM = {"start", "num_transforms", "num_points", "window", "tau", "jitter"}
 
 
 class Job(NamedTuple):

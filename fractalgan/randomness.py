@@ -1,5 +1,8 @@
 """Random generators that follow from a key such as (seed, rank, step), not from what happened before."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -12,6 +15,14 @@ def generator_for(*key: int) -> torch.Generator:
     for word in key:
         state = _mix(state ^ _mix(word))
     return torch.Generator().manual_seed(state)
+
+
+@contextmanager
+def torch_seeded(*key: int) -> Iterator[None]:
+    """Have torch's own numbers follow from the key inside, and go on as before after it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(generator_for(*key).initial_seed())
+        yield
 
 
 def _mix(word: int) -> int:

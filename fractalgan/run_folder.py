@@ -14,8 +14,8 @@ EVENTS = "events.out.tfevents."
 class RunFolder:
     """Paths inside one run's folder; nothing is made before it is written.
 
-    ``config.yaml``, ``metrics.jsonl``, ``summary.json``, ``checkpoints/{best,last}.ckpt``, ``figures/``
-    and TensorBoard's events.
+    ``config.yaml``, ``metrics.jsonl``, ``summary.json``, ``checkpoints/{best,last}.ckpt``, ``figures/``,
+    TensorBoard's events, and ``fractals.safetensors`` where it learns from what learned fractals draw.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,6 +26,7 @@ class RunFolder:
         self.evaluations = path / "evaluations.jsonl"
         self.figures = path / "figures"
         self.predictions = path / "predictions"
+        self.fractals = path / "fractals.safetensors"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"

@@ -2,6 +2,7 @@
 
 from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints
 from fractalgan.callbacks.interrupt import GracefulStop
+from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.pictures import Pictures
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
@@ -11,6 +12,7 @@ from fractalgan.callbacks.steps import StepCount
 __all__ = [
     "GracefulStop",
     "ImageWriter",
+    "KeptFractals",
     "LastCheckpoint",
     "Pictures",
     "SetMetrics",

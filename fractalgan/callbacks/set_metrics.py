@@ -12,7 +12,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from fractalgan.errors import require_at_least
 from fractalgan.nn import LeNet
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import generator_for, torch_seeded
 
 log = logging.getLogger("fractalgan.callbacks")
 
@@ -45,7 +45,7 @@ class SetMetrics(Callback):
         require_at_least(1, **{"SetMetrics.steps": steps, "SetMetrics.batch_size": batch_size})
         self.steps = steps
         self.batch_size = batch_size
-        self.judge: LeNet | None = None
+        self.features: _Features | None = None
         self.frechet: FrechetInceptionDistance | None = None
         self.kid: KernelInceptionDistance | None = None
         self.counts = torch.zeros(0)  # of the classes that the drawn images are taken for
@@ -55,15 +55,15 @@ class SetMetrics(Callback):
         if not data.classes:
             return
         device = pl_module.device
-        if self.judge is None:
+        if self.features is None:
             log.info(
                 "a LeNet learns the %d real classes, to judge by: %d steps", len(data.classes), self.steps
             )
-            self.judge = self._learn(data, int(pl_module.hparams["seed"]), device)
-        features = _Features(self.judge, data.train_images[:SCALED_BY][0].to(device))
+            judge = self._learn(data, pl_module.hparams["seed"], device)
+            self.features = _Features(judge, data.train_images[:SCALED_BY][0].to(device))
         subset = min(KID_SUBSET, len(data.validation_images))
-        self.frechet = FrechetInceptionDistance(features, normalize=True).to(device)
-        self.kid = KernelInceptionDistance(features, subset_size=subset, normalize=True).to(device)
+        self.frechet = FrechetInceptionDistance(self.features, normalize=True).to(device)
+        self.kid = KernelInceptionDistance(self.features, subset_size=subset, normalize=True).to(device)
         self.counts = torch.zeros(len(data.classes), device=device)
 
     def on_validation_batch_end(
@@ -74,19 +74,18 @@ class SetMetrics(Callback):
         batch: tuple[Tensor, Tensor],
         *_: Any,
     ) -> None:
-        if self.judge is None or self.frechet is None or self.kid is None:
+        if self.features is None or self.frechet is None or self.kid is None:
             return
         for images, real in ((batch[0], True), (outputs, False)):
             self.frechet.update(images, real=real)
             self.kid.update(images, real=real)
-        self.counts += self.judge(outputs).argmax(1).bincount(minlength=len(self.counts))
+        self.counts += self.features.judge(outputs).argmax(1).bincount(minlength=len(self.counts))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.frechet is None or self.kid is None:
             return
         pl_module.log("val/frechet_lenet", self.frechet.compute(), sync_dist=True)
-        with torch.random.fork_rng():  # KID draws its subsets from torch's own numbers
-            torch.manual_seed(generator_for(int(pl_module.hparams["seed"]), SUBSETS).initial_seed())
+        with torch_seeded(pl_module.hparams["seed"], SUBSETS):  # from which KID draws its subsets
             pl_module.log("val/kid_lenet", self.kid.compute()[0], sync_dist=True)
         counts = trainer.strategy.reduce(self.counts, reduce_op="sum")
         shares = counts / counts.sum()
@@ -96,8 +95,7 @@ class SetMetrics(Callback):
     def _learn(self, data: Any, seed: int, device: torch.device) -> LeNet:
         """A LeNet trained on the real training images; the same for the same seed, whatever came before."""
         images = data.train_images
-        with torch.random.fork_rng(), torch.enable_grad(), torch.inference_mode(False):
-            torch.manual_seed(generator_for(seed, WEIGHTS).initial_seed())
+        with torch_seeded(seed, WEIGHTS), torch.enable_grad(), torch.inference_mode(False):
             judge = LeNet(len(data.classes), image_size=images.images.shape[-1]).to(device)
             optimizer = torch.optim.Adam(judge.parameters(), LEARNING_RATE, fused=True)
             for step in range(self.steps):

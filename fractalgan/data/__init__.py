@@ -4,6 +4,6 @@ from fractalgan.data.fractals import FractalData
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
-from fractalgan.data.stream import EndlessBatches
+from fractalgan.data.stream import EndlessBatches, Place
 
-__all__ = ["EndlessBatches", "FractalData", "ImageData", "ImageSet", "SourceName"]
+__all__ = ["EndlessBatches", "FractalData", "ImageData", "ImageSet", "Place", "SourceName"]

@@ -1,7 +1,5 @@
 """Pseudo-class images: what a set of fractals draws, each fractal a class."""
 
-from typing import Literal
-
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
@@ -9,10 +7,10 @@ from torch.utils.data import DataLoader
 
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import Batches
-from fractalgan.data.stream import EndlessBatches
-from fractalgan.errors import InputError, require_at_least
+from fractalgan.data.stream import EndlessBatches, Place
+from fractalgan.errors import InputError, blame_input, require_at_least
 from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.ops import anderson_farrell, check_view, fractaldb
+from fractalgan.ops import Procedure, check_view, random_systems
 from fractalgan.randomness import generator_for
 
 # What random numbers are for: the last word of their key.
@@ -22,7 +20,7 @@ CHUNK = 5000  # images that are drawn at a time
 
 # How random fractals are drawn where nothing else is asked for: as in the paper, in a window that serves
 # pre-training better than the GAN's.
-RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0}
+RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": 0.0}
 
 
 class FractalData(LightningDataModule):
@@ -43,6 +41,8 @@ class FractalData(LightningDataModule):
         num_points: T, the points of an image; null: as the fractals were learned, for random ones 300.
         window: half the side of the square of the plane that is drawn; null: as learned, or 1.5.
         tau: width of a point, in pixels squared; null: as learned, or 1, in proportion to the image's area.
+        jitter: standard deviation of the noise on A and b that is drawn anew for every image; null: as
+            learned, or TODO.
         batch_size: images a batch (and process).
         num_workers: processes that draw fresh images beside the training; the images are the same.
         seed: of images and order; follows --seed_everything.
@@ -53,7 +53,7 @@ class FractalData(LightningDataModule):
         fractals: str = "random",
         num_fractals: int = 100,
         num_transforms: int = 10,
-        start: Literal["anderson-farrell", "fractaldb"] = "anderson-farrell",
+        start: Procedure = "anderson-farrell",
         fractals_seed: int | None = None,
         images_per_class: int = 600,
         fresh: bool = False,
@@ -61,6 +61,7 @@ class FractalData(LightningDataModule):
         num_points: int | None = None,
         window: float | None = None,
         tau: float | None = None,
+        jitter: float | None = None,
         batch_size: int = 128,
         num_workers: int = 0,
         seed: int = 0,
@@ -75,7 +76,7 @@ class FractalData(LightningDataModule):
             batch_size=batch_size,
             num_points=1 if num_points is None else num_points,
         )
-        require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0)
+        require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         self.source = fractals
         self.num_fractals = num_fractals
         self.images_per_class = images_per_class
@@ -90,19 +91,18 @@ class FractalData(LightningDataModule):
             )
         else:
             self.generator = FractalGenerator.from_pretrained(fractals)
-        self._look_through(num_points, window, tau)
+        self._look_through(num_points, window, tau, jitter)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
 
-    def _random_generator(self, num_transforms: int, start: str, seed: int) -> FractalGenerator:
-        draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[start]
-        try:
-            systems = draw(self.num_fractals, num_transforms, generator_for(seed, SYSTEMS))
-        except ValueError as error:
-            raise InputError(f"start {start}: {error}") from error
+    def _random_generator(self, num_transforms: int, start: Procedure, seed: int) -> FractalGenerator:
+        with blame_input(f"start {start}"):
+            systems = random_systems(start, self.num_fractals, num_transforms, generator_for(seed, SYSTEMS))
         return FractalGenerator(FractalEmbedding(systems, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
 
-    def _look_through(self, num_points: int | None, window: float | None, tau: float | None) -> None:
+    def _look_through(
+        self, num_points: int | None, window: float | None, tau: float | None, jitter: float | None
+    ) -> None:
         """Draw ``size`` pixels a side, and what is given in place of the fractals' own view."""
         generator = self.generator
         area = (self.size / generator.size[0]) ** 2
@@ -115,10 +115,9 @@ class FractalData(LightningDataModule):
         generator.num_points = num_points or generator.num_points
         generator.window = generator.window if window is None else window
         generator.tau = generator.tau * area if tau is None else tau
-        try:
+        generator.jitter = generator.jitter if jitter is None else jitter
+        with blame_input():
             check_view(generator.size, generator.window, generator.tau)
-        except ValueError as error:
-            raise InputError(str(error)) from error
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:
@@ -130,18 +129,11 @@ class FractalData(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         assert self.train_images is not None
-        first, rank, world_size = 0, 0, 1
-        if self.trainer is not None:
-            # on resume the loops are restored by now, with the number of batches that were drawn
-            first = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        place = {"seed": self.seed, "rank": rank, "world_size": world_size, "first": first}
-        stream = (
-            FreshBatches(self.train_images, self.batch_size, self.generator, **place)
-            if self.fresh
-            else EndlessBatches(self.train_images, self.batch_size, **place)
-        )
-        return DataLoader(stream, batch_size=None, num_workers=self.num_workers if self.fresh else 0)
+        place = Place.of(self.seed, self.trainer)
+        if not self.fresh:
+            return DataLoader(EndlessBatches(self.train_images, self.batch_size, place), batch_size=None)
+        stream = FreshBatches(self.train_images, self.batch_size, place, self.generator)
+        return DataLoader(stream, batch_size=None, num_workers=self.num_workers)
 
     def val_dataloader(self) -> Batches:
         assert self.validation_images is not None
@@ -151,14 +143,16 @@ class FractalData(LightningDataModule):
 class FreshBatches(EndlessBatches):
     """The same stream of pseudo-classes, but every image is drawn anew, from (seed, rank, batch)."""
 
-    def __init__(self, images: ImageSet, batch_size: int, generator: FractalGenerator, **place: int) -> None:
-        super().__init__(images, batch_size, **place)
+    def __init__(self, images: ImageSet, batch_size: int, place: Place, generator: FractalGenerator) -> None:
+        super().__init__(images, batch_size, place)
         self.generator = generator
 
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         fractals = self.images.labels[indices]
-        return self.generator.draw(fractals, generator_for(self.seed, self.rank, batch, FRESH)), fractals
+        return self.generator.draw(
+            fractals, generator_for(self.place.seed, self.place.rank, batch, FRESH)
+        ), fractals
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.sources import SourceName, check_name, fetch, load
-from fractalgan.data.stream import EndlessBatches
+from fractalgan.data.stream import EndlessBatches, Place
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.randomness import generator_for
 
@@ -106,14 +106,7 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         assert self.train_images is not None
-        first, rank, world_size = 0, 0, 1
-        if self.trainer is not None:
-            # on resume the loops are restored by now, with the number of batches that were drawn
-            first = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        stream = EndlessBatches(
-            self.train_images, self.batch_size, seed=self.seed, rank=rank, world_size=world_size, first=first
-        )
+        stream = EndlessBatches(self.train_images, self.batch_size, Place.of(self.seed, self.trainer))
         return DataLoader(stream, batch_size=None)
 
     def val_dataloader(self) -> Batches:

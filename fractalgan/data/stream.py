@@ -1,8 +1,10 @@
 """An endless stream of training batches that can be entered at any batch."""
 
 from collections.abc import Iterator
+from typing import NamedTuple, Self
 
 import torch
+from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -10,6 +12,24 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.randomness import generator_for
 
 ORDER = 100  # what these random numbers are for: the last word of their key
+
+
+class Place(NamedTuple):
+    """Where in a stream a process reads."""
+
+    seed: int = 0  # of the order
+    rank: int = 0
+    world_size: int = 1
+    first: int = 0  # the batch to begin with
+
+    @classmethod
+    def of(cls, seed: int, trainer: Trainer | None) -> Self:
+        """Where a trainer is; the beginning where there is none."""
+        if trainer is None:
+            return cls(seed)
+        # on resume the loops are restored by now, with the number of batches that were drawn
+        first = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        return cls(seed, trainer.global_rank, trainer.world_size, first)
 
 
 class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
@@ -23,44 +43,31 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
     Args:
         images: the set.
         batch_size: images a batch and rank.
-        seed: of the order.
-        rank, world_size: of this process.
-        first: the batch to begin with.
+        place: where this process reads, and from which batch on.
     """
 
-    def __init__(
-        self,
-        images: ImageSet,
-        batch_size: int,
-        *,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        first: int = 0,
-    ) -> None:
+    def __init__(self, images: ImageSet, batch_size: int, place: Place = Place()) -> None:  # noqa: B008
         self.images = images
         self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.first = first
+        self.place = place
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         worker = get_worker_info()  # the loader takes a batch from each worker in turn
-        batch, stride = (self.first, 1) if worker is None else (self.first + worker.id, worker.num_workers)
+        ours, all_ours = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        batch = self.place.first + ours
         known: dict[int, Tensor] = {}  # the orders of the passes that the batch lies in
         while True:
-            begin = (batch * self.world_size + self.rank) * self.batch_size
+            begin = (batch * self.place.world_size + self.place.rank) * self.batch_size
             passes = range(begin // len(self.images), (begin + self.batch_size - 1) // len(self.images) + 1)
             known = {each: known[each] if each in known else self._order(each) for each in passes}
             skipped = begin - passes.start * len(self.images)
             indices = torch.cat([known[each] for each in passes])[skipped : skipped + self.batch_size]
             yield self._take(indices, batch)
-            batch += stride
+            batch += all_ours
 
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """Batch number ``batch``: the images at ``indices``."""
         return self.images[indices]
 
     def _order(self, number: int) -> Tensor:
-        return torch.randperm(len(self.images), generator=generator_for(self.seed, number, ORDER))
+        return torch.randperm(len(self.images), generator=generator_for(self.place.seed, number, ORDER))

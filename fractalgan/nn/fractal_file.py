@@ -9,14 +9,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fractalgan.checkpoint_file import read_checkpoint
+from fractalgan.checkpoint_file import part_of_state, read_checkpoint
 from fractalgan.errors import InputError
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 FORMAT = "fractalgan-fractals-1"
 
 # What a FractalGenerator is built from, beside the parameters of its embedding.
-SETTINGS = ("matrices", "sigma_min", "sigma_max", "image_size", "num_points", "window", "tau")
+SETTINGS = ("matrices", "sigma_min", "sigma_max", "image_size", "num_points", "window", "tau", "jitter")
 
 
 class FractalFile(NamedTuple):
@@ -60,24 +60,20 @@ def _read_safetensors(path: Path) -> FractalFile:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise InputError(f"{path} holds no fractals of fractalgan")
-        return FractalFile(parameters, json.loads(metadata["settings"]), json.loads(metadata["provenance"]))
+        ours = metadata.get("format") == FORMAT
+        said = [json.loads(metadata[name]) for name in ("settings", "provenance")] if ours else []
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} is damaged or no safetensors file ({error}): get it again") from error
+    if not ours:
+        raise InputError(f"{path} holds no fractals of fractalgan")
+    return FractalFile(parameters, *said)
 
 
 def _read_checkpoint(path: Path) -> FractalFile:
     checkpoint = read_checkpoint(path)
     if checkpoint["task"] != "FractalGAN":
         raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, which learns no fractals")
-    options, prefix = checkpoint["hyper_parameters"], "generator.embedding."
-    parameters = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in checkpoint["state_dict"].items()
-        if name.startswith(prefix)
-    }
+    options = checkpoint["hyper_parameters"]
+    parameters = part_of_state(checkpoint, "generator.embedding.")
     provenance = {"step": checkpoint["global_step"], "seed": options["seed"]}
     return FractalFile(parameters, {name: options[name] for name in SETTINGS}, provenance)

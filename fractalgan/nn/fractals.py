@@ -84,6 +84,9 @@ class FractalGenerator(nn.Module):
         num_points: T, the points of an image.
         window: half the side of the square of the plane that is drawn.
         tau: width of a point's bump, in pixels squared (Eq. 8).
+        jitter: standard deviation of the Gaussian noise that :meth:`draw` adds to A and b, anew for every
+            image: so the images of one fractal vary, as much as suits pre-training (Nakamura et al.,
+            ECCV 2024, perturb a single fractal into all their classes so).
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class FractalGenerator(nn.Module):
         num_points: int = 300,
         window: float = 2.5,
         tau: float = 1.0,
+        jitter: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -100,6 +104,7 @@ class FractalGenerator(nn.Module):
         self.num_points = num_points
         self.window = window
         self.tau = tau
+        self.jitter = jitter
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -116,7 +121,7 @@ class FractalGenerator(nn.Module):
                 (settings["sigma_min"], settings["sigma_max"]),
             )
             embedding.load_state_dict(parameters)
-            names = ("image_size", "num_points", "window", "tau")
+            names = ("image_size", "num_points", "window", "tau", "jitter")
             return cls(embedding, **{name: settings[name] for name in names})
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"{source} does not hold the fractals that it says ({error})") from error
@@ -132,6 +137,7 @@ class FractalGenerator(nn.Module):
             "num_points": self.num_points,
             "window": self.window,
             "tau": self.tau,
+            "jitter": self.jitter,
         }
         write_fractals(Path(path), FractalFile(self.embedding.state_dict(), settings, provenance or {}))
 
@@ -140,9 +146,13 @@ class FractalGenerator(nn.Module):
         return self._render(self.embedding(), fractals, sequences)
 
     def draw(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images [B, 1, H, W] of ``fractals`` [B] along fresh index sequences."""
+        """Images [B, 1, H, W] of ``fractals`` [B] along fresh index sequences, each jittered anew."""
         transforms = self.embedding()
-        return self._render(transforms, fractals, self._draw_sequences(transforms, fractals, generator))
+        sequences = self._draw_sequences(transforms, fractals, generator)
+        if self.jitter > 0:
+            transforms = self._jittered(transforms, fractals, generator)
+            fractals = torch.arange(len(fractals), device=fractals.device)
+        return self._render(transforms, fractals, sequences)
 
     @torch.no_grad()
     def draw_sequences(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -162,6 +172,18 @@ class FractalGenerator(nn.Module):
     def _render(self, transforms: Transforms, fractals: Tensor, sequences: Tensor) -> Tensor:
         images = render(transforms, fractals, sequences, size=self.size, window=self.window, tau=self.tau)
         return images.unsqueeze(1)
+
+    def _jittered(
+        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
+    ) -> Transforms:
+        """A system for every image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B]."""
+
+        def around(entries: Tensor) -> Tensor:
+            centre = entries[fractals]
+            noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype)
+            return centre + self.jitter * noise.to(centre.device)
+
+        return Transforms(around(transforms.A), around(transforms.b))
 
     @torch.no_grad()
     def _draw_sequences(

@@ -13,12 +13,13 @@ from fractalgan.ops.chaos import draw_sequences, iterate_points
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.render import Backend, check_view, render, start_points
 from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
-from fractalgan.ops.systems import anderson_farrell, filling_rates, fractaldb
+from fractalgan.ops.systems import Procedure, anderson_farrell, filling_rates, fractaldb, random_systems
 
 __all__ = [
     "Backend",
     "Collapse",
     "Factors",
+    "Procedure",
     "Transforms",
     "anderson_farrell",
     "bump_reach",
@@ -32,6 +33,7 @@ __all__ = [
     "fixed_point",
     "fractaldb",
     "iterate_points",
+    "random_systems",
     "render",
     "rotation",
     "splat_dense",

@@ -1,6 +1,7 @@
 """Random fractals: the procedures of Anderson & Farrell and of FractalDB."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,6 +9,17 @@ from torch import Tensor
 from fractalgan.ops.affine import Factors, Transforms, compose, determinant_probabilities
 from fractalgan.ops.chaos import draw_sequences, iterate_points
 from fractalgan.ops.render import start_points
+
+# The procedures by the names of the command line; see random_systems.
+Procedure = Literal["anderson-farrell", "fractaldb"]
+
+
+def random_systems(
+    procedure: Procedure, num_fractals: int, num_transforms: int, generator: torch.Generator | None = None
+) -> Transforms:
+    """Random systems A [J, N, 2, 2] and b [J, N, 2] by the named procedure. Raises ValueError as it does."""
+    draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[procedure]
+    return draw(num_fractals, num_transforms, generator)
 
 
 def anderson_farrell(

@@ -7,7 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -121,8 +120,7 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
     axes[0].set_ylabel("accuracy of a linear probe, test images")
     axes[0].legend()
     figure.suptitle(title)
-    with mpl.rc_context({"path.simplify": False}):
-        figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120)
 
 
 def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:

@@ -3,5 +3,6 @@
 from fractalgan.tasks.gan import FractalGAN
 from fractalgan.tasks.pretraining import Pretraining
 from fractalgan.tasks.probe import LinearProbe
+from fractalgan.tasks.task import Task
 
-__all__ = ["FractalGAN", "LinearProbe", "Pretraining"]
+__all__ = ["FractalGAN", "LinearProbe", "Pretraining", "Task"]

@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pytorch_lightning import LightningModule
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
 
 from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, require_above, require_at_least, require_rates
+from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_rates
 from fractalgan.nn import (
     LOSSES,
     FractalEmbedding,
@@ -24,8 +23,9 @@ from fractalgan.nn import (
     instance_noise,
     r1_penalty,
 )
-from fractalgan.ops import anderson_farrell, check_view, collapse, fractaldb
+from fractalgan.ops import Procedure, check_view, collapse, random_systems
 from fractalgan.randomness import generator_for
+from fractalgan.tasks.task import Task
 
 # What random numbers are for: the last word of their key (see randomness.py).
 START, TRAIN, NOISE, VALIDATION, PICTURES, PREDICTION = range(6)
@@ -36,7 +36,7 @@ OptimizerName = Literal["Adam", "NAdam", "RAdam"]
 PREDICTED_IMAGES = 600  # a fractal: the paper's pre-training set
 
 
-class FractalGAN(LightningModule):
+class FractalGAN(Task):
     """J learnable fractals as a GAN's generator, a binary LeNet as its discriminator.
 
     Every batch is one step: the fractals draw as many images as there are real ones, each fractal
@@ -50,6 +50,8 @@ class FractalGAN(LightningModule):
         image_size: height and width in pixels; follows the data.
         window: half the side of the square of the plane that is drawn.
         tau: width of a point, in pixels squared, 1e-4 to 1e4.
+        jitter: standard deviation of the noise on A and b that is drawn anew for every image, in training
+            as in pre-training: fractals that must look real all around vary more within their class.
         start: how the first fractals are drawn at random.
         matrices: how the matrices are learned: ``sigmoid`` and ``clamp`` are the rotation-scaling-flip
             form and say how its sigma is kept in range; ``raw`` learns the entries, without bounds.
@@ -84,7 +86,8 @@ class FractalGAN(LightningModule):
         image_size: int = 32,
         window: float = 2.5,
         tau: float = 1.0,
-        start: Literal["anderson-farrell", "fractaldb"] = "anderson-farrell",
+        jitter: float = 0.1,
+        start: Procedure = "anderson-farrell",
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
@@ -111,27 +114,33 @@ class FractalGAN(LightningModule):
             r1_interval=r1_interval,
             parameter_noise_interval=parameter_noise_interval,
         )
-        require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
+        require_at_least(
+            0,
+            jitter=jitter,
+            r1_gamma=r1_gamma,
+            instance_noise=instance_noise,
+            parameter_noise=parameter_noise,
+        )
         require_above(0, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
         require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
         if image_size < 16:
             raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
-        try:
+        with blame_input():
             check_view((image_size, image_size), window, tau)
-        except ValueError as error:
-            raise InputError(str(error)) from error
         self.save_hyperparameters()
         self.automatic_optimization = False
 
-        draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[start]
-        try:
-            first = draw(num_fractals, num_transforms, generator_for(seed, START))
-        except ValueError as error:
-            raise InputError(f"start {start}: {error}") from error
+        with blame_input(f"start {start}"):
+            first = random_systems(start, num_fractals, num_transforms, generator_for(seed, START))
         self.generator = FractalGenerator(
-            FractalEmbedding(first, matrices, (sigma_min, sigma_max)), image_size, num_points, window, tau
+            FractalEmbedding(first, matrices, (sigma_min, sigma_max)),
+            image_size,
+            num_points,
+            window,
+            tau,
+            jitter,
         )
         self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
@@ -294,9 +303,6 @@ class FractalGAN(LightningModule):
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
         """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
         return batch, self(batch, self._random(batch_idx, PREDICTION))
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"] = type(self).__name__
 
 
 def _require_finite(values: list[Tensor], message: str) -> None:

@@ -5,14 +5,14 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, require_above, require_at_least
+from fractalgan.errors import InputError, blame_input, require_above, require_at_least
 from fractalgan.nn import LeNet
+from fractalgan.tasks.task import Task
 
 OptimizerName = Literal["Adam", "AdamW", "SGD"]
 Schedule = Literal["constant", "cosine"]
@@ -20,7 +20,7 @@ Schedule = Literal["constant", "cosine"]
 MOMENTUM = 0.9  # of SGD
 
 
-class Pretraining(LightningModule):
+class Pretraining(Task):
     """A J-way LeNet from scratch on the images of J fractals, each fractal a pseudo-class.
 
     Batches are ``(images [B, 1, H, W] in [0, 1], pseudo-classes [B])``. The features of its LeNet are
@@ -55,10 +55,8 @@ class Pretraining(LightningModule):
         require_above(0, lr=lr)
         require_at_least(0, weight_decay=weight_decay)
         self.save_hyperparameters()
-        try:
+        with blame_input():
             self.network = LeNet(outputs=num_fractals, image_size=image_size)
-        except ValueError as error:
-            raise InputError(str(error)) from error
         self.accuracy = MulticlassAccuracy(num_fractals, average="micro")
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,6 +107,3 @@ class Pretraining(LightningModule):
         self.accuracy(logits, fractals)
         self.log("val/loss", F.cross_entropy(logits, fractals), sync_dist=True)
         self.log("val/accuracy", self.accuracy, on_step=False, on_epoch=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"] = type(self).__name__

@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.checkpoint_file import read_checkpoint
-from fractalgan.errors import InputError, require_above, require_at_least
+from fractalgan.checkpoint_file import part_of_state, read_checkpoint
+from fractalgan.errors import InputError, blame_input, require_above, require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import generator_for
+from fractalgan.tasks.task import Task
 
 UNTRAINED, PIXELS = "untrained", "pixels"
 
@@ -24,7 +24,7 @@ CHUNK = 1000  # images at a time
 ITERATIONS, LEAST_GRADIENT, LEAST_CHANGE = 300, 1e-6, 1e-9
 
 
-class LinearProbe(LightningModule):
+class LinearProbe(Task):
     """One linear layer on the frozen, standardised features of a backbone: multinomial regression.
 
     Each step fits the layer anew to all training images, by L-BFGS, under the next of ``penalties``;
@@ -60,14 +60,13 @@ class LinearProbe(LightningModule):
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
         self.save_hyperparameters()
         self.automatic_optimization = False
-        try:
+        with blame_input():
             self.network = LeNet(outputs=1, image_size=image_size).requires_grad_(False)
-        except ValueError as error:
-            raise InputError(str(error)) from error
         self.num_features = image_size**2 if backbone == PIXELS else LeNet.num_features
         self.register_buffer("mean", torch.zeros(self.num_features))
         self.register_buffer("deviation", torch.ones(self.num_features))
         self.head = nn.Linear(self.num_features, num_classes or 1)  # as wide as the data, once seen
+        self.has_backbone = backbone in (UNTRAINED, PIXELS)
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
@@ -93,8 +92,6 @@ class LinearProbe(LightningModule):
             self.head = nn.Linear(self.num_features, len(data.classes))
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
-            if self.hparams["backbone"] not in (UNTRAINED, PIXELS):
-                self._load_backbone(Path(self.hparams["backbone"]))
         elif self.hparams["num_classes"] is None:
             raise InputError("there is no probe to judge yet: give its checkpoint as --ckpt_path")
         elif self.hparams["num_classes"] != len(data.classes):
@@ -103,6 +100,13 @@ class LinearProbe(LightningModule):
                 f" the probe learned {self.hparams['num_classes']}"
             )
         self.accuracy = MulticlassAccuracy(len(data.classes), average="micro")
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.has_backbone = True  # the checkpoint's: the file that it came from may be gone
+
+    def on_fit_start(self) -> None:
+        if not self.has_backbone:
+            self._load_backbone(Path(self.hparams["backbone"]))
 
     def _expect_steps(self) -> None:
         count = len(self.hparams["penalties"])
@@ -118,13 +122,7 @@ class LinearProbe(LightningModule):
         size = checkpoint["hyper_parameters"]["image_size"]
         if size != self.hparams["image_size"]:
             raise InputError(f"{path} was trained on images of {size} pixels: give --data.size {size}")
-        prefix = "network.features."
-        weights = {
-            name.removeprefix(prefix): tensor
-            for name, tensor in checkpoint["state_dict"].items()
-            if name.startswith(prefix)
-        }
-        self.network.features.load_state_dict(weights)
+        self.network.features.load_state_dict(part_of_state(checkpoint, "network.features."))
 
     def on_train_start(self) -> None:
         images = self.trainer.datamodule.train_images  # type: ignore[attr-defined]
@@ -191,6 +189,3 @@ class LinearProbe(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"] = type(self).__name__

@@ -1,6 +1,8 @@
 """From fractals to a linear probe, as a user goes: fit, pre-train, probe, test."""
 
 import json
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +97,39 @@ def test_pretraining_that_ended_early_goes_on_as_if_it_had_not(call: Call, fresh
     assert call(*options, "--run=runs/halves", "--trainer.max_steps=3") == 0
     assert call("fit", f"--ckpt_path=runs/halves/{LAST}", "--trainer.max_steps=6") == 0
     whole, halves = state(f"runs/whole/{LAST}"), state(f"runs/halves/{LAST}")
+    assert all(whole[name].equal(halves[name]) for name in whole)
+
+
+def test_pretraining_goes_on_without_the_file_of_its_fractals(call: Call) -> None:
+    assert call("fit", *TINY, "--run=gan") == 0
+    learned = [f"--model.fractals=gan/{LAST}", "--model.num_fractals=4"]
+    assert call(*PRETRAINING, *learned, "--run=whole") == 0
+    assert call(*PRETRAINING, *learned, "--run=halves", "--trainer.max_steps=3") == 0
+    shutil.rmtree("gan")
+    assert call("fit", f"--ckpt_path=halves/{LAST}", "--trainer.max_steps=6") == 0
+    whole, halves = state(f"whole/{LAST}"), state(f"halves/{LAST}")
+    assert all(whole[name].equal(halves[name]) for name in whole)
+
+
+def test_probe_goes_on_without_the_checkpoint_of_its_backbone(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = LinearProbe.training_step
+
+    def interrupted(self: LinearProbe, batch, batch_idx: int) -> None:  # type: ignore[no-untyped-def]
+        step(self, batch, batch_idx)
+        if self.global_step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    assert call(*PRETRAINING, "--run=backbone") == 0
+    options = [*PROBE, f"--model.backbone=backbone/{LAST}"]
+    assert call(*options, "--run=whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(LinearProbe, "training_step", interrupted)
+        assert call(*options, "--run=halves") == 130
+    shutil.rmtree("backbone")
+    assert call("fit", f"--ckpt_path=halves/{LAST}") == 0
+    whole, halves = state(f"whole/{LAST}"), state(f"halves/{LAST}")
     assert all(whole[name].equal(halves[name]) for name in whole)
 
 

@@ -89,16 +89,19 @@ def test_validation_images_are_others() -> None:
 
 
 def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None:
-    learned = FractalGenerator(FractalEmbedding(anderson_farrell(5, 3)), 24, 70, window=1.9, tau=0.6)
+    learned = FractalGenerator(
+        FractalEmbedding(anderson_farrell(5, 3)), 24, 70, window=1.9, tau=0.6, jitter=0.1
+    )
     learned.save(tmp_path / "five.safetensors")
     few = FEW | {"fractals": str(tmp_path / "five.safetensors")}
     generator = FractalData(**few).generator
-    assert (generator.num_points, generator.window) == (70, 1.9)
+    assert (generator.num_points, generator.window, generator.jitter) == (70, 1.9, 0.1)
     assert generator.tau == pytest.approx(0.6 * (16 / 24) ** 2)  # as large a share of the image
     assert generator.size == (16, 16)
     assert generator.embedding().A.equal(learned.embedding().A)
-    generator = FractalData(**few, num_points=30, window=3.0, tau=2.0).generator
+    generator = FractalData(**few, num_points=30, window=3.0, tau=2.0, jitter=0.0).generator
     assert (generator.num_points, generator.window, generator.tau) == (30, 3.0, 2.0)
+    assert generator.jitter == 0
     with pytest.raises(InputError, match=r"has 5 fractals, not 100: give --model\.num_fractals 5"):
         FractalData(str(tmp_path / "five.safetensors"))
 
@@ -110,6 +113,7 @@ def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None
         ({"num_points": 0}, "num_points: want 1 or more"),
         ({"window": 0.0}, "window"),
         ({"tau": -1.0}, "tau"),
+        ({"jitter": -0.1}, "jitter: want 0 or more"),
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
     ],

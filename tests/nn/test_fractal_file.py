@@ -16,7 +16,7 @@ from fractalgan.ops import anderson_farrell
 
 def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
     embedding = FractalEmbedding(anderson_farrell(5, 3), form, (0.1, 0.8))
-    return FractalGenerator(embedding, image_size=24, num_points=50, window=1.7, tau=0.7)
+    return FractalGenerator(embedding, image_size=24, num_points=50, window=1.7, tau=0.7, jitter=0.2)
 
 
 @pytest.mark.parametrize("form", ["sigmoid", "clamp", "raw"])

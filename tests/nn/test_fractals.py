@@ -85,6 +85,30 @@ def test_only_the_fractals_that_are_drawn_get_a_gradient() -> None:
     assert moved.tolist() == [False, True, False, True, False, False]
 
 
+@pytest.mark.parametrize(("b", "spread"), [((0.0, 0.0), 1.0), ((1.0, 0.0), 2**0.5)])
+def test_jitter_moves_the_maps_of_every_image_by_as_much(b, spread) -> None:
+    """A map that takes all to b draws a single bump at b; noise moves it by A's times b, and by b's."""
+    still = Transforms(torch.zeros(1, 1, 2, 2), torch.tensor([[b]]))
+    generator = FractalGenerator(FractalEmbedding(still, "raw"), 32, num_points=1, window=2.0, jitter=0.05)
+    images = generator.draw(torch.zeros(4000, dtype=torch.long), torch.Generator().manual_seed(0))
+    mass, along = images.detach().squeeze(1), torch.arange(32.0)
+    centres = torch.stack([mass.sum(3 - axis) @ along / mass.sum((1, 2)) for axis in (1, 2)], 1)
+    unit = 31 / 4  # pixels: a window of 4 units is 31 pixels from the first to the last
+    torch.testing.assert_close(centres.std(0), torch.full((2,), 0.05 * spread * unit), rtol=0.1, atol=0)
+    torch.testing.assert_close(centres.mean(0), 15.5 + unit * torch.tensor(b), rtol=0, atol=0.1)
+
+
+def test_jitter_is_drawn_again_from_the_same_numbers_and_passes_the_gradient_on() -> None:
+    generator = FractalGenerator(FractalEmbedding(start()), num_points=50, jitter=0.1)
+    fractals = torch.tensor([1, 3, 3])
+    drawn = [generator.draw(fractals, torch.Generator().manual_seed(seed)) for seed in (4, 4, 5)]
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(drawn[2])
+    drawn[0].sum().backward()
+    moved = generator.embedding.b.grad.abs().flatten(1).sum(1) > 0
+    assert moved.tolist() == [False, True, False, True, False, False]
+
+
 @pytest.mark.parametrize("bounds", [(-0.1, 0.5), (0.5, 0.5), (0.9, 0.1)])
 def test_impossible_range_is_refused(bounds) -> None:
     with pytest.raises(ValueError, match="sigma_range"):
