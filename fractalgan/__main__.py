@@ -6,6 +6,8 @@ import sys
 
 from fractalgan import __version__
 
+VERBS = ("fit", "validate", "test", "predict", "compare")
+
 HELP = f"""\
 fractalgan {__version__}: learn fractals from images by gradient descent.
 
@@ -54,6 +56,12 @@ def main() -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"fractalgan {__version__}")
         return 0
+    if arguments[0] not in VERBS:
+        print(
+            f"fractalgan: error: no verb {arguments[0]!r}: the first word is {', '.join(VERBS)}",
+            file=sys.stderr,
+        )
+        return 2
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     # OpenMP's threads wait for each other some hundred times in a step. Threads that spin until they are
     # needed make two programs on the same cores 3 to 10 times slower each; threads that sleep at once take

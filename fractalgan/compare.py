@@ -1,11 +1,12 @@
 """`compare`: the whole of Figure 5, what learned fractals are worth against random ones, in one command."""
 
+import contextlib
+import io
 import json
 import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -86,9 +87,10 @@ def all_jobs(plan: Plan, learned: dict[int, str]) -> list[Job]:
         jobs.append(_job(plan, UNTRAINED, seed, None, None, [0]))
         jobs.append(_job(plan, "random", seed, "random", None, steps))
         jobs.append(_job(plan, "learned", seed, learned[last], last, steps))
-        for gan_step, path in learned.items():
-            if gan_step != last:
-                jobs.append(_job(plan, "learned", seed, path, gan_step, steps[-1:]))
+    earlier = [(gan_step, path) for gan_step, path in learned.items() if gan_step != last]
+    for seed in range(plan.seeds):
+        for gan_step, path in earlier:
+            jobs.append(_job(plan, "learned", seed, path, gan_step, steps[-1:]))
     return jobs
 
 
@@ -142,7 +144,7 @@ def _compare(arguments: list[str]) -> int:
     return 0
 
 
-@contextmanager
+@contextlib.contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
     """Have what a batch queue sends end the workers in an orderly way, too."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -277,7 +279,10 @@ def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
         given += [f"--data.{name}={value}" for name, value in vars(options.data).items()]
         given += [f"--run={gan}", f"--seed_everything={options.seed_everything}", "--trainer.devices=1"]
         given += plan.gan_options
-    return cli.run(["fit", *given])
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # what comes next is said by the comparison
+        status = cli.run(["fit", *given])
+    print(said.getvalue().partition("run folder:")[0], end="")
+    return status
 
 
 def _measure_all(jobs: list[Job], parts: Parts, workers: int, cells: Cells) -> None:

@@ -1,5 +1,6 @@
 """Writes drawn images to disk, one sub-folder a fractal: a data set that ``folder`` reads."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
+
+log = logging.getLogger("fractalgan.callbacks")
 
 
 class ImageWriter(BasePredictionWriter):
@@ -20,6 +23,12 @@ class ImageWriter(BasePredictionWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__(write_interval="batch")
         self.folder = folder
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        log.info(
+            "writing %d images of every fractal; --trainer.limit_predict_batches says how many",
+            sum(trainer.num_predict_batches),
+        )
 
     def write_on_batch_end(
         self,

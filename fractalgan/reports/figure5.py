@@ -23,13 +23,13 @@ class Spread(NamedTuple):
     """Accuracies over seeds."""
 
     mean: float
-    deviation: float  # of the sample; 0 for a single one
+    deviation: float | None  # of the sample; None for a single one
     seeds: int
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
         """Mean and deviation of one value or more."""
-        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+        deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, len(values))
 
 
@@ -86,10 +86,11 @@ def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] |
 
 def lines(summary: dict[str, Any]) -> list[str]:
     """The summary for people: where each curve ends, and by how much learned fractals are ahead."""
-    said = [
-        f"  {name:<24} {100 * (end := curve[list(curve)[-1]])['mean']:5.1f} +- {100 * end['deviation']:.1f} %"
-        for name, curve in summary["curves"].items()
-    ]
+    said = []
+    for name, curve in summary["curves"].items():
+        mean, deviation, _ = list(curve.values())[-1].values()
+        band = "" if deviation is None else f" +- {100 * deviation:.1f}"
+        said.append(f"  {name:<24} {100 * mean:5.1f}{band} %")
     for labels, found in summary["learned_against_random"].items():
         if found:
             said.append(
@@ -127,14 +128,16 @@ def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:
     """A line with its band; a level across the axis where there is a single point."""
     if not curve:
         return
-    steps, colour = list(curve), COLOURS[source]
-    mean, deviation = ([getattr(curve[step], name) for step in steps] for name in ("mean", "deviation"))
+    steps, mean = list(curve), [each.mean for each in curve.values()]
+    low, high = ([each.mean + sign * (each.deviation or 0) for each in curve.values()] for sign in (-1, 1))
+    line: dict[str, Any] = {"color": COLOURS[source], "label": source}
+    band: dict[str, Any] = {"color": COLOURS[source], "alpha": 0.2, "linewidth": 0}
     if len(steps) == 1:
-        axis.axhline(mean[0], color=colour, linestyle="--", label=source)
-        return
-    axis.plot(steps, mean, color=colour, marker="o", markersize=3, label=source)
-    low, high = ([m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1))
-    axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.axhline(mean[0], linestyle="--", **line)
+        axis.axhspan(low[0], high[0], **band)
+    else:
+        axis.plot(steps, mean, marker="o", markersize=3, **line)
+        axis.fill_between(steps, low, high, **band)
 
 
 def _labels(rows: list[Row]) -> list[int | str]:

@@ -20,8 +20,8 @@ LABELS = 300  # what these random numbers are for: the last word of their key
 
 CHUNK = 1000  # images at a time
 
-# Where L-BFGS stops: the accuracy does not change any more long before.
-ITERATIONS, LEAST_GRADIENT, LEAST_CHANGE = 300, 1e-6, 1e-9
+# Where L-BFGS stops. Three times the iterations moved the accuracy on Fashion-MNIST by less than 0.001.
+ITERATIONS, LEAST_GRADIENT, LEAST_CHANGE = 100, 1e-5, 1e-7
 
 
 class LinearProbe(Task):
@@ -50,7 +50,7 @@ class LinearProbe(Task):
         self,
         backbone: str = UNTRAINED,
         labels_per_class: int | None = None,
-        penalties: list[float] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5],  # noqa: B006
+        penalties: list[float] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6],  # noqa: B006
         num_classes: int | None = None,
         image_size: int = 32,
         seed: int = 0,

@@ -36,10 +36,19 @@ def test_help_and_version_do_not_import_torch(tmp_path: Path) -> None:
 def test_every_verb_of_the_help_exists() -> None:
     from pytorch_lightning.cli import LightningCLI
 
-    from fractalgan.__main__ import HELP
+    from fractalgan.__main__ import HELP, VERBS
 
-    for verb in LightningCLI.subcommands():
+    assert set(VERBS) == {*LightningCLI.subcommands(), "compare"}
+    for verb in VERBS:
         assert f"\n  {verb} " in HELP
+
+
+def test_unknown_verb_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    done = start("fitt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "fractalgan: error: no verb 'fitt': the first word is fit, validate, test, predict, compare"
+    ]
 
 
 def test_every_option_is_listed_on_request(tmp_path: Path) -> None:

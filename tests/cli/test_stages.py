@@ -48,7 +48,7 @@ def test_probe_keeps_the_penalty_that_validation_likes_best(call: Call) -> None:
     assert call(*PROBE) == 0
     rows = [json.loads(line) for line in Path("runs/probe-digits-1/metrics.jsonl").read_text().splitlines()]
     accuracy = {row["step"]: row["val/accuracy"] for row in rows if "val/accuracy" in row}
-    assert sorted(accuracy) == [1, 2, 3, 4, 5]
+    assert sorted(accuracy) == [1, 2, 3, 4, 5, 6]
     best = torch.load("runs/probe-digits-1/checkpoints/best.ckpt", weights_only=True)["global_step"]
     assert accuracy[best] == max(accuracy.values())
     assert max(accuracy.values()) > 0.7  # even of a LeNet that was never trained
@@ -151,7 +151,7 @@ def test_few_labels_are_so_many_of_each_class(call: Call, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(LinearProbe, "training_step", watched)
     assert call(*PROBE, "--model.labels_per_class=10") == 0
-    assert seen == [[10] * 10] * 5
+    assert seen == [[10] * 10] * 6
     rows = [json.loads(line) for line in Path("runs/probe-digits-1/metrics.jsonl").read_text().splitlines()]
     losses = [row["train/loss"] for row in rows if "train/loss" in row]
     assert losses == sorted(losses, reverse=True)  # a smaller penalty fits better
@@ -197,7 +197,7 @@ BAD = {
     "no backbone": (["--model.backbone=none.ckpt"], "no checkpoint none.ckpt"),
     "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
     "too many labels": (["--model.labels_per_class=999"], "labels_per_class: a class has"),
-    "steps": (["--trainer.max_steps=9"], "one step is one penalty: give --trainer.max_steps 5"),
+    "steps": (["--trainer.max_steps=9"], "one step is one penalty: give --trainer.max_steps 6"),
     "penalty": (["--model.penalties=[0.0]"], "penalties[0]: want more than 0"),
 }
 
