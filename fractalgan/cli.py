@@ -36,11 +36,12 @@ from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.shipped import shipped
 from fractalgan.tasks import Task
 
 log = logging.getLogger("fractalgan")
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = shipped("configs")
 STEMS = {"FractalGAN": "gan", "LinearProbe": "probe"}  # what a task's run folders are called after
 
 # What comes after a run of a task.

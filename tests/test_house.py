@@ -12,10 +12,10 @@ import fractalgan
 PACKAGE = Path(fractalgan.__file__).parent
 
 # Who may import whom: ops <- nn <- tasks, data, callbacks, reports <- cli.
-COMMON = {"cadence", "checkpoint_file", "errors", "randomness", "ranks", "run_folder"}
+COMMON = {"cadence", "checkpoint_file", "errors", "randomness", "ranks", "run_folder", "shipped"}
 MAY_IMPORT = {
     "ops": set(),
-    "nn": {"ops", "checkpoint_file", "errors"},
+    "nn": {"ops", "checkpoint_file", "errors", "shipped"},
     "tasks": {"ops", "nn"} | COMMON,
     "data": {"ops", "nn"} | COMMON,
     "callbacks": {"ops", "nn"} | COMMON,

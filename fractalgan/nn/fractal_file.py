@@ -11,8 +11,9 @@ from torch import Tensor
 
 from fractalgan.checkpoint_file import part_of_state, read_checkpoint
 from fractalgan.errors import InputError
+from fractalgan.shipped import shipped
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints"
+SHIPPED = shipped("checkpoints")
 FORMAT = "fractalgan-fractals-1"
 
 # What a FractalGenerator is built from, beside the parameters of its embedding.

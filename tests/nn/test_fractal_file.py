@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from fractalgan import FractalGAN
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator, MatricesForm, read_fractals
-from fractalgan.ops import anderson_farrell
+from fractalgan.ops import anderson_farrell, collapse
 
 
 def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
@@ -51,6 +51,20 @@ def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
     assert read.embedding().A.equal(model.generator.embedding().A)
     assert (read.size, read.num_points) == ((16, 16), 20)
     assert read_fractals(tmp_path / "gan.ckpt").provenance["step"] == 7
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
+def test_shipped_fractals_are_there_by_name_and_say_where_they_come_from(name: str) -> None:
+    shipped = FractalGenerator.from_pretrained(name)
+    A, b = shipped.embedding()
+    assert (A.shape, b.shape) == ((100, 10, 2, 2), (100, 10, 2))
+    fractals = torch.arange(100)
+    sequences = shipped.draw_sequences(fractals, torch.Generator().manual_seed(0))
+    assert not collapse(shipped.points(fractals, sequences), shipped.size).any.any()
+    provenance = read_fractals(name).provenance
+    assert {"data", "recipe", "seed", "step", "scores", "version"} <= provenance.keys()
+    assert provenance["recipe"]["num_fractals"] == 100
+    assert provenance["scores"]["val/collapsed"] == 0
 
 
 def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -3,9 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import TINY
+import torch
+
+from tests.conftest import TINY, TINY_PRETRAINING
+
+Call = Callable[..., int]
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 SCRIPT = """
 import torch
@@ -39,12 +45,39 @@ def test_ranks_draw_different_sequences_and_keep_equal_parameters(tmp_path: Path
     assert done.stdout.count("equal") >= 1
 
 
-def test_two_processes_write_one_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fractalgan", "fit", *TINY]
-    command += ["--trainer.devices=2", "--trainer.strategy=ddp"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+def fit_by_two(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fractalgan", "fit", *options]
+    command += ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_two_processes_write_one_folder(tmp_path: Path) -> None:
+    done = fit_by_two(*TINY, cwd=tmp_path)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["gan-digits-1"]
     lines = (tmp_path / "runs/gan-digits-1/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6, 6]
     assert done.stdout.count("run folder:") == 1
+
+
+def test_two_processes_pretrain_on_twice_the_images(call: Call, tmp_path: Path) -> None:
+    """With SGD, a step of two ranks of 8 images is a step of one rank with the 16 of both."""
+    options = ["--config", str(CONFIGS / "pretraining.yaml"), *TINY_PRETRAINING, "--model.optimizer=SGD"]
+    assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
+    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    for name, weights in state("one").items():
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-6)
+
+
+def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
+    options = ["--config", str(CONFIGS / "probe.yaml"), "--data.size=16"]
+    options += ["--model.penalties=[0.1,0.01]", "--trainer.max_steps=2"]  # L-BFGS gets to their minima
+    assert call("fit", *options, "--trainer.accelerator=cpu", "--run=one") == 0
+    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    for name, weights in state("one").items():
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-3)
+
+
+def state(run: str) -> dict[str, torch.Tensor]:
+    return torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
