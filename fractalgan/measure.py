@@ -73,7 +73,7 @@ def _pretrain(job: Job, parts: Parts, folder: Path) -> None:
     torch.manual_seed(job.seed)
     task, data = parts.pretraining_task(), parts.fractal_data(str(job.fractals), job.seed)
     kept = kept_checkpoints(folder, parts.every)
-    _trainer(parts.steps, limit_val_batches=0, callbacks=[kept]).fit(task, data)
+    quiet_trainer(parts.steps, limit_val_batches=0, callbacks=[kept]).fit(task, data)
 
 
 def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
@@ -83,13 +83,14 @@ def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> floa
     task = LinearProbe(backbone, known, image_size=real.size, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         best = best_checkpoint(Path(folder) / "best.ckpt", task.monitor)
-        trainer = _trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
+        trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
         trainer.fit(task, real)
         (judged,) = trainer.test(task, real, best.best_model_path, verbose=False, weights_only=True)
     return round(float(judged["test/accuracy"]), 6)
 
 
-def _trainer(steps: int, **given: Any) -> Trainer:
+def quiet_trainer(steps: int, **given: Any) -> Trainer:
+    """A trainer on one CPU process that says nothing and writes nothing by itself."""
     return Trainer(
         accelerator="cpu",
         devices=1,

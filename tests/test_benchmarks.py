@@ -34,3 +34,12 @@ def test_gan_step(tmp_path: Path) -> None:
     assert {"sampling", "rendering", "discriminator", "optimisers", "logging", "rest"} <= set(line["ms"])
     assert 0 < line["outside_discriminator"] < 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pseudo_classes(tmp_path: Path) -> None:
+    cases = lines(
+        tmp_path, "pseudo_classes.py", "--data=digits", "--fractals=digits", "--steps=2", "--seeds=1"
+    )
+    names = [case["images"] for case in cases]
+    assert sorted(set(names)) == ["clusters", "exemplars", "learned", "random", "true classes"]
+    assert all(0.5 < case["accuracy"] <= 1 for case in cases)
