@@ -30,7 +30,7 @@ from fractalgan.ops import splat_separable
 from fractalgan.randomness import generator_for
 from fractalgan.workers import run_jobs
 
-CLASSES, PER_CLASS = 100, 600
+CLASSES = 100
 
 
 class Case(NamedTuple):
@@ -54,14 +54,16 @@ CASES = [
 ]
 
 
-def random(real: ImageData, seed: int, **view: float) -> ImageSet:
+def random(real: ImageData, seed: int, per_class: int, **view: float) -> ImageSet:
     """Images of random fractals."""
-    return _drawn(FractalData("random", CLASSES, size=real.size, seed=seed, **view))  # type: ignore[arg-type]
+    return _drawn(
+        FractalData("random", CLASSES, size=real.size, seed=seed, images_per_class=per_class, **view)
+    )  # type: ignore[arg-type]
 
 
-def learned(real: ImageData, seed: int, fractals: str) -> ImageSet:
+def learned(real: ImageData, seed: int, per_class: int, fractals: str) -> ImageSet:
     """Images of learned fractals."""
-    return _drawn(FractalData(fractals, CLASSES, size=real.size, seed=seed))
+    return _drawn(FractalData(fractals, CLASSES, size=real.size, seed=seed, images_per_class=per_class))
 
 
 def _drawn(data: FractalData) -> ImageSet:
@@ -70,16 +72,16 @@ def _drawn(data: FractalData) -> ImageSet:
     return data.train_images
 
 
-def exemplars(real: ImageData, seed: int, points: int) -> ImageSet:
+def exemplars(real: ImageData, seed: int, per_class: int, points: int) -> ImageSet:
     """A class for each of 100 real images, drawn again and again, a little turned, stretched and shifted."""
     assert real.train_images is not None
     random = generator_for(seed, 0)
     chosen = real.train_images.images[torch.randperm(len(real.train_images), generator=random)[:CLASSES]]
-    labels = torch.arange(CLASSES).repeat(PER_CLASS)
+    labels = torch.arange(CLASSES).repeat(per_class)
     return ImageSet(stippled(chosen[labels], points, 0.1, random), labels)
 
 
-def clusters(real: ImageData, seed: int, points: int) -> ImageSet:
+def clusters(real: ImageData, seed: int, _: int, points: int) -> ImageSet:
     """A class for each of 100 clusters of the real images' coarse pixels."""
     assert real.train_images is not None
     images = real.train_images.images
@@ -88,7 +90,7 @@ def clusters(real: ImageData, seed: int, points: int) -> ImageSet:
     return ImageSet(stippled(images, points, 0.0, generator_for(seed, 1)), torch.from_numpy(found))
 
 
-def true_classes(real: ImageData, seed: int, points: int | None) -> ImageSet:
+def true_classes(real: ImageData, seed: int, _: int, points: int | None) -> ImageSet:
     """The classes of the data set, of its images stippled, or as they are."""
     assert real.train_images is not None
     images, labels = real.train_images.images, real.train_images.labels
@@ -124,12 +126,14 @@ MAKERS = {
 }
 
 
-def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator[dict[str, Any]]:
+def measure(
+    data: dict[str, Any], per_class: int, steps: int, job: tuple[Case, int]
+) -> Iterator[dict[str, Any]]:
     """Train the case's LeNet with this seed, and yield its line."""
     case, seed = job
     real = ImageData(**data, binarize=None)
     real.setup("fit")
-    images = MAKERS[case.images](real, seed, **case.given)
+    images = MAKERS[case.images](real, seed, per_class, **case.given)
     torch.manual_seed(seed)
     task = Pretraining(num_fractals=int(images.labels.max()) + 1, image_size=real.size)
     batches = DataLoader(EndlessBatches(images, 128, Place(seed)), batch_size=None)
@@ -154,6 +158,7 @@ def main() -> None:
     parser.add_argument("--data", default="FashionMNIST", help="the data set's name")
     parser.add_argument("--root", default="data", help="where it lies")
     parser.add_argument("--fractals", default="fashion-mnist", help="the learned ones")
+    parser.add_argument("--images-per-class", type=int, default=600)
     parser.add_argument("--steps", type=int, default=5000, help="of a LeNet")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
@@ -164,7 +169,7 @@ def main() -> None:
         case if case.images != "learned" else Case("learned", {"fractals": given.fractals}) for case in CASES
     ]
     jobs = [(case, seed) for case in cases for seed in range(given.seeds)]
-    for row in run_jobs(partial(measure, data, given.steps), jobs, given.workers):
+    for row in run_jobs(partial(measure, data, given.images_per_class, given.steps), jobs, given.workers):
         print(json.dumps(row), flush=True)
 
 
