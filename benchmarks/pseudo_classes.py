@@ -12,7 +12,7 @@ reports the linear probe with the penalty that the validation images like best. 
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,87 +20,91 @@ from typing import Any, NamedTuple
 import torch
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 from torch.utils.data import DataLoader
 
-from fractalgan import FractalData, ImageData, LinearProbe, Pretraining
-from fractalgan.callbacks import best_checkpoint
+from fractalgan import FractalData, ImageData, Pretraining
 from fractalgan.data import EndlessBatches, ImageSet, Place
-from fractalgan.measure import quiet_trainer
+from fractalgan.measure import fit_probe, quiet_trainer
 from fractalgan.ops import splat_separable
 from fractalgan.randomness import generator_for
 from fractalgan.workers import run_jobs
 
 CLASSES = 100
 
+# What random numbers are for: the last word of their key.
+EXEMPLARS, CLUSTERS, TRUE = range(500, 503)
+
 
 class Case(NamedTuple):
-    """One set of images and pseudo-classes."""
+    """One kind of images with pseudo-classes."""
 
-    images: str
-    given: dict[str, Any]  # what the function of that name takes
-
-
-CASES = [
-    Case("random", {"window": 2.5, "jitter": 0.0}),  # the paper's, in the GAN's window
-    Case("random", {"window": 1.5, "jitter": 0.0}),
-    Case("random", {"window": 1.5, "jitter": 0.0, "num_points": 30}),
-    Case("random", {"window": 1.5, "jitter": 0.15}),
-    Case("learned", {}),
-    Case("exemplars", {"points": 300}),
-    Case("exemplars", {"points": 100}),
-    Case("clusters", {"points": 100}),
-    Case("true classes", {"points": 100}),
-    Case("true classes", {"points": None}),
-]
+    about: dict[str, Any]  # what is printed of it
+    images: Callable[[ImageData, int], ImageSet]  # of the real images and a seed
 
 
-def random(real: ImageData, seed: int, per_class: int, **view: float) -> ImageSet:
-    """Images of random fractals."""
-    return _drawn(
-        FractalData("random", CLASSES, size=real.size, seed=seed, images_per_class=per_class, **view)
-    )  # type: ignore[arg-type]
+def cases(fractals: str, per_class: int) -> list[Case]:
+    """All that are compared; ``fractals`` are the learned ones."""
+    views: list[dict[str, Any]] = [
+        {"window": 2.5, "jitter": 0.0},  # as the GAN draws
+        {"window": 1.5, "jitter": 0.0},
+        {"window": 1.5, "jitter": 0.0, "num_points": 30},
+        {"window": 1.5, "jitter": 0.15},
+    ]
+    return [
+        *(Case({"images": "random", **view}, partial(drawn, "random", per_class, view)) for view in views),
+        Case({"images": "learned", "fractals": fractals}, partial(drawn, fractals, per_class, {})),
+        Case({"images": "exemplars", "points": 300}, partial(exemplars, per_class, 300)),
+        Case({"images": "exemplars", "points": 100}, partial(exemplars, per_class, 100)),
+        Case({"images": "clusters", "points": 100}, partial(clusters, 100)),
+        Case({"images": "true classes", "points": 100}, partial(true_classes, 100)),
+        Case({"images": "true classes", "points": None}, as_they_are),
+    ]
 
 
-def learned(real: ImageData, seed: int, per_class: int, fractals: str) -> ImageSet:
-    """Images of learned fractals."""
-    return _drawn(FractalData(fractals, CLASSES, size=real.size, seed=seed, images_per_class=per_class))
-
-
-def _drawn(data: FractalData) -> ImageSet:
+def drawn(fractals: str, per_class: int, view: dict[str, Any], real: ImageData, seed: int) -> ImageSet:
+    """Images that fractals draw."""
+    data = FractalData(fractals, CLASSES, images_per_class=per_class, size=real.size, seed=seed, **view)
     data.setup("fit")
     assert data.train_images is not None
     return data.train_images
 
 
-def exemplars(real: ImageData, seed: int, per_class: int, points: int) -> ImageSet:
+def exemplars(per_class: int, points: int, real: ImageData, seed: int) -> ImageSet:
     """A class for each of 100 real images, drawn again and again, a little turned, stretched and shifted."""
-    assert real.train_images is not None
-    random = generator_for(seed, 0)
-    chosen = real.train_images.images[torch.randperm(len(real.train_images), generator=random)[:CLASSES]]
+    random = generator_for(seed, EXEMPLARS)
+    images = as_they_are(real, seed).images
+    chosen = images[torch.randperm(len(images), generator=random)[:CLASSES]]
     labels = torch.arange(CLASSES).repeat(per_class)
     return ImageSet(stippled(chosen[labels], points, 0.1, random), labels)
 
 
-def clusters(real: ImageData, seed: int, _: int, points: int) -> ImageSet:
+def clusters(points: int, real: ImageData, seed: int) -> ImageSet:
     """A class for each of 100 clusters of the real images' coarse pixels."""
-    assert real.train_images is not None
-    images = real.train_images.images
-    coarse = torch.nn.functional.avg_pool2d(images / 255, 2).flatten(1).numpy()
+    images = as_they_are(real, seed).images
+    coarse = avg_pool2d(images / 255, 2).flatten(1).numpy()
     found = MiniBatchKMeans(CLASSES, random_state=seed, n_init=3, batch_size=2048).fit_predict(coarse)
-    return ImageSet(stippled(images, points, 0.0, generator_for(seed, 1)), torch.from_numpy(found))
+    return ImageSet(stippled(images, points, 0.0, generator_for(seed, CLUSTERS)), torch.from_numpy(found))
 
 
-def true_classes(real: ImageData, seed: int, _: int, points: int | None) -> ImageSet:
-    """The classes of the data set, of its images stippled, or as they are."""
+def true_classes(points: int, real: ImageData, seed: int) -> ImageSet:
+    """The classes of the data set, its images drawn by points."""
+    images, labels = as_they_are(real, seed).images, as_they_are(real, seed).labels
+    return ImageSet(stippled(images, points, 0.0, generator_for(seed, TRUE)), labels)
+
+
+def as_they_are(real: ImageData, _: int) -> ImageSet:
+    """The real training images and their classes."""
     assert real.train_images is not None
-    images, labels = real.train_images.images, real.train_images.labels
-    return ImageSet(
-        images if points is None else stippled(images, points, 0.0, generator_for(seed, 2)), labels
-    )
+    return real.train_images
 
 
 def stippled(images: Tensor, points: int, spread: float, random: torch.Generator) -> Tensor:
-    """Images uint8 [n, 1, S, S] drawn by points, moved by I + spread * noise and 10 * spread pixels."""
+    """Images uint8 [n, 1, S, S], each drawn by so many points, which fall where it is bright.
+
+    Each image's points are moved by an affine map of its own: the identity with Gaussian noise of
+    deviation ``spread`` on its matrix, and of 10 ``spread`` pixels on its shift.
+    """
     return torch.cat([_stippled(part, points, spread, random) for part in torch.split(images, 2000)])
 
 
@@ -117,23 +121,12 @@ def _stippled(images: Tensor, points: int, spread: float, random: torch.Generato
     return (drawn * 255).to(torch.uint8).unsqueeze(1)
 
 
-MAKERS = {
-    "random": random,
-    "learned": learned,
-    "exemplars": exemplars,
-    "clusters": clusters,
-    "true classes": true_classes,
-}
-
-
-def measure(
-    data: dict[str, Any], per_class: int, steps: int, job: tuple[Case, int]
-) -> Iterator[dict[str, Any]]:
+def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator[dict[str, Any]]:
     """Train the case's LeNet with this seed, and yield its line."""
     case, seed = job
     real = ImageData(**data, binarize=None)
     real.setup("fit")
-    images = MAKERS[case.images](real, seed, per_class, **case.given)
+    images = case.images(real, seed)
     torch.manual_seed(seed)
     task = Pretraining(num_fractals=int(images.labels.max()) + 1, image_size=real.size)
     batches = DataLoader(EndlessBatches(images, 128, Place(seed)), batch_size=None)
@@ -141,13 +134,10 @@ def measure(
         trainer = quiet_trainer(steps, limit_val_batches=0, enable_checkpointing=False)
         trainer.fit(task, batches)
         trainer.save_checkpoint(f"{folder}/backbone.ckpt")
-        probe = LinearProbe(f"{folder}/backbone.ckpt", image_size=real.size, seed=seed)
-        best = best_checkpoint(Path(folder) / "best.ckpt", probe.monitor)
-        penalties = len(probe.hparams["penalties"])
-        quiet_trainer(penalties, val_check_interval=1, callbacks=[best]).fit(probe, real)
-        assert best.best_model_score is not None
-        accuracy = round(1 - best.best_model_score.item(), 4)
-    yield {"images": case.images, **case.given, "seed": seed, "steps": steps, "accuracy": accuracy}
+        _, best = fit_probe(f"{folder}/backbone.ckpt", None, real, seed, Path(folder))
+    assert best.best_model_score is not None
+    accuracy = round(1 - best.best_model_score.item(), 4)
+    yield {**case.about, "seed": seed, "steps": steps, "accuracy": accuracy}
 
 
 def main() -> None:
@@ -165,11 +155,10 @@ def main() -> None:
     given = parser.parse_args()
     data = {"name": given.data, "root": given.root}
     ImageData(**data).prepare_data()
-    cases = [
-        case if case.images != "learned" else Case("learned", {"fractals": given.fractals}) for case in CASES
+    jobs = [
+        (case, seed) for seed in range(given.seeds) for case in cases(given.fractals, given.images_per_class)
     ]
-    jobs = [(case, seed) for case in cases for seed in range(given.seeds)]
-    for row in run_jobs(partial(measure, data, given.images_per_class, given.steps), jobs, given.workers):
+    for row in run_jobs(partial(measure, data, given.steps), jobs, given.workers):
         print(json.dumps(row), flush=True)
 
 

@@ -40,7 +40,7 @@ examples
   python -m fractalgan fit --data.name folder --data.root my_images --run runs/mine
   python -m fractalgan fit --ckpt_path last
   python -m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt
-  python -m fractalgan fit --config configs/pretraining.yaml --model.fractals random
+  python -m fractalgan fit --config configs/pretraining.yaml --model.fractals fashion-mnist
   python -m fractalgan fit --config configs/probe.yaml --model.backbone untrained
   python -m fractalgan compare --config configs/compare_digits.yaml
   tensorboard --logdir runs

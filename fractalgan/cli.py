@@ -83,11 +83,11 @@ QUIET = (
 )
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], kind: "type[FractalCLI] | None" = None) -> int:
     """Run one command line with a verb of Lightning's and return its exit status."""
     return answer(
         lambda: (
-            FractalCLI(
+            (kind or FractalCLI)(
                 Task,
                 LightningDataModule,
                 subclass_mode_model=True,
@@ -196,6 +196,7 @@ class FractalCLI(LightningCLI):
         self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
         self.stop, self.steps = GracefulStop(), StepCount()
         self.best: ModelCheckpoint | None = None
+        self.fractals = "random"  # what is learned from, where fractals draw it
         super().__init__(*args, **kwargs)  # parses, instantiates and runs
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -251,17 +252,12 @@ class FractalCLI(LightningCLI):
         given = options.model.init_args.clone()
         self._follow_checkpoint(checkpoint["hyper_parameters"])
         super()._parse_ckpt_path()
-        self._draw_from_own_fractals(RunFolder.of_checkpoint(path))
         taken = self.config[self.config.subcommand].model.init_args
         for name, value in vars(given).items():
-            if taken[name] != value:
+            if name not in checkpoint["hyper_parameters"]:
+                log.warning("the checkpoint is older than the option model.%s: it is %s now", name, value)
+            elif taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
-
-    def _draw_from_own_fractals(self, home: RunFolder | None) -> None:
-        """What the run learned from lies in its own folder, too, if it was learned fractals."""
-        options = self.config[self.config.subcommand]
-        if home is not None and home.fractals.is_file():
-            options.model.init_args.fractals = options.data.init_args.fractals = str(home.fractals)
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
         """Options that the model's are linked to must agree with the checkpoint, too."""
@@ -290,6 +286,20 @@ class FractalCLI(LightningCLI):
         else:
             name = data.get("name") or Path(data.get("fractals") or "data").stem
         return f"{STEMS.get(task) or task}-{name}".lower()
+
+    def instantiate_classes(self) -> None:
+        """With the learned fractals that the run has kept, where it goes on with such: theirs may be gone."""
+        options = self.config[self.subcommand]
+        home = RunFolder.of_checkpoint(Path(options.ckpt_path)) if options.get("ckpt_path") else None
+        data = options.data.get("init_args", {})
+        given = data.get("fractals", "random")
+        if home is None or given == "random" or not home.fractals.is_file():
+            self.fractals = given
+            super().instantiate_classes()
+        else:
+            self.fractals = data.fractals = str(home.fractals)
+            super().instantiate_classes()
+            self.datamodule.source = data.fractals = given
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With our loggers and callbacks; the run folder is made once all else is known to be right."""
@@ -396,8 +406,8 @@ class FractalCLI(LightningCLI):
         ]
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
-        if options.data.init_args.get("fractals", "random") != "random":
-            callbacks.append(KeptFractals(self.folder.fractals))
+        if self.fractals != "random":
+            callbacks.append(KeptFractals(self.folder.fractals, self.fractals))
         if options.trainer.enable_checkpointing is not False:
             if self.model.keep_every is not None:
                 callbacks.append(kept_checkpoints(self.folder.checkpoints, self.model.keep_every))
@@ -440,7 +450,7 @@ class FractalCLI(LightningCLI):
         except SystemExit as stopped:  # Lightning's answer to a second Ctrl-C
             if not (self.stop.signal_name and writes):
                 raise
-            print("\n".join(["stopped at once", *self._next_commands(finished=False)]))
+            print("\n".join(["stopped at once", *self.what_next(finished=False)]))
             raise SystemExit(EXIT_STATUS[self.stop.signal_name]) from stopped
         if self.trainer.is_global_zero and writes:
             self._report(time.monotonic() - begun)
@@ -469,11 +479,11 @@ class FractalCLI(LightningCLI):
             },
         )
         summary.write(self.folder)
-        print("\n".join([*summary.lines(self.folder), *self._next_commands(finished)]))
+        print("\n".join([*summary.lines(self.folder), *self.what_next(finished)]))
         if not finished:
             self.exit_status = EXIT_STATUS[str(self.stop.signal_name)]
 
-    def _next_commands(self, finished: bool) -> list[str]:
+    def what_next(self, finished: bool) -> list[str]:
         """What can be done with what this run has left."""
         commands: dict[str, str] = {}
         checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]

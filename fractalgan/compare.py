@@ -1,7 +1,6 @@
 """`compare`: the whole of Figure 5, what learned fractals are worth against random ones, in one command."""
 
 import contextlib
-import io
 import json
 import shutil
 import signal
@@ -266,6 +265,13 @@ def _by_gan_step(plan: Plan, path: str) -> dict[int, str]:
     return {step: str(file) for step, file in earlier.items()} | {last: path}
 
 
+class PartOfComparison(cli.FractalCLI):
+    """A run after which the comparison goes on by itself."""
+
+    def what_next(self, finished: bool) -> list[str]:
+        return []
+
+
 def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
     """Train the GAN of the plan in its folder, or go on where it was stopped; the exit status of `fit`."""
     if gan.last.is_file():
@@ -279,10 +285,7 @@ def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
         given += [f"--data.{name}={value}" for name, value in vars(options.data).items()]
         given += [f"--run={gan}", f"--seed_everything={options.seed_everything}", "--trainer.devices=1"]
         given += plan.gan_options
-    with contextlib.redirect_stdout(io.StringIO()) as said:  # what comes next is said by the comparison
-        status = cli.run(["fit", *given])
-    print(said.getvalue().partition("run folder:")[0], end="")
-    return status
+    return cli.run(["fit", *given], PartOfComparison)
 
 
 def _measure_all(jobs: list[Job], parts: Parts, workers: int, cells: Cells) -> None:

@@ -1,5 +1,6 @@
 """The error that a user can mend; the command line prints it as one line."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,9 +19,9 @@ def blame_input(about: str = "") -> Iterator[None]:
 
 
 def require_at_least(least: float, **numbers: float) -> None:
-    """Raise InputError for the first of the named numbers that is below ``least``, or NaN."""
+    """Raise InputError for the first of the named numbers that is below ``least``, infinite, or NaN."""
     for name, number in numbers.items():
-        if not number >= least:
+        if not least <= number < math.inf:
             raise InputError(f"{name}: want {least} or more, got {number}")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from fractalgan.callbacks import best_checkpoint, kept_checkpoints
 from fractalgan.cells import Row
@@ -78,15 +79,25 @@ def _pretrain(job: Job, parts: Parts, folder: Path) -> None:
 
 def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
     """Accuracy on the test images, under the penalty that the validation images like best."""
-    torch.manual_seed(seed)
     known = None if labels == "all" else int(labels)
-    task = LinearProbe(backbone, known, image_size=real.size, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        best = best_checkpoint(Path(folder) / "best.ckpt", task.monitor)
-        trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
-        trainer.fit(task, real)
-        (judged,) = trainer.test(task, real, best.best_model_path, verbose=False, weights_only=True)
+        trainer, best = fit_probe(backbone, known, real, seed, Path(folder))
+        (judged,) = trainer.test(
+            trainer.lightning_module, real, best.best_model_path, False, weights_only=True
+        )
     return round(float(judged["test/accuracy"]), 6)
+
+
+def fit_probe(
+    backbone: str, labels_per_class: int | None, real: ImageData, seed: int, folder: Path
+) -> tuple[Trainer, ModelCheckpoint]:
+    """A trainer that has fitted a probe, and its best checkpoint, in ``folder``: one with the least error."""
+    torch.manual_seed(seed)
+    task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed)
+    best = best_checkpoint(folder / "best.ckpt", task.monitor)
+    trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
+    trainer.fit(task, real)
+    return trainer, best
 
 
 def quiet_trainer(steps: int, **given: Any) -> Trainer:

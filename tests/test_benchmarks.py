@@ -1,9 +1,12 @@
 """The benchmarks run and print what they promise; what they measure is not judged here."""
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -37,9 +40,34 @@ def test_gan_step(tmp_path: Path) -> None:
 
 
 def test_pseudo_classes(tmp_path: Path) -> None:
-    cases = lines(
-        tmp_path, "pseudo_classes.py", "--data=digits", "--fractals=digits", "--steps=2", "--seeds=1"
-    )
-    names = [case["images"] for case in cases]
-    assert sorted(set(names)) == ["clusters", "exemplars", "learned", "random", "true classes"]
-    assert all(0.5 < case["accuracy"] <= 1 for case in cases)
+    small = ["--data=digits", "--fractals=digits", "--images-per-class=3", "--steps=60", "--seeds=1"]
+    found = {
+        (case["images"], case.get("points"), case.get("window"), case.get("num_points")): case["accuracy"]
+        for case in lines(tmp_path, "pseudo_classes.py", *small)
+    }
+    assert found.keys() == {
+        ("random", None, 2.5, None),
+        ("random", None, 1.5, None),
+        ("random", None, 1.5, 30),
+        ("learned", None, None, None),
+        ("exemplars", 300, None, None),
+        ("exemplars", 100, None, None),
+        ("clusters", 100, None, None),
+        ("true classes", 100, None, None),
+        ("true classes", None, None, None),
+    }
+    assert all(0.9 < accuracy < 1 for accuracy in found.values())
+
+
+def test_stippled_images_have_their_points_where_the_image_is_bright() -> None:
+    spec = importlib.util.spec_from_file_location("pseudo_classes", BENCHMARKS / "pseudo_classes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    images = torch.zeros(2000, 1, 32, 32, dtype=torch.uint8)
+    images[:, :, 8, 8], images[:, :, 24, 24] = 200, 100
+    drawn = module.stippled(images, 1, 0.0, torch.Generator().manual_seed(0)).squeeze(1)
+    upper, lower = (drawn[:, rows, rows].flatten(1).amax(1) > 0 for rows in (slice(0, 16), slice(16, 32)))
+    assert (upper ^ lower).all()  # one point: at the one place or the other
+    assert 0.62 < upper.float().mean() < 0.71  # twice as often at the brighter one

@@ -56,7 +56,10 @@ def test_the_whole_figure_killed_and_gone_on_with(
             expected += [("untrained", seed, "0", labels)]
             expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
     assert sorted(cells) == sorted(expected)
-    assert "learned - random, all labels" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "FractalGAN on digits: finished" in said
+    assert "next:" not in said  # which the comparison does by itself
+    assert "learned - random, all labels" in said
 
     # killed at some moment: half of the cells, the last line cut; what was trained of the GAN is kept
     whole = {name: (folder / name).read_bytes() for name in ("cells.jsonl", "figure5.csv", "summary.json")}

@@ -4,14 +4,21 @@ from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from fractalgan.nn import read_fractals, write_fractals
+
 
 class KeptFractals(Callback):
-    """Writes the fractals of a FractalData to ``path`` before the first step, if they are not there yet."""
+    """Writes learned fractals to ``path`` before the first step, if they are not there yet.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: a safetensors file.
+        fractals: their name, file or checkpoint.
+    """
+
+    def __init__(self, path: Path, fractals: str) -> None:
         self.path = path
+        self.fractals = fractals
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero and not self.path.exists():
-            data.generator.save(self.path, {"taken_from": data.source})
+            write_fractals(self.path, read_fractals(self.fractals))

@@ -27,7 +27,7 @@ class ImageWriter(BasePredictionWriter):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         log.info(
             "writing %d images of every fractal; --trainer.limit_predict_batches says how many",
-            sum(trainer.num_predict_batches),
+            sum(trainer.num_predict_batches) * trainer.world_size,
         )
 
     def write_on_batch_end(

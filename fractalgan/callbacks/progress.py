@@ -6,6 +6,7 @@ from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
@@ -85,6 +86,7 @@ class StepProgress(ProgressBar):
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("left  {task.fields[numbers]}"),
+            console=Console(stderr=True),
         )
         self._task = self._bar.add_task(verb, total=total, completed=completed, numbers="")
         self._bar.start()

@@ -50,6 +50,10 @@ class SetMetrics(Callback):
         self.kid: KernelInceptionDistance | None = None
         self.counts = torch.zeros(0)  # of the classes that the drawn images are taken for
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget the data of an earlier run."""
+        self.features = self.frechet = self.kid = None
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not data.classes:

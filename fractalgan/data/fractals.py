@@ -150,9 +150,8 @@ class FreshBatches(EndlessBatches):
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         fractals = self.images.labels[indices]
-        return self.generator.draw(
-            fractals, generator_for(self.place.seed, self.place.rank, batch, FRESH)
-        ), fractals
+        random = generator_for(self.place.seed, self.place.rank, batch, FRESH)
+        return self.generator.draw(fractals, random), fractals
 
 
 @torch.no_grad()

@@ -53,8 +53,8 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         worker = get_worker_info()  # the loader takes a batch from each worker in turn
-        ours, all_ours = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        batch = self.place.first + ours
+        number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        batch = self.place.first + number
         known: dict[int, Tensor] = {}  # the orders of the passes that the batch lies in
         while True:
             begin = (batch * self.place.world_size + self.place.rank) * self.batch_size
@@ -63,7 +63,7 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
             skipped = begin - passes.start * len(self.images)
             indices = torch.cat([known[each] for each in passes])[skipped : skipped + self.batch_size]
             yield self._take(indices, batch)
-            batch += all_ours
+            batch += workers
 
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """Batch number ``batch``: the images at ``indices``."""

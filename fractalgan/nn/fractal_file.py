@@ -1,4 +1,4 @@
-"""Learned fractals as files: safetensors of some 32 KB, and those that ship with the project by name."""
+"""Learned fractals as files: safetensors of some 34 KB, and those that ship with the project by name."""
 
 import json
 import os
@@ -18,6 +18,9 @@ FORMAT = "fractalgan-fractals-1"
 
 # What a FractalGenerator is built from, beside the parameters of its embedding.
 SETTINGS = ("matrices", "sigma_min", "sigma_max", "image_size", "num_points", "window", "tau", "jitter")
+
+
+OLDER = {"jitter": 0.0}  # what files say nothing of that are older than the setting
 
 
 class FractalFile(NamedTuple):
@@ -61,13 +64,15 @@ def _read_safetensors(path: Path) -> FractalFile:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        ours = metadata.get("format") == FORMAT
-        said = [json.loads(metadata[name]) for name in ("settings", "provenance")] if ours else []
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error}): get it again") from error
-    if not ours:
+    if metadata.get("format") != FORMAT:
         raise InputError(f"{path} holds no fractals of fractalgan")
-    return FractalFile(parameters, *said)
+    try:
+        settings, provenance = (json.loads(metadata[name]) for name in ("settings", "provenance"))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged: its metadata lack {error}: get it again") from error
+    return FractalFile(parameters, OLDER | settings, provenance)
 
 
 def _read_checkpoint(path: Path) -> FractalFile:
@@ -77,4 +82,5 @@ def _read_checkpoint(path: Path) -> FractalFile:
     options = checkpoint["hyper_parameters"]
     parameters = part_of_state(checkpoint, "generator.embedding.")
     provenance = {"step": checkpoint["global_step"], "seed": options["seed"]}
-    return FractalFile(parameters, {name: options[name] for name in SETTINGS}, provenance)
+    settings = OLDER | {name: options[name] for name in SETTINGS if name in options}
+    return FractalFile(parameters, settings, provenance)

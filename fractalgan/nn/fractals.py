@@ -176,10 +176,13 @@ class FractalGenerator(nn.Module):
     def _jittered(
         self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
     ) -> Transforms:
-        """A system for every image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B]."""
+        """A system for every image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].
+
+        Their probabilities stay those of the fractals: the index sequences are drawn already.
+        """
 
         def around(entries: Tensor) -> Tensor:
-            centre = entries[fractals]
+            centre = entries.index_select(0, fractals)  # whose gradient adds up in order on a CPU
             noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype)
             return centre + self.jitter * noise.to(centre.device)
 

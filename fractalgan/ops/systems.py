@@ -17,7 +17,7 @@ Procedure = Literal["anderson-farrell", "fractaldb"]
 def random_systems(
     procedure: Procedure, num_fractals: int, num_transforms: int, generator: torch.Generator | None = None
 ) -> Transforms:
-    """Random systems A [J, N, 2, 2] and b [J, N, 2] by the named procedure. Raises ValueError as it does."""
+    """Random systems A [J, N, 2, 2] and b [J, N, 2] by the named procedure, which may raise ValueError."""
     draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[procedure]
     return draw(num_fractals, num_transforms, generator)
 

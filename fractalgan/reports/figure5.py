@@ -88,9 +88,9 @@ def lines(summary: dict[str, Any]) -> list[str]:
     """The summary for people: where each curve ends, and by how much learned fractals are ahead."""
     said = []
     for name, curve in summary["curves"].items():
-        mean, deviation, _ = list(curve.values())[-1].values()
-        band = "" if deviation is None else f" +- {100 * deviation:.1f}"
-        said.append(f"  {name:<24} {100 * mean:5.1f}{band} %")
+        end = curve[list(curve)[-1]]
+        band = "" if end["deviation"] is None else f" +- {100 * end['deviation']:.1f}"
+        said.append(f"  {name:<24} {100 * end['mean']:5.1f}{band} %")
     for labels, found in summary["learned_against_random"].items():
         if found:
             said.append(

@@ -291,7 +291,7 @@ class FractalGAN(Task):
 
     @torch.no_grad()
     def gallery(self) -> Tensor:
-        """One image of every fractal [J, 1, H, W], in order, always from the same random numbers."""
+        """One image of every fractal [J, 1, H, W], in order, without jitter, from numbers that stay."""
         images: Tensor = self.generator(*self.fixed_sequences())
         return images
 

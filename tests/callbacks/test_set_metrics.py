@@ -99,6 +99,17 @@ def test_run_logs_them_and_a_resumed_one_the_same(call: Callable[..., int]) -> N
     assert halves == whole
 
 
+def test_another_run_judges_by_its_own_data(metrics: SetMetrics, digits: ImageData) -> None:
+    trainer, module = FakeTrainer(digits), FakeModule()
+    metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
+    first = metrics.features
+    metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
+    assert metrics.features is first
+    metrics.setup(trainer, module, "fit")  # type: ignore[arg-type]
+    metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
+    assert metrics.features is not first
+
+
 def test_without_labels_nothing_is_logged(call: Callable[..., int], image_folder: Path) -> None:
     flat = Path("flat")
     flat.mkdir()

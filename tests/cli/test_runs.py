@@ -1,5 +1,6 @@
 """The command line in-process: runs, their folders, resuming, bad input."""
 
+import inspect
 import json
 import signal
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -291,6 +293,9 @@ def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[
 
     config = str(next(path for path in CONFIGS if path.stem == "gan_digits"))
     assert printed("--config", config) == printed()
+    named = yaml.safe_load(Path(config).read_text())["model"]["init_args"].keys()
+    linked = {"image_size", "seed"}
+    assert named | linked == inspect.signature(FractalGAN).parameters.keys()
 
 
 def test_fast_dev_run_writes_nothing(call: Call) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from fractalgan.nn import FractalGenerator, read_fractals
 from fractalgan.tasks import LinearProbe
 from tests.conftest import TINY, TINY_PRETRAINING
 
@@ -102,13 +104,35 @@ def test_pretraining_that_ended_early_goes_on_as_if_it_had_not(call: Call, fresh
 
 def test_pretraining_goes_on_without_the_file_of_its_fractals(call: Call) -> None:
     assert call("fit", *TINY, "--run=gan") == 0
-    learned = [f"--model.fractals=gan/{LAST}", "--model.num_fractals=4"]
-    assert call(*PRETRAINING, *learned, "--run=whole") == 0
-    assert call(*PRETRAINING, *learned, "--run=halves", "--trainer.max_steps=3") == 0
+    given = [f"--model.fractals=gan/{LAST}", "--model.num_fractals=4", "--data.jitter=0"]
+    assert call(*PRETRAINING, *given, "--run=whole") == 0
+    assert call(*PRETRAINING, *given, "--run=halves", "--trainer.max_steps=3") == 0
+    learned = read_fractals(f"gan/{LAST}")
     shutil.rmtree("gan")
     assert call("fit", f"--ckpt_path=halves/{LAST}", "--trainer.max_steps=6") == 0
     whole, halves = state(f"whole/{LAST}"), state(f"halves/{LAST}")
     assert all(whole[name].equal(halves[name]) for name in whole)
+    configs = [yaml.safe_load(Path(f"{run}/config.yaml").read_text()) for run in ("whole", "halves")]
+    assert configs[0] == configs[1]
+    assert json.loads(Path("halves/summary.json").read_text())["data"] == f"gan/{LAST}"
+
+    assert (
+        call("fit", "--ckpt_path=halves/checkpoints/best.ckpt", "--run=branch", "--trainer.max_steps=7") == 0
+    )
+    for run in ("halves", "branch"):
+        kept = read_fractals(f"{run}/fractals.safetensors")
+        assert (kept.settings, kept.provenance) == (learned.settings, learned.provenance)
+        assert all(kept.parameters[name].equal(learned.parameters[name]) for name in learned.parameters)
+
+
+def test_a_file_of_fractals_in_the_folder_of_another_task_is_left_alone(call: Call) -> None:
+    assert call("fit", *TINY, "--run=gan", "--trainer.max_steps=3") == 0
+    FractalGenerator.from_pretrained(f"gan/{LAST}").save("gan/fractals.safetensors")
+    assert call("fit", f"--ckpt_path=gan/{LAST}", "--trainer.max_steps=6") == 0
+    assert call(*PRETRAINING, "--run=random", "--trainer.max_steps=3") == 0
+    shutil.copy("gan/fractals.safetensors", "random")
+    assert call("fit", f"--ckpt_path=random/{LAST}", "--trainer.max_steps=6") == 0
+    assert json.loads(Path("random/summary.json").read_text())["data"] == "random"
 
 
 def test_probe_goes_on_without_the_checkpoint_of_its_backbone(

@@ -75,6 +75,24 @@ def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
         FractalGenerator.from_pretrained("fashion-mist")
 
 
+def test_files_older_than_a_setting_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "older.safetensors"
+    generator().save(path)
+    with safe_open(path, "pt") as file:
+        settings = json.loads(file.metadata()["settings"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    del settings["jitter"]
+    save_file(tensors, path, metadata | {"settings": json.dumps(settings)})
+    assert FractalGenerator.from_pretrained(path).jitter == 0
+
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    options = {name: value for name, value in model.hparams.items() if name != "jitter"}
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": options, "global_step": 7}
+    torch.save(checkpoint | {"task": "FractalGAN"}, tmp_path / "gan.ckpt")
+    assert FractalGenerator.from_pretrained(tmp_path / "gan.ckpt").jitter == 0
+
+
 def test_what_is_no_file_of_fractals_is_refused(tmp_path: Path) -> None:
     cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "lying")}
     generator().save(cases["cut"])

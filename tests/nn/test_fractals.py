@@ -109,6 +109,19 @@ def test_jitter_is_drawn_again_from_the_same_numbers_and_passes_the_gradient_on(
     assert moved.tolist() == [False, True, False, True, False, False]
 
 
+def test_gradient_of_jittered_images_is_the_same_every_time() -> None:
+    generator = FractalGenerator(FractalEmbedding(start()), 16, num_points=5, jitter=0.1)
+    fractals = torch.arange(3000) % 6
+
+    def gradient() -> torch.Tensor:
+        generator.zero_grad()
+        generator.draw(fractals, torch.Generator().manual_seed(0)).square().sum().backward()
+        return generator.embedding.b.grad.clone()
+
+    first = gradient()
+    assert all(gradient().equal(first) for _ in range(5))
+
+
 @pytest.mark.parametrize("bounds", [(-0.1, 0.5), (0.5, 0.5), (0.9, 0.1)])
 def test_impossible_range_is_refused(bounds) -> None:
     with pytest.raises(ValueError, match="sigma_range"):
