@@ -43,6 +43,7 @@ def main() -> int:
     write_fractals(given.folder / f"{given.name}.safetensors", content._replace(provenance=found))
     model = FractalGAN.load_from_checkpoint(run.last, map_location="cpu", weights_only=True)
     save_image(model.gallery(), given.folder / f"{given.name}.png", nrow=20, padding=1, pad_value=0.3)
+    print(f"{given.folder / given.name}.safetensors, .png: the fractals of {run}, step {found['step']}")
     return 0
 
 

@@ -16,6 +16,7 @@ from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from fractalgan import __version__
 from fractalgan.callbacks import (
@@ -82,6 +83,12 @@ QUIET = (
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
+# Options are written out, and mistakes are told by us.
+STRICT: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
+
+# What a task must have for a verb that not every task serves.
+NEEDED = {"test": "test_step", "predict": "predict_step"}
+
 
 def run(arguments: list[str], kind: "type[FractalCLI] | None" = None) -> int:
     """Run one command line with a verb of Lightning's and return its exit status."""
@@ -94,8 +101,9 @@ def run(arguments: list[str], kind: "type[FractalCLI] | None" = None) -> int:
                 subclass_mode_data=True,
                 save_config_callback=None,
                 trainer_defaults=TRAINER_DEFAULTS,
-                parser_kwargs={verb: {"exit_on_error": False} for verb in LightningCLI.subcommands()}
-                | {"exit_on_error": False, "prog": "fractalgan"},
+                parser_kwargs=dict.fromkeys(LightningCLI.subcommands(), STRICT)
+                | STRICT
+                | {"prog": "fractalgan"},
                 args=with_config_of_run(arguments),
             ).exit_status
         )
@@ -256,7 +264,7 @@ class FractalCLI(LightningCLI):
         for name, value in vars(given).items():
             if name not in checkpoint["hyper_parameters"]:
                 log.warning("the checkpoint is older than the option model.%s: it is %s now", name, value)
-            elif taken[name] != value:
+            elif value is not None and taken[name] != value:  # null: follows the data
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
@@ -304,6 +312,7 @@ class FractalCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With our loggers and callbacks; the run folder is made once all else is known to be right."""
         options = self.config_init[self.subcommand]
+        self._check_verb()
         self._check_trainer(options)
         if self.subcommand == "fit":
             self._check_steps(options)
@@ -331,6 +340,11 @@ class FractalCLI(LightningCLI):
     def _writes(self, options: Any) -> bool:
         """Whether this run has a folder to write to."""
         return self.subcommand in ("fit", "predict") and not options.trainer.fast_dev_run
+
+    def _check_verb(self) -> None:
+        needed = NEEDED.get(str(self.subcommand))
+        if needed and not is_overridden(needed, self.model, LightningModule):
+            raise InputError(f"{self.subcommand} is not for {type(self.model).__name__}: give another run")
 
     def _check_trainer(self, options: Any) -> None:
         """What Lightning would take and fail with later."""

@@ -163,7 +163,7 @@ def _parse(arguments: list[str]) -> Namespace:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="fractalgan compare", description=__doc__, exit_on_error=False)
+    parser = ArgumentParser(prog="fractalgan compare", description=__doc__, **cli.STRICT)
     parser.add_argument("--config", action="config", help="Take the options from a YAML file.")
     parser.add_argument(
         "--run",

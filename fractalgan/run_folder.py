@@ -36,6 +36,8 @@ class RunFolder:
 
     def checkpoint(self, name: str) -> Path:
         """The file of the checkpoint "last" or "best". Raises InputError where the run has not saved it."""
+        if not self.path.is_dir():
+            raise InputError(f"no run folder {self}")
         path = {"last": self.last, "best": self.best}[name]
         if not path.is_file():
             raise InputError(f"{self} holds no {path.name}: it ended before its first validation")

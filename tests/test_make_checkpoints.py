@@ -36,7 +36,5 @@ def test_fractals_of_a_run_say_where_they_come_from(call: Callable[..., int]) ->
 def test_what_is_no_finished_run_is_told_in_one_line() -> None:
     done = make("nothing")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "make.py: error: nothing holds no last.ckpt: it ended before its first validation"
-    ]
+    assert done.stderr.splitlines() == ["make.py: error: no run folder nothing"]
     assert not list(Path().glob("mine.*"))

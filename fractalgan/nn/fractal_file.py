@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fractalgan.checkpoint_file import part_of_state, read_checkpoint
@@ -55,7 +55,7 @@ def write_fractals(path: Path, content: FractalFile) -> None:
     metadata = {"format": FORMAT}
     metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
     beside = path.with_suffix(".tmp")
-    save_file({name: each.contiguous() for name, each in content.parameters.items()}, beside, metadata)
+    beside.write_bytes(save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
     os.replace(beside, path)
 
 

@@ -98,7 +98,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
                 f" ({found['points_low']:+.1f} to {found['points_high']:+.1f}; p = {found['p_value']:.2g},"
                 f" {found['seeds']} pairs)"
             )
-    return ["accuracy of a linear probe on the test images:", *said]
+    return ["accuracy of a linear probe on the test images, mean +- standard deviation over seeds:", *said]
 
 
 def draw(path: Path, rows: list[Row], title: str) -> None:
@@ -120,7 +120,8 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
         axes[-1].set_title("after all LeNet steps")
     axes[0].set_ylabel("accuracy of a linear probe, test images")
     axes[0].legend()
-    figure.suptitle(title)
+    seeds = max(each.seeds for each in _curve(rows, "learned", labels[0], "lenet_step").values())
+    figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
     figure.savefig(path, dpi=120)
 
 

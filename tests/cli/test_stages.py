@@ -257,3 +257,22 @@ def test_wrong_fractals_are_told_in_one_line(call: Call, capsys: pytest.CaptureF
         assert len(error) == 1
         assert message in error[0]
         assert not Path("bad").exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "verb"), [("probe", "predict"), ("pretraining", "predict"), ("pretraining", "test")]
+)
+def test_a_verb_that_is_not_for_the_task_is_told(
+    run: str, verb: str, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*{"probe": PROBE, "pretraining": PRETRAINING}[run], f"--run=runs/{run}") == 0
+    capsys.readouterr()
+    assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 1
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert f"{verb} is not for " in error
+
+
+def test_options_are_not_cut_short(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*PRETRAINING, "--trainer.max_step=2", "--run=bad") == 2
+    assert "max_step" in capsys.readouterr().err
+    assert not Path("bad").exists()
