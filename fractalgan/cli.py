@@ -101,9 +101,8 @@ def run(arguments: list[str], kind: "type[FractalCLI] | None" = None) -> int:
                 subclass_mode_data=True,
                 save_config_callback=None,
                 trainer_defaults=TRAINER_DEFAULTS,
-                parser_kwargs=dict.fromkeys(LightningCLI.subcommands(), STRICT)
-                | STRICT
-                | {"prog": "fractalgan"},
+                parser_kwargs=dict(STRICT, prog="fractalgan")
+                | {verb: dict(STRICT) for verb in LightningCLI.subcommands()},
                 args=with_config_of_run(arguments),
             ).exit_status
         )

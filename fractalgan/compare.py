@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fractalgan import cli
+from fractalgan.callbacks import kept_path
 from fractalgan.cells import Cells, Row
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import FractalData, ImageData
@@ -28,6 +30,8 @@ from fractalgan.run_folder import RunFolder, write_whole
 from fractalgan.tasks import Pretraining
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
 from fractalgan.workers import run_jobs
+
+log = logging.getLogger("fractalgan.compare")
 
 KEY = figure5.COLUMNS[:-1]  # what tells one cell from another
 
@@ -130,7 +134,7 @@ def _compare(arguments: list[str]) -> int:
             if status in cli.EXIT_STATUS.values():
                 raise KeyboardInterrupt
             return status
-        learned = _by_gan_step(plan, plan.learned or str(RunFolder(folder.path / "gan").last))
+        learned = _by_gan_step(plan, plan.learned) if plan.learned else _own_by_gan_step(plan, folder)
         cells = Cells(folder.path / "cells.jsonl", KEY)
         with _sigterm_as_ctrl_c():
             left = missing(all_jobs(plan, learned), cells)
@@ -253,10 +257,23 @@ def _that_count(text: str) -> Any:
     return options
 
 
+def _own_by_gan_step(plan: Plan, folder: RunFolder) -> dict[int, str]:
+    """Those of the comparison's own GAN; steps that it did not come to, or kept nothing of, are left out."""
+    gan = RunFolder(folder.path / "gan")
+    kept = {step: kept_path(gan.checkpoints, step) for step in sorted(plan.gan_steps)}
+    last = read_checkpoint(gan.last)["global_step"]
+    there = {step: str(path) for step, path in kept.items() if path.is_file() and step < last}
+    if lacking := kept.keys() - there.keys():
+        log.warning(
+            "plan.gan_steps: the GAN has no earlier checkpoint of %s, which is left out", sorted(lacking)
+        )
+    return there | {last: str(gan.last)}
+
+
 def _by_gan_step(plan: Plan, path: str) -> dict[int, str]:
     """The files of learned fractals by GAN step: those of ``plan.gan_steps``, beside ``path``, and it."""
     last = read_fractals(path).provenance.get("step") or 0
-    earlier = {step: Path(path).parent / f"step_{step:06d}.ckpt" for step in sorted(plan.gan_steps)}
+    earlier = {step: kept_path(Path(path).parent, step) for step in sorted(plan.gan_steps)}
     for step, file in earlier.items():
         if step >= last:
             raise InputError(f"plan.gan_steps: want steps before that of {path}, {last}, got {step}")

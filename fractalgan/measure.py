@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from fractalgan.callbacks import best_checkpoint, kept_checkpoints
+from fractalgan.callbacks import best_checkpoint, kept_checkpoints, kept_path
 from fractalgan.cells import Row
 from fractalgan.data import FractalData, ImageData
 from fractalgan.tasks import LinearProbe, Pretraining
@@ -60,7 +60,7 @@ def measure(parts: Parts, job: Job) -> Iterator[Row]:
         if job.fractals:
             _pretrain(job, parts, Path(folder))
         for cell in job.cells:
-            backbone = f"{folder}/step_{cell['lenet_step']:06d}.ckpt" if job.fractals else job.source
+            backbone = str(kept_path(Path(folder), cell["lenet_step"])) if job.fractals else job.source
             yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
 
 

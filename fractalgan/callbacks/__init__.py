@@ -1,6 +1,6 @@
 """What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints
+from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints, kept_path
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.pictures import Pictures
@@ -20,4 +20,5 @@ __all__ = [
     "StepProgress",
     "best_checkpoint",
     "kept_checkpoints",
+    "kept_path",
 ]

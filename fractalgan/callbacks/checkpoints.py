@@ -18,7 +18,7 @@ def best_checkpoint(path: Path, monitor: str) -> ModelCheckpoint:
 
 
 def kept_checkpoints(folder: Path, every: int) -> ModelCheckpoint:
-    """Keeps the state after every so many steps, as ``step_001000.ckpt`` and so on."""
+    """Keeps the state after every so many steps, each at its :func:`kept_path`."""
     return ModelCheckpoint(
         dirpath=folder,
         filename="step_{step:06d}",
@@ -27,6 +27,11 @@ def kept_checkpoints(folder: Path, every: int) -> ModelCheckpoint:
         save_top_k=-1,
         enable_version_counter=False,
     )
+
+
+def kept_path(folder: Path, step: int) -> Path:
+    """Where :func:`kept_checkpoints` leaves the state after a step: ``step_001000.ckpt``."""
+    return folder / f"step_{step:06d}.ckpt"
 
 
 class LastCheckpoint(Checkpoint):
