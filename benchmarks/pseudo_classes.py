@@ -1,6 +1,6 @@
 """What pseudo-classes teach a LeNet, fractals' or not: one JSON line a case, judged on validation images.
 
-    python benchmarks/pseudo_classes.py --data FashionMNIST --root data > docs/figure5/pseudo_classes.jsonl
+    python benchmarks/pseudo_classes.py --root data --seeds 1 > docs/figure5/pseudo_classes.jsonl
 
 Learned fractals can at best be as good as what they imitate. So beside random and learned fractals there are
 100 real images, each a class, and 100 clusters of all real images, drawn by as many points as fractals are
