@@ -17,6 +17,8 @@ _HOME = {
     "LeNet": "fractalgan.nn",
     "LinearProbe": "fractalgan.tasks",
     "Pretraining": "fractalgan.tasks",
+    "Reconstruction": "fractalgan.tasks",
+    "TargetData": "fractalgan.data",
     "Transforms": "fractalgan.ops",
     "anderson_farrell": "fractalgan.ops",
     "fractaldb": "fractalgan.ops",

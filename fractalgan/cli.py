@@ -20,6 +20,8 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from fractalgan import __version__
 from fractalgan.callbacks import (
+    Film,
+    FittedFractals,
     GracefulStop,
     ImageWriter,
     KeptFractals,
@@ -38,7 +40,7 @@ from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder, write_whole
 from fractalgan.shipped import shipped
-from fractalgan.tasks import Task
+from fractalgan.tasks import Reconstruction, Task
 
 log = logging.getLogger("fractalgan")
 
@@ -53,10 +55,17 @@ NEXT = {
     },
     "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}{image_size}"},
     "LinearProbe": {"next": "test --ckpt_path {best}"},
+    "Reconstruction": {
+        "use": "fit --config {configs}/pretraining.yaml --model.fractals {fractals}{num_targets}{image_size}",
+    },
 }
 
 # Parameters that the next stage must be told unless they are the default: its option, the default.
-SIZES = {"image_size": ("data.size", 32), "num_fractals": ("model.num_fractals", 100)}
+SIZES = {
+    "image_size": ("data.size", 32),
+    "num_fractals": ("model.num_fractals", 100),
+    "num_targets": ("model.num_fractals", 100),
+}
 
 TRAINER_DEFAULTS = {
     "max_steps": 1500,
@@ -288,7 +297,9 @@ class FractalCLI(LightningCLI):
         options = self.config[self.config.subcommand]
         task = options.model.class_path.rpartition(".")[2]
         data = options.data.get("init_args", {})
-        if data.get("name") == "folder":
+        if data.get("path"):
+            name = Path(data.path).resolve().stem
+        elif data.get("name") == "folder":
             name = Path(data.root).resolve().name
         else:
             name = data.get("name") or Path(data.get("fractals") or "data").stem
@@ -419,6 +430,8 @@ class FractalCLI(LightningCLI):
         ]
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
+        if isinstance(self.model, Reconstruction):
+            callbacks += [FittedFractals(self.folder), Film(self.folder.figures)]
         if self.fractals != "random":
             callbacks.append(KeptFractals(self.folder.fractals, self.fractals))
         if options.trainer.enable_checkpointing is not False:
@@ -501,7 +514,12 @@ class FractalCLI(LightningCLI):
         commands: dict[str, str] = {}
         checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
         if finished and checkpoints:
-            places = {"best": checkpoints[0], "last": checkpoints[-1], "configs": os.path.relpath(CONFIGS)}
+            places = {
+                "best": checkpoints[0],
+                "last": checkpoints[-1],
+                "fractals": self.folder.fractals,
+                "configs": os.path.relpath(CONFIGS),
+            }
             for name, (option, default) in SIZES.items():
                 value = self.model.hparams.get(name, default)
                 places[name] = "" if value == default else f" --{option} {value}"

@@ -1,9 +1,10 @@
 """Random generators that follow from a key such as (seed, rank, step), not from what happened before."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def generator_for(*key: int) -> torch.Generator:
@@ -15,6 +16,11 @@ def generator_for(*key: int) -> torch.Generator:
     for word in key:
         state = _mix(state ^ _mix(word))
     return torch.Generator().manual_seed(state)
+
+
+def rows_for(draw: Callable[..., Tensor], keys: Iterable[tuple[int, ...]], *shape: int) -> Tensor:
+    """Random numbers [keys, *shape] of ``torch.rand`` or ``torch.randn``, each row from its own key."""
+    return torch.stack([draw(shape, generator=generator_for(*key)) for key in keys])
 
 
 @contextmanager

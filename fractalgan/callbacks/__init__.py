@@ -6,10 +6,13 @@ from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.pictures import Pictures
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
+from fractalgan.callbacks.reconstructions import Film, FittedFractals
 from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.steps import StepCount
 
 __all__ = [
+    "Film",
+    "FittedFractals",
     "GracefulStop",
     "ImageWriter",
     "KeptFractals",

@@ -14,6 +14,7 @@ from torchvision.utils import make_grid
 from fractalgan.ranks import rank_zero_only
 
 ROWS = 10  # and columns, of a grid of 100
+SMALLEST = 256  # pixels: a grid is at least as wide
 GAP = 0.25  # grey level of the lines between images
 
 
@@ -73,8 +74,9 @@ def _gallery(pl_module: LightningModule) -> Tensor:
 
 
 def grid(images: Tensor) -> Tensor:
-    """Images [B, 1, H, W] in [0, 1] -> one picture [3, H', W'], ten a row, each pixel shown as 2 x 2."""
-    large = images.detach().cpu().float().repeat_interleave(2, -1).repeat_interleave(2, -2)
+    """Images [B, 1, H, W] in [0, 1] -> one picture [3, H', W'], ten a row, each pixel 2 x 2 or larger."""
+    zoom = max(2, SMALLEST // (min(len(images), ROWS) * images.shape[-1]))
+    large = images.detach().cpu().float().repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
     picture: Tensor = make_grid(large, nrow=ROWS, padding=2, pad_value=GAP)
     return picture.clamp(0, 1)
 

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
@@ -103,7 +104,7 @@ class StepProgress(ProgressBar):
     def _numbers(self, trainer: Trainer) -> str:
         """The metrics logged for the progress bar: "discriminator_loss 1.31  generator_loss 0.72"."""
         metrics = trainer.progress_bar_metrics
-        return "  ".join(f"{name.rpartition('/')[2]} {float(value):.3f}" for name, value in metrics.items())
+        return "  ".join(f"{name.rpartition('/')[2]} {_short(value)}" for name, value in metrics.items())
 
     def _line(self, trainer: Trainer) -> str:
         done = trainer.global_step
@@ -113,3 +114,9 @@ class StepProgress(ProgressBar):
             minutes, seconds = divmod(round(pace * (trainer.max_steps - done)), 60)
             total, left = f" of {trainer.max_steps}", f"  {minutes}:{seconds:02d} left"
         return f"step {done}{total}{left}  {self._numbers(trainer)}"
+
+
+def _short(value: float | torch.Tensor) -> str:
+    """A count as it is, any other number with three digits after the point."""
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() else f"{number:.3f}"

@@ -5,5 +5,15 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
 from fractalgan.data.stream import EndlessBatches, Place
+from fractalgan.data.targets import TargetData, TargetName
 
-__all__ = ["EndlessBatches", "FractalData", "ImageData", "ImageSet", "Place", "SourceName"]
+__all__ = [
+    "EndlessBatches",
+    "FractalData",
+    "ImageData",
+    "ImageSet",
+    "Place",
+    "SourceName",
+    "TargetData",
+    "TargetName",
+]

@@ -24,8 +24,18 @@ def load_folder(root: Path, size: int) -> Source:
     """All images below ``root``, grey and resized to ``size``, in the order of their names.
 
     Sub-folders are the classes; a folder without any is read as images without labels. Hidden files
-    are passed over. Raises InputError where the folder is missing or empty, where images lie beside
-    class folders, and for the first file that cannot be read as an image.
+    are passed over. Raises InputError as :func:`list_images` does, and for the first file that cannot be
+    read as an image.
+    """
+    files, classes = list_images(root)
+    images = torch.stack(read_all([path for path, _ in files], size))
+    return Source(ImageSet(images, torch.tensor([label for _, label in files])), None, classes)
+
+
+def list_images(root: Path) -> tuple[list[tuple[Path, int]], list[str]]:
+    """The files below ``root`` in the order of their names, each with its label, and the classes.
+
+    Raises InputError where the folder is missing or empty, and where images lie beside class folders.
     """
     if not root.is_dir():
         raise InputError(f"no folder {root}: give the folder of your images as --data.root")
@@ -45,9 +55,7 @@ def load_folder(root: Path, size: int) -> Source:
         files += [(path, label) for path in inside]
     if not files:
         raise InputError(f"no images in {root}: put PNG or JPEG files there, one sub-folder a class")
-    images = torch.stack(_read_all([path for path, _ in files], size))
-    labels = torch.tensor([label for _, label in files])
-    return Source(ImageSet(images, labels), None, [folder.name for folder in folders])
+    return files, [folder.name for folder in folders]
 
 
 def _hidden(path: Path, root: Path) -> bool:
@@ -56,8 +64,11 @@ def _hidden(path: Path, root: Path) -> bool:
     return any(name.startswith(".") or name in LEFT_BEHIND for name in names)
 
 
-def _read_all(paths: list[Path], size: int) -> list[Tensor]:
-    """Images [1, size, size] uint8; says once how many were resized or converted."""
+def read_all(paths: list[Path], size: int) -> list[Tensor]:
+    """Images [1, size, size] uint8; says once how many were resized or converted.
+
+    Raises InputError for the first file that cannot be read as an image.
+    """
     images, sizes, coloured = [], Counter[tuple[int, int]](), 0
     slow = len(paths) > 2000
     for path in track(paths, "reading images", transient=True, disable=not slow):

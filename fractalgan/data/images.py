@@ -87,22 +87,9 @@ class ImageData(LightningDataModule):
         train, validation = _split(train, self.validation_share)
         for images in (train, validation, test):
             images.prepare = self.prepare
-        self._look(train)
+        sample, _ = train[list(range(min(len(train), 1000)))]
+        warn_of_brightness(sample, self.prepare)
         self.train_images, self.validation_images, self.test_images = train, validation, test
-
-    def _look(self, images: ImageSet) -> None:
-        """Say what would make the training fail for a reason that is seen at a glance."""
-        sample, _ = images[list(range(min(len(images), 1000)))]
-        share = sample.mean().item()
-        if share > 0.6:
-            log.warning(
-                "the images are mostly bright (mean %.2f), fractals are drawn bright on dark:"
-                " --data.invert %s turns them round",
-                share,
-                str(not self.prepare.invert).lower(),
-            )
-        if share < 0.005:
-            log.warning("the images are nearly black (mean %.3f): is --data.binarize too high?", share)
 
     def train_dataloader(self) -> Batches:
         assert self.train_images is not None
@@ -116,6 +103,20 @@ class ImageData(LightningDataModule):
     def test_dataloader(self) -> Batches:
         assert self.test_images is not None
         return DataLoader(self.test_images, batch_size=self.batch_size)
+
+
+def warn_of_brightness(images: Tensor, prepare: Threshold) -> None:
+    """Say what would make the training fail for a reason that is seen at a glance."""
+    share = images.mean().item()
+    if share > 0.6:
+        log.warning(
+            "the images are mostly bright (mean %.2f), fractals are drawn bright on dark:"
+            " --data.invert %s turns them round",
+            share,
+            str(not prepare.invert).lower(),
+        )
+    if share < 0.005:
+        log.warning("the images are nearly black (mean %.3f): is --data.binarize too high?", share)
 
 
 def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:

@@ -17,10 +17,20 @@ SHIPPED = shipped("checkpoints")
 FORMAT = "fractalgan-fractals-1"
 
 # What a FractalGenerator is built from, beside the parameters of its embedding.
-SETTINGS = ("matrices", "sigma_min", "sigma_max", "image_size", "num_points", "window", "tau", "jitter")
+SETTINGS = (
+    "matrices",
+    "sigma_min",
+    "sigma_max",
+    "image_size",
+    "num_points",
+    "window",
+    "tau",
+    "jitter",
+    "probabilities",
+)
 
-
-OLDER = {"jitter": 0.0}  # what files say nothing of that are older than the setting
+# What files say nothing of that are older than the setting.
+OLDER = {"jitter": 0.0, "probabilities": "determinant"}
 
 
 class FractalFile(NamedTuple):

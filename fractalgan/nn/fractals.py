@@ -1,5 +1,6 @@
 """Learnable fractals: the paper's fractal embedding, and the generator that draws them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -8,7 +9,13 @@ from torch import Tensor, nn
 
 from fractalgan.errors import InputError
 from fractalgan.nn.fractal_file import FractalFile, read_fractals, write_fractals
-from fractalgan.nn.matrices import ClampedMatrices, RawMatrices, SigmoidMatrices
+from fractalgan.nn.matrices import (
+    ClampedMatrices,
+    RawMatrices,
+    RotationScalingFlip,
+    SigmoidMatrices,
+    UnboundedMatrices,
+)
 from fractalgan.ops import (
     Transforms,
     determinant_probabilities,
@@ -17,9 +24,23 @@ from fractalgan.ops import (
     render,
     start_points,
     to_pixels,
+    uniform_probabilities,
 )
 
-MatricesForm = Literal["sigmoid", "clamp", "raw"]
+MatricesForm = Literal["sigmoid", "clamp", "unbounded", "raw"]
+
+ProbabilityRule = Literal["determinant", "uniform"]
+
+PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
+    "determinant": determinant_probabilities,
+    "uniform": uniform_probabilities,
+}
+
+FORMS: dict[str, type[RotationScalingFlip]] = {
+    "sigmoid": SigmoidMatrices,
+    "clamp": ClampedMatrices,
+    "unbounded": UnboundedMatrices,
+}
 
 
 class FractalEmbedding(nn.Module):
@@ -28,8 +49,10 @@ class FractalEmbedding(nn.Module):
     Args:
         transforms: the initial S: A [J, N, 2, 2] and b [J, N, 2].
         matrices: how A is learned: ``sigmoid`` or ``clamp`` for the rotation-scaling-flip form with
-            sigma kept in range so, ``raw`` for the entries themselves.
-        sigma_range: the least and the largest singular value; not used by ``raw``.
+            sigma kept in range so, ``unbounded`` for that form with sigma left free, ``raw`` for the
+            entries themselves.
+        sigma_range: the least and the largest singular value: of ``unbounded`` at the start alone, and
+            not used by ``raw``.
     """
 
     def __init__(
@@ -40,15 +63,13 @@ class FractalEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.form, self.sigma_range = matrices, sigma_range
-        self.matrices: RawMatrices | ClampedMatrices | SigmoidMatrices
+        self.matrices: RawMatrices | RotationScalingFlip
         if matrices == "raw":
             self.matrices = RawMatrices(transforms.A)
-        elif matrices == "clamp":
-            self.matrices = ClampedMatrices(transforms.A, sigma_range)
-        elif matrices == "sigmoid":
-            self.matrices = SigmoidMatrices(transforms.A, sigma_range)
+        elif matrices in FORMS:
+            self.matrices = FORMS[matrices](transforms.A, sigma_range)
         else:
-            raise ValueError(f"matrices: want sigmoid, clamp or raw, got {matrices!r}")
+            raise ValueError(f"matrices: want {', '.join(FORMS)} or raw, got {matrices!r}")
         self.b = nn.Parameter(transforms.b.clone())
 
     def __len__(self) -> int:
@@ -87,6 +108,8 @@ class FractalGenerator(nn.Module):
         jitter: standard deviation of the Gaussian noise that :meth:`draw` adds to A and b, anew for every
             image: so the images of one fractal vary, as much as suits pre-training (Nakamura et al.,
             ECCV 2024, perturb a single fractal into all their classes so).
+        probabilities: of the maps in the chaos game: ``determinant``, in proportion to the area that a map
+            keeps (Anderson & Farrell), or ``uniform``.
     """
 
     def __init__(
@@ -97,6 +120,7 @@ class FractalGenerator(nn.Module):
         window: float = 2.5,
         tau: float = 1.0,
         jitter: float = 0.0,
+        probabilities: ProbabilityRule = "determinant",
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -105,6 +129,7 @@ class FractalGenerator(nn.Module):
         self.window = window
         self.tau = tau
         self.jitter = jitter
+        self.probabilities = probabilities
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -121,7 +146,7 @@ class FractalGenerator(nn.Module):
                 (settings["sigma_min"], settings["sigma_max"]),
             )
             embedding.load_state_dict(parameters)
-            names = ("image_size", "num_points", "window", "tau", "jitter")
+            names = ("image_size", "num_points", "window", "tau", "jitter", "probabilities")
             return cls(embedding, **{name: settings[name] for name in names})
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"{source} does not hold the fractals that it says ({error})") from error
@@ -138,6 +163,7 @@ class FractalGenerator(nn.Module):
             "window": self.window,
             "tau": self.tau,
             "jitter": self.jitter,
+            "probabilities": self.probabilities,
         }
         write_fractals(Path(path), FractalFile(self.embedding.state_dict(), settings, provenance or {}))
 
@@ -192,6 +218,6 @@ class FractalGenerator(nn.Module):
     def _draw_sequences(
         self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        probabilities = determinant_probabilities(transforms.A).cpu()
+        probabilities = PROBABILITIES[self.probabilities](transforms.A).cpu()
         sequences = draw_sequences(probabilities, fractals.cpu(), self.num_points, generator)
         return sequences.to(fractals.device)

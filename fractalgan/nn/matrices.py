@@ -64,6 +64,16 @@ class RotationScalingFlip(nn.Module):
         return self
 
 
+class UnboundedMatrices(RotationScalingFlip):
+    """sigma is the parameter itself, bounded at the start alone: the paper's rows without clamp."""
+
+    def sigma(self) -> Tensor:
+        return self.scale
+
+    def scale_of(self, sigma: Tensor) -> Tensor:
+        return sigma.clamp(self.low, self.high)
+
+
 class ClampedMatrices(RotationScalingFlip):
     """sigma is the parameter itself, clamped (the paper's form).
 
@@ -88,7 +98,9 @@ class SigmoidMatrices(RotationScalingFlip):
     """sigma = low + (high - low) sigmoid(scale): never at a bound, so no gradient is ever cut off."""
 
     def sigma(self) -> Tensor:
-        return self.low + (self.high - self.low) * self.scale.sigmoid()
+        # torch's own sigmoid rounds the last few numbers of a tensor in another way than the others; by
+        # tanh a fractal's sigma does not depend on how many fractals there are beside it
+        return self.low + (self.high - self.low) * (1 + (self.scale / 2).tanh()) / 2
 
     def scale_of(self, sigma: Tensor) -> Tensor:
         # 1 % away from the bounds: at them the scale would be infinite

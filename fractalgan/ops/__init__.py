@@ -8,12 +8,20 @@ from fractalgan.ops.affine import (
     factorize,
     fixed_point,
     rotation,
+    uniform_probabilities,
 )
-from fractalgan.ops.chaos import draw_sequences, iterate_points
+from fractalgan.ops.chaos import draw_sequences, iterate_points, look_up_sequences
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.render import Backend, check_view, render, start_points
 from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
-from fractalgan.ops.systems import Procedure, anderson_farrell, filling_rates, fractaldb, random_systems
+from fractalgan.ops.systems import (
+    Procedure,
+    anderson_farrell,
+    filling_rates,
+    fractaldb,
+    random_systems,
+    visited_cells,
+)
 
 __all__ = [
     "Backend",
@@ -33,6 +41,7 @@ __all__ = [
     "fixed_point",
     "fractaldb",
     "iterate_points",
+    "look_up_sequences",
     "random_systems",
     "render",
     "rotation",
@@ -40,4 +49,6 @@ __all__ = [
     "splat_separable",
     "start_points",
     "to_pixels",
+    "uniform_probabilities",
+    "visited_cells",
 ]

@@ -69,6 +69,11 @@ def determinant_probabilities(A: Tensor) -> Tensor:
     return torch.where(total > 0, determinants / total.clamp_min(torch.finfo(A.dtype).tiny), uniform)
 
 
+def uniform_probabilities(A: Tensor) -> Tensor:
+    """p_n = 1 / N, for A [..., N, 2, 2] -> [..., N]: how dense a part is drawn is then left to the maps."""
+    return torch.full_like(A[..., 0, 0].detach(), 1 / A.shape[-3])
+
+
 def fixed_point(A: Tensor, b: Tensor) -> Tensor:
     """The v [..., 2] with A v + b = v, for A [..., 2, 2] and b [..., 2], in closed form.
 

@@ -16,15 +16,25 @@ def draw_sequences(
     num_points: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:  # [B, T]
-    """Index sequences z with z(t) ~ p of the image's fractal, drawn before the iteration (Alg. 2).
+    """Index sequences z with z(t) ~ p of the image's fractal, drawn before the iteration (Alg. 2)."""
+    uniform = torch.rand(
+        len(fractals), num_points, generator=generator, device=probabilities.device, dtype=probabilities.dtype
+    )
+    return look_up_sequences(probabilities, fractals, uniform)
+
+
+def look_up_sequences(
+    probabilities: Tensor,  # [J, N]
+    fractals: Tensor,  # [B]
+    uniform: Tensor,  # [B, T] in [0, 1)
+) -> Tensor:  # [B, T]
+    """The index sequences that uniform numbers stand for, by the inverse of p's distribution function.
 
     Where a fused backend does the looking up, the result is the same to the bit.
     """
     cumulative = probabilities.cumsum(-1)[fractals.long()]
     # p sums to 1 only up to rounding, so scale by the last entry rather than trust it
-    uniform = cumulative[:, -1:] * torch.rand(
-        len(fractals), num_points, generator=generator, device=cumulative.device, dtype=cumulative.dtype
-    )
+    uniform = cumulative[:, -1:] * uniform
     inner = cumulative[:, :-1].contiguous()
     if cumulative.dtype == torch.float32 and _fused.best(cumulative.device.type) == "numba":
         indices: Tensor = _fused.look_up(inner, uniform)

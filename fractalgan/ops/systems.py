@@ -97,6 +97,17 @@ def filling_rates(
     """The share [J] of a canvas of cells x cells that each attractor visits; 0 where it diverges."""
     fractals = torch.arange(len(transforms.b))
     sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points, generator)
+    return visited_cells(transforms, sequences, cells=cells).flatten(1).mean(-1)
+
+
+def visited_cells(
+    transforms: Transforms,  # A [J, N, 2, 2], b [J, N, 2]
+    sequences: Tensor,  # [J, T]
+    *,
+    cells: int,
+) -> Tensor:  # [J, cells, cells] 0 or 1
+    """The cells that each attractor visits, scaled to fill the canvas; none where it diverges."""
+    fractals = torch.arange(len(transforms.b))
     points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
     low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)
     unit = (points - low) / (high - low)
@@ -104,4 +115,4 @@ def filling_rates(
     cell = (unit.nan_to_num(0, 0, 0) * cells).long().clamp(0, cells - 1)
     visited = torch.zeros(len(fractals), cells * cells)
     visited.scatter_(1, cell[..., 0] * cells + cell[..., 1], 1.0)
-    return torch.where(settled, visited.mean(-1), 0.0)
+    return torch.where(settled[:, None], visited, 0.0).view(-1, cells, cells)

@@ -3,6 +3,7 @@
 from fractalgan.tasks.gan import FractalGAN
 from fractalgan.tasks.pretraining import Pretraining
 from fractalgan.tasks.probe import LinearProbe
+from fractalgan.tasks.reconstruction import Reconstruction, Results
 from fractalgan.tasks.task import Task
 
-__all__ = ["FractalGAN", "LinearProbe", "Pretraining", "Task"]
+__all__ = ["FractalGAN", "LinearProbe", "Pretraining", "Reconstruction", "Results", "Task"]

@@ -54,7 +54,8 @@ class FractalGAN(Task):
             as in pre-training: fractals that must look real all around vary more within their class.
         start: how the first fractals are drawn at random.
         matrices: how the matrices are learned: ``sigmoid`` and ``clamp`` are the rotation-scaling-flip
-            form and say how its sigma is kept in range; ``raw`` learns the entries, without bounds.
+            form and say how its sigma is kept in range, ``unbounded`` leaves it free there; ``raw`` learns
+            the entries, without bounds.
         sigma_min: the least singular value; above 0 no map can lose all its probability.
         sigma_max: the largest singular value; below 1 every map is a contraction.
         loss: the adversarial loss.

@@ -42,6 +42,25 @@ def test_sigma_stays_in_range_under_any_step(matrices) -> None:
         assert sigma.max() <= 0.8 + 1e-5
 
 
+def test_unbounded_sigma_goes_anywhere() -> None:
+    embedding = FractalEmbedding(start(), "unbounded", (0.1, 0.8))
+    with torch.no_grad():
+        embedding.matrices.scale[..., 0] += 5
+        embedding.matrices.scale[..., 1] -= 2
+    sigma = factorize(embedding().A.detach()).sigma
+    assert sigma[..., 0].min() > 5
+    assert sigma[..., 1].min() > 1
+
+
+def test_uniform_probabilities_draw_every_map_as_often(tmp_path) -> None:
+    generator = FractalGenerator(FractalEmbedding(start()), num_points=20_000, probabilities="uniform")
+    generator.save(tmp_path / "uniform.safetensors")
+    again = FractalGenerator.from_pretrained(tmp_path / "uniform.safetensors")
+    (sequence,) = again.draw_sequences(torch.tensor([2]), torch.Generator().manual_seed(0))
+    shares = sequence.bincount() / 20_000
+    torch.testing.assert_close(shares, torch.full_like(shares, 1 / len(shares)), rtol=0.1, atol=0)
+
+
 def test_clamped_sigma_can_leave_its_bound_again() -> None:
     embedding = FractalEmbedding(start(), "clamp", (0.0, 1.0))
     with torch.no_grad():
@@ -129,5 +148,5 @@ def test_impossible_range_is_refused(bounds) -> None:
 
 
 def test_unknown_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="sigmoid, clamp or raw"):
+    with pytest.raises(ValueError, match="sigmoid, clamp, unbounded or raw"):
         FractalEmbedding(start(), "linear")  # type: ignore[arg-type]
