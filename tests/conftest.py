@@ -36,6 +36,19 @@ TINY_PRETRAINING = [
 ]
 
 
+TINY_RECONSTRUCTION = [
+    *(option for option in TINY if option.startswith("--trainer")),
+    "--data.size=16",
+    "--data.count=5",
+    "--model.num_transforms=3",
+    "--model.num_points=20",
+    "--model.num_sequences=8",
+    "--model.noise_interval=2",
+    "--model.candidates=4",
+    "--model.halvings=[2,4]",
+]
+
+
 @pytest.fixture(autouse=True)
 def _one_seed() -> None:
     torch.manual_seed(0)

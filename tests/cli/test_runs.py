@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fractalgan.tasks import FractalGAN
-from tests.conftest import TINY, TINY_PRETRAINING
+from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("[!c]*.yaml"))  # compare's: test_compare.py
@@ -59,7 +59,7 @@ def test_fit_leaves_the_whole_folder(call: Call, capsys: pytest.CaptureFixture[s
         assert (folder / name).is_file(), name
     assert list(folder.glob("events.out.tfevents.*"))
     pictures = {path.name: read_pixels(path).shape[1::-1] for path in (folder / "figures").iterdir()}
-    grid = (2 + 4 * 34, 36)  # 4 images of 32 x 32, 2 pixels between
+    grid = (2 + 4 * 66, 68)  # 4 images of 16 x 16, each pixel 4 x 4, 2 pixels between
     assert pictures["fractals_000000.png"] == pictures["fractals_000006.png"] == grid
     assert {"real.png", "fractals_000003.png", "before_after_real.png"} <= pictures.keys()
     summary = json.loads((folder / "summary.json").read_text())
@@ -272,11 +272,16 @@ def test_every_shipped_config_runs(
         "gan_mnist": lambda: mnist_like("MNIST"),
         "gan_kmnist": lambda: mnist_like("KMNIST"),
         "gan_fashion_mnist": lambda: mnist_like("FashionMNIST"),
+        "reconstruction_paper": lambda: mnist_like("FashionMNIST"),
+        "reconstruction_release": lambda: mnist_like("FashionMNIST"),
         "gan_folder": lambda: image_folder,
     }.get(config.stem, lambda: "data")()
     options = {
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
+        "reconstruction": TINY_RECONSTRUCTION,
+        "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
+        "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
     }.get(config.stem, [*TINY, f"--data.root={root}"])
     if "SetMetrics" in config.read_text():
         options += ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]

@@ -18,6 +18,7 @@ from fractalgan.nn import FractalGenerator
 from fractalgan.ops import determinant_probabilities, render
 from fractalgan.randomness import generator_for
 from fractalgan.tasks.reconstruction import START, Results, _clip_each
+from tests.conftest import TINY_RECONSTRUCTION
 from tests.tasks.test_processes import fit_by_two
 
 Call = Callable[..., int]
@@ -27,17 +28,7 @@ FIT = [
     "fit",
     "--model=fractalgan.Reconstruction",
     "--data=fractalgan.TargetData",
-    "--data.size=16",
-    "--data.count=5",
-    "--model.num_transforms=3",
-    "--model.num_points=20",
-    "--model.num_sequences=8",
-    "--model.noise_interval=2",
-    "--model.candidates=4",
-    "--model.halvings=[2,4]",
-    "--trainer.accelerator=cpu",
-    "--trainer.max_steps=6",
-    "--trainer.val_check_interval=3",
+    *TINY_RECONSTRUCTION,
     "--trainer.log_every_n_steps=1",
 ]
 
