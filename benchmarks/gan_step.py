@@ -15,14 +15,13 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes, as in fractalgan/__main__.py
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 import torch
+from clock import Clock
 from pytorch_lightning import LightningModule
 
 from fractalgan import FractalGAN, cli
@@ -31,32 +30,6 @@ from fractalgan.ops import _fused
 from fractalgan.tasks import gan
 
 WARM_UP, STEPS = 20, 200
-
-
-class Clock:
-    """Adds up the time of named parts, the innermost counting, step by step."""
-
-    def __init__(self) -> None:
-        self.steps: list[Counter[str]] = [Counter()]
-        self.parts = ["rest"]
-        self.since = time.perf_counter()
-
-    def switch(self) -> None:
-        now = time.perf_counter()
-        self.steps[-1][self.parts[-1]] += now - self.since
-        self.since = now
-
-    def around(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
-        def timed(*given: Any, **named: Any) -> Any:
-            self.switch()
-            self.parts.append(part)
-            try:
-                return function(*given, **named)
-            finally:
-                self.switch()
-                self.parts.pop()
-
-        return timed
 
 
 def watch(clock: Clock) -> None:
@@ -75,14 +48,7 @@ def watch(clock: Clock) -> None:
         (FractalGAN, "log", "logging"),
     ]:
         setattr(owner, name, clock.around(getattr(owner, name), part))
-    training_step = FractalGAN.training_step
-
-    def begin(*given: Any) -> None:
-        clock.switch()
-        clock.steps.append(Counter())
-        training_step(*given)
-
-    FractalGAN.training_step = begin  # type: ignore[method-assign]
+    clock.begin_step_at(FractalGAN, "training_step")
 
 
 def summary(steps: list[Counter[str]]) -> dict[str, Any]:

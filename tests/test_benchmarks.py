@@ -39,6 +39,16 @@ def test_gan_step(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_reconstruction(tmp_path: Path) -> None:
+    small = ["--trainer.accelerator=cpu", "--data.size=16", "--model.num_points=20"]
+    found = lines(tmp_path, "reconstruction.py", "--targets", "2", "4", "--steps", "2", *small)
+    assert [line["targets"] for line in found] == [2, 4]
+    for line in found:
+        assert 0 < line["outside_renderer"] < 1
+        assert line["images_per_second"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pseudo_classes(tmp_path: Path) -> None:
     small = ["--data=digits", "--fractals=digits", "--images-per-class=3", "--steps=60", "--seeds=1"]
     found = {

@@ -1,0 +1,85 @@
+"""How fast images are rebuilt: one JSON line a number of targets.
+
+    python benchmarks/reconstruction.py [--targets 10 100 400] [--steps 30] [options of `fit`]
+
+Each step draws 50 images of every target, forward and backward, by the paper's recipe
+(configs/reconstruction_paper.yaml) on random fractals. "outside_renderer" is the share of a step that is
+not spent in the kernels: random numbers, the embedding, the loss, Adam, Lightning. Figures are medians
+over the steps, after 5 that do not count. For a CPU: on a GPU the clock would see only how long it takes
+to ask.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes, as in fractalgan/__main__.py
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+import torch
+from clock import Clock
+
+from fractalgan import Reconstruction, cli
+from fractalgan.ops import _fused
+from fractalgan.tasks import reconstruction
+
+WARM_UP = 5
+CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction_paper.yaml"
+
+
+def watch(clock: Clock) -> None:
+    """Put the clock around the parts of a step."""
+    for owner, name, part in [
+        (reconstruction, "render", "rendering"),
+        (_fused, "_draw_backward", "rendering"),
+        (reconstruction, "look_up_sequences", "sampling"),
+        (reconstruction, "rows_for", "sampling"),
+        (torch.optim.Adam, "step", "optimiser"),
+    ]:
+        setattr(owner, name, clock.around(getattr(owner, name), part))
+
+
+def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[str, Any]:
+    """Rebuild so many targets, and say how long a step took."""
+    clock.steps = [Counter()]  # what comes before the first step
+    with tempfile.TemporaryDirectory() as folder:
+        fit = ["fit", "--config", str(CONFIG), "--data.name=fractaldb", f"--data.count={targets}"]
+        limit = [f"--trainer.max_steps={WARM_UP + steps + 1}", "--trainer.limit_val_batches=0"]
+        if status := cli.run([*fit, *limit, "--run", f"{folder}/run", *options]):
+            sys.exit(status)
+    counted = clock.steps[1 + WARM_UP : 1 + WARM_UP + steps]
+    seconds = statistics.median(step.total() for step in counted)
+    return {
+        "targets": targets,
+        "step_ms": round(1e3 * seconds, 2),
+        "ms_per_target": round(1e3 * seconds / targets, 3),
+        "images_per_second": round(50 * targets / seconds),
+        "outside_renderer": round(
+            statistics.median(1 - step["rendering"] / step.total() for step in counted), 3
+        ),
+        "minutes_for_100_targets_1000_steps": round(1000 * 100 * seconds / targets / 60, 2),
+    }
+
+
+def main() -> None:
+    """One line for every number of targets."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", type=int, nargs="+", default=[10, 100, 400])
+    parser.add_argument("--steps", type=int, default=30)
+    given, options = parser.parse_known_args()
+    clock = Clock()
+    watch(clock)
+    clock.begin_step_at(Reconstruction, "training_step")
+    for targets in given.targets:
+        print(json.dumps(measure(clock, targets, given.steps, options)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
