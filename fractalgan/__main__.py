@@ -6,7 +6,7 @@ import sys
 
 from fractalgan import __version__
 
-VERBS = ("fit", "validate", "test", "predict", "compare")
+VERBS = ("fit", "validate", "test", "predict", "compare", "ablate")
 
 HELP = f"""\
 fractalgan {__version__}: learn fractals from images by gradient descent.
@@ -18,6 +18,7 @@ usage: python -m fractalgan VERB [options]
   test       judge a checkpoint on the test images
   predict    write images of the learned fractals to disk, one sub-folder a fractal
   compare    what learned fractals are worth for pre-training, against random ones: Figure 5 of the paper
+  ablate     how well fractals rebuild images, by recipe and data set: Table 1 of the paper
 
 options that are used most
   --config FILE.yaml           take the options from a file, such as those in configs/
@@ -43,6 +44,8 @@ examples
   python -m fractalgan fit --config configs/pretraining.yaml --model.fractals fashion-mnist
   python -m fractalgan fit --config configs/probe.yaml --model.backbone untrained
   python -m fractalgan compare --config configs/compare_digits.yaml
+  python -m fractalgan fit --config configs/reconstruction.yaml --data.path cat.png
+  python -m fractalgan ablate --config configs/ablation_digits.yaml
   tensorboard --logdir runs
 """
 
@@ -72,12 +75,16 @@ def main() -> int:
     # What is imported stays: looking for garbage in it is a fifth of the time that the imports take.
     gc.disable()
     try:
-        from fractalgan import cli, compare  # torch and Lightning take seconds to import
+        from fractalgan import ablate, cli, compare  # torch and Lightning take seconds to import
     except KeyboardInterrupt:
         print("fractalgan: interrupted before it began", file=sys.stderr)
         return 130
     gc.enable()
-    return compare.run(arguments[1:]) if arguments[0] == "compare" else cli.run(arguments)
+    if arguments[0] == "compare":
+        return compare.run(arguments[1:])
+    if arguments[0] == "ablate":
+        return ablate.run(arguments[1:])
+    return cli.run(arguments)
 
 
 if __name__ == "__main__":

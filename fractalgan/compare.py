@@ -1,21 +1,13 @@
 """`compare`: the whole of Figure 5, what learned fractals are worth against random ones, in one command."""
 
-import contextlib
-import json
 import logging
 import shutil
-import signal
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fractalgan import cli
 from fractalgan.callbacks import kept_path
@@ -23,13 +15,13 @@ from fractalgan.cells import Cells, Row
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError, require_at_least
+from fractalgan.experiment import make_parser, open_folder, parse, run_cells, stopped, write_summary
 from fractalgan.measure import Job, Parts, measure
 from fractalgan.nn import read_fractals
-from fractalgan.reports import figure5, next_commands
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.reports import figure5
+from fractalgan.run_folder import RunFolder
 from fractalgan.tasks import Pretraining
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
-from fractalgan.workers import run_jobs
 
 log = logging.getLogger("fractalgan.compare")
 
@@ -125,7 +117,7 @@ def run(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Measure what is missing, and draw the figure of all that there is."""
-    options = _parse(arguments)
+    options = parse(_parser(), arguments)
     plan = Plan(**vars(options.plan))
     real = _check(plan, options)
     folder = _folder(options)
@@ -136,45 +128,22 @@ def _compare(arguments: list[str]) -> int:
             return status
         learned = _by_gan_step(plan, plan.learned) if plan.learned else _own_by_gan_step(plan, folder)
         cells = Cells(folder.path / "cells.jsonl", KEY)
-        with _sigterm_as_ctrl_c():
-            left = missing(all_jobs(plan, learned), cells)
-            _measure_all(left, _parts(plan, options, next(iter(learned.values()))), plan.workers, cells)
+        left = missing(all_jobs(plan, learned), cells)
+        work = partial(measure, _parts(plan, options, next(iter(learned.values()))))
+        run_cells("compare", work, left, sum(len(job.cells) for job in left), plan.workers, cells, _describe)
     except KeyboardInterrupt:
-        print(*next_commands(**{"go on with all": f"fractalgan compare --run {folder}"}))
-        return cli.EXIT_STATUS["SIGINT"]
+        return stopped("compare", folder)
     cells.sort()
     _report(folder, cells.rows, real.source)
     return 0
 
 
-@contextlib.contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Have what a batch queue sends end the workers in an orderly way, too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _parse(arguments: list[str]) -> Namespace:
-    """The options; where a folder is gone on with and no file is given, its own with those on top."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
-        options = parser.parse_args(["--config", str(config), *arguments])
-    return options
+def _describe(row: Row) -> str:
+    return "{source}, seed {seed}, step {lenet_step}, labels {labels}: {accuracy:.4f}".format(**row)
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="fractalgan compare", description=__doc__, **cli.STRICT)
-    parser.add_argument("--config", action="config", help="Take the options from a YAML file.")
-    parser.add_argument(
-        "--run",
-        type=str | None,
-        default=None,
-        help="The folder; one that holds a comparison is gone on with. Default: the next of runs/compare-...",
-    )
+    parser = make_parser("compare", __doc__)
     parser.add_argument("--seed_everything", type=int, default=0, help="Seed of the GAN.")
     parser.add_class_arguments(Plan, "plan")
     for name, kind in {"data": ImageData, "pretraining": Pretraining, "drawing": FractalData}.items():
@@ -228,33 +197,9 @@ def _parts(plan: Plan, options: Namespace, learned: str | None) -> Parts:
 
 def _folder(options: Namespace) -> RunFolder:
     """The folder that is gone on with, if it was made with the same options, or a new one."""
-    text = _as_yaml(options)
-    if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
-        if _that_count(folder.config.read_text()) != _that_count(text):
-            raise InputError(f"{folder} was made with other options: give another --run")
-    elif options.run:
-        folder = RunFolder.create(Path(options.run))
-    else:
-        named = options.data.name == "folder"
-        name = Path(options.data.root).resolve().name if named else options.data.name
-        folder = RunFolder.create_next(f"compare-{name}".lower())
-    write_whole(folder.config, text)
-    return folder
-
-
-def _as_yaml(options: Namespace) -> str:
-    options = options.clone()
-    options.config = options.run = None
-    return str(_parser().dump(options, skip_none=False))
-
-
-def _that_count(text: str) -> Any:
-    """The options that results depend on, of a config.yaml."""
-    options = yaml.safe_load(text)
-    for group, names in FREE.items():
-        for name in names:
-            options[group].pop(name, None)
-    return options
+    named = options.data.name == "folder"
+    name = Path(options.data.root).resolve().name if named else options.data.name
+    return open_folder(_parser(), options, f"compare-{name}", FREE)
 
 
 def _own_by_gan_step(plan: Plan, folder: RunFolder) -> dict[int, str]:
@@ -305,33 +250,10 @@ def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
     return cli.run(["fit", *given], PartOfComparison)
 
 
-def _measure_all(jobs: list[Job], parts: Parts, workers: int, cells: Cells) -> None:
-    """Run the jobs, write every cell as it comes, and show how far it is."""
-    left = sum(len(job.cells) for job in jobs)
-    done = len(cells.rows)
-    bar = Progress(
-        TextColumn("compare"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left  {task.fields[last]}"),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task("cells", total=done + left, completed=done, last="")
-        for row in run_jobs(partial(measure, parts), jobs, workers):
-            cells.append(row)
-            said = "{source}, seed {seed}, step {lenet_step}, labels {labels}: {accuracy:.4f}".format(**row)
-            bar.update(task, advance=1, last=said)
-            if bar.disable:
-                print(f"cell {len(cells.rows)} of {done + left}  {said}", file=sys.stderr, flush=True)
-
-
 def _report(folder: RunFolder, rows: list[Row], source: str) -> None:
     """Write the figure, the table and the summary, and say what they show."""
     summary = figure5.summarize(rows)
-    write_whole(folder.summary, json.dumps(summary, indent=2) + "\n")
+    write_summary(folder, summary)
     figure5.write_csv(folder.path / "figure5.csv", rows)
     figure5.draw(folder.path / "figure5.png", rows, f"Linear probes on {source}")
     print(

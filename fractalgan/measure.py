@@ -102,15 +102,14 @@ def fit_probe(
 
 def quiet_trainer(steps: int, **given: Any) -> Trainer:
     """A trainer on one CPU process that says nothing and writes nothing by itself."""
-    return Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_steps=steps,
-        check_val_every_n_epoch=None,
-        log_every_n_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **given,
-    )
+    options: dict[str, Any] = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "check_val_every_n_epoch": None,
+        "log_every_n_steps": 0,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return Trainer(max_steps=steps, **options | given)

@@ -60,6 +60,8 @@ class TargetData(LightningDataModule):
         super().__init__()
         if name not in get_args(TargetName):
             raise InputError(f"no targets {name!r}: choose one of {', '.join(get_args(TargetName))}")
+        if split not in get_args(Split):
+            raise InputError(f"split: choose one of {', '.join(get_args(Split))}, got {split!r}")
         require_at_least(1, count=count, per_class=per_class or 1)
         require_at_least(0, choice=choice)
         require_at_least(SMALLEST, size=size)

@@ -1,6 +1,6 @@
 """What a run leaves for people to read; imported by the command line alone."""
 
-from fractalgan.reports import figure5
+from fractalgan.reports import figure5, table1
 from fractalgan.reports.summary import Summary, next_commands
 
-__all__ = ["Summary", "figure5", "next_commands"]
+__all__ = ["Summary", "figure5", "next_commands", "table1"]

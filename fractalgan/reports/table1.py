@@ -1,0 +1,129 @@
+"""Table 1 from its cells: the table beside the paper's numbers, loss curves, and rows side by side."""
+
+import csv
+import io
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from fractalgan.run_folder import write_whole
+
+Row = dict[str, Any]
+
+COLUMNS = ("data", "row", "seed", "mse_min", "mse_mean", "mse_max", "exploded", "targets")
+MEASURES = ("mse_min", "mse_mean", "mse_max")
+
+# The paper's Table 1: mean and deviation of three runs of 2,000 targets; the least MSE of 100 images.
+PAPER = {
+    ("fractaldb", "C"): "0.0790 ± 0.0006",
+    ("fractaldb", "D"): "0.0752 ± 0.0027",
+    ("fractaldb", "E"): "0.0630 ± 0.0008",
+    ("fractaldb", "F"): "0.0617 ± 0.0009",
+    ("MNIST", "C"): "0.0475 ± 0.0012",
+    ("MNIST", "D"): "0.0312 ± 0.0002",
+    ("MNIST", "E"): "0.0223 ± 0.0004",
+    ("MNIST", "F"): "0.0202 ± 0.0005",
+    ("KMNIST", "C"): "0.1023 ± 0.0016",
+    ("KMNIST", "D"): "0.0979 ± 0.0008",
+    ("KMNIST", "E"): "0.0826 ± 0.0010",
+    ("KMNIST", "F"): "0.0781 ± 0.0015",
+    ("FashionMNIST", "C"): "0.0692 ± 0.0010",
+    ("FashionMNIST", "D"): "0.0765 ± 0.0034",
+    ("FashionMNIST", "E"): "0.0547 ± 0.0005",
+    ("FashionMNIST", "F"): "0.0538 ± 0.0006",
+} | {(data, "raw"): "exploded" for data in ("fractaldb", "MNIST", "KMNIST", "FashionMNIST")}
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """All cells, a line each, without their curves."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def summarize(rows: list[Row], order: list[str]) -> dict[str, Any]:
+    """By data set and row, in this ``order``: mean and deviation over seeds of each measure."""
+    return {
+        data: {
+            name: _spread([row for row in rows if (row["data"], row["row"]) == (data, name)])
+            for name in order
+            if any((row["data"], row["row"]) == (data, name) for row in rows)
+        }
+        for data in dict.fromkeys(row["data"] for row in rows)
+    }
+
+
+def _spread(rows: list[Row]) -> dict[str, Any]:
+    found: dict[str, Any] = {"seeds": len(rows), "targets": rows[0]["targets"]}
+    for measure in MEASURES:
+        values = [row[measure] for row in rows]
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        found[measure] = {"mean": statistics.fmean(values), "deviation": deviation}
+    return found | {"exploded": sum(row["exploded"] for row in rows)}
+
+
+def as_markdown(summary: dict[str, Any]) -> str:
+    """The table, for people: MSE of 100 images of each fractal against its target."""
+    parts = []
+    for data, rows in summary.items():
+        parts.append(f"### {data}\n")
+        parts.append("| row | least of 100 | the paper | mean of 100 | largest of 100 | exploded |")
+        parts.append("|---|---|---|---|---|---|")
+        for name, found in rows.items():
+            least, mean, largest = (_figure(found[measure]) for measure in MEASURES)
+            share = f"{found['exploded']} of {found['targets'] * found['seeds']}"
+            paper = PAPER.get((data, name), "")
+            parts.append(f"| {name} | {least} | {paper} | {mean} | {largest} | {share} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _figure(spread: dict[str, float | None]) -> str:
+    deviation = spread["deviation"]
+    return f"{spread['mean']:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+
+
+def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
+    """Figure 3: the loss over steps, mean line and band of one deviation over seeds, a panel a data set."""
+    names = list(dict.fromkeys(row["data"] for row in rows))
+    figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
+    for axes, data in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for name in dict.fromkeys(row["row"] for row in rows):
+            curves = np.array([r["curve"] for r in rows if (r["data"], r["row"]) == (data, name)])
+            if not curves.size:
+                continue
+            at = np.arange(1, curves.shape[1] + 1) * max(1, steps // curves.shape[1])
+            (line,) = axes.plot(at, curves.mean(0), label=name)
+            if len(curves) > 1:
+                low, high = (curves.mean(0) + sign * curves.std(0, ddof=1) for sign in (-1, 1))
+                axes.fill_between(at, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.set(title=data, xlabel="steps", ylabel="training loss (MSE)", yscale="log")
+        axes.legend()
+    _save(figure, path)
+
+
+def draw_strips(path: Path, strips: Path, data: list[str], rows: list[str]) -> None:
+    """Figure 4: targets and what each row makes of them, one under the other, for every data set."""
+    kinds = ["targets", *(f"{row}-0" for row in rows)]
+    figure = Figure(figsize=(11, 1.05 * len(data) * len(kinds)))
+    places = [(name, kind) for name in data for kind in kinds]
+    for axes, (name, kind) in zip(figure.subplots(len(places), 1), places, strict=True):
+        with Image.open(strips / f"{name}-{kind}.png") as strip:
+            axes.imshow(np.asarray(strip))
+        axes.set(xticks=[], yticks=[])
+        label = kind.removesuffix("-0").replace(", ", ",\n")
+        axes.set_ylabel(f"{name}\n{label}", rotation=0, ha="right", va="center")
+    figure.subplots_adjust(left=0.12, right=0.995, bottom=0.005, top=0.995, hspace=0.06)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    beside = path.with_suffix(".tmp")
+    figure.savefig(beside, format="png", dpi=100)
+    beside.replace(path)
