@@ -17,6 +17,7 @@ from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pi
 from fractalgan.ops.systems import (
     Procedure,
     anderson_farrell,
+    even,
     filling_rates,
     fractaldb,
     random_systems,
@@ -36,6 +37,7 @@ __all__ = [
     "compose",
     "determinant_probabilities",
     "draw_sequences",
+    "even",
     "factorize",
     "filling_rates",
     "fixed_point",

@@ -1,4 +1,4 @@
-"""Random fractals: the procedures of Anderson & Farrell and of FractalDB."""
+"""Random fractals: the procedures of Anderson & Farrell, of FractalDB, and of maps that are alike in size."""
 
 import math
 from typing import Literal
@@ -11,14 +11,14 @@ from fractalgan.ops.chaos import draw_sequences, iterate_points
 from fractalgan.ops.render import start_points
 
 # The procedures by the names of the command line; see random_systems.
-Procedure = Literal["anderson-farrell", "fractaldb"]
+Procedure = Literal["anderson-farrell", "fractaldb", "even"]
 
 
 def random_systems(
     procedure: Procedure, num_fractals: int, num_transforms: int, generator: torch.Generator | None = None
 ) -> Transforms:
     """Random systems A [J, N, 2, 2] and b [J, N, 2] by the named procedure, which may raise ValueError."""
-    draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb}[procedure]
+    draw = {"anderson-farrell": anderson_farrell, "fractaldb": fractaldb, "even": even}[procedure]
     return draw(num_fractals, num_transforms, generator)
 
 
@@ -36,6 +36,20 @@ def anderson_farrell(
     b = 2 * torch.rand(*shape, 2, generator=generator) - 1
     sigma = _singular_values(num_fractals, num_transforms, generator)
     return Transforms(compose(Factors(angles[..., 0], angles[..., 1], sigma, flip)), b)
+
+
+def even(num_fractals: int, num_transforms: int, generator: torch.Generator | None = None) -> Transforms:
+    """Random systems of maps that are alike in size, as the paper's released code begins with, in float32.
+
+    All singular values are sigmoid(u), u ~ U(0, 1), so 0.5 to 0.73; uniform angles, no flips, and
+    b ~ U(-1, 1)^2.
+    """
+    shape = (num_fractals, num_transforms)
+    angles = 2 * math.pi * torch.rand(*shape, 2, generator=generator)
+    sigma = torch.rand(*shape, 2, generator=generator).sigmoid()
+    b = 2 * torch.rand(*shape, 2, generator=generator) - 1
+    factors = Factors(angles[..., 0], angles[..., 1], sigma, torch.ones_like(sigma))
+    return Transforms(compose(factors), b)
 
 
 def _singular_values(num_fractals: int, num_transforms: int, generator: torch.Generator | None) -> Tensor:

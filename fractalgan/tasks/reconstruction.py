@@ -11,11 +11,12 @@ from fractalgan.cadence import is_logged
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least
 from fractalgan.nn import PROBABILITIES, FractalEmbedding, FractalGenerator, MatricesForm, ProbabilityRule
 from fractalgan.ops import (
+    Procedure,
     Transforms,
-    anderson_farrell,
     check_view,
     iterate_points,
     look_up_sequences,
+    random_systems,
     render,
     start_points,
 )
@@ -54,6 +55,7 @@ class Reconstruction(Task):
         tau: width of a point, in pixels squared.
         first_tau: the same at the first step, from which it falls geometrically; null: no other.
         tau_share: of the run, until tau has fallen.
+        start: how the first fractals are drawn at random.
         objective: fresh index sequences at every step, or always those that the first fractal gave (Eq. 9).
         matrices: how A is learned: ``sigmoid`` and ``clamp`` keep sigma in range, ``unbounded`` leaves it
             free, ``raw`` learns the entries.
@@ -86,6 +88,7 @@ class Reconstruction(Task):
         tau: float = 1.0,
         first_tau: float | None = None,
         tau_share: float = 0.5,
+        start: Procedure = "anderson-farrell",
         objective: Objective = "expectation",
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
@@ -133,7 +136,8 @@ class Reconstruction(Task):
         """Make the first fractals of the targets with these ``indices`` [n]: the candidates in turn."""
         options = self.hparams
         drawn = [
-            anderson_farrell(
+            random_systems(
+                options["start"],
                 options["candidates"],
                 options["num_transforms"],
                 generator_for(options["seed"], int(index), START),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fractalgan.ops import anderson_farrell, factorize, filling_rates, fractaldb
+from fractalgan.ops import anderson_farrell, even, factorize, filling_rates, fractaldb
 from tests.problems import sierpinski
 
 
@@ -32,7 +32,7 @@ def test_anderson_farrell_draws_reflections_and_all_angles() -> None:
     assert counts.min() > 0.7 * counts.mean()
 
 
-@pytest.mark.parametrize("draw", [anderson_farrell, fractaldb])
+@pytest.mark.parametrize("draw", [anderson_farrell, even, fractaldb])
 def test_systems_come_again_from_the_same_seed(draw) -> None:
     first, second, other = (draw(5, 4, random(seed)) for seed in (1, 1, 2))
     assert first.A.equal(second.A)
@@ -40,6 +40,16 @@ def test_systems_come_again_from_the_same_seed(draw) -> None:
     assert not first.A.equal(other.A)
     assert first.A.shape == (5, 4, 2, 2)
     assert first.b.shape == (5, 4, 2)
+
+
+def test_even_systems_are_alike_in_size() -> None:
+    A, b = even(500, 10, random())
+    sigma = factorize(A).sigma
+    assert sigma.min() > 0.5 - 1e-5
+    assert sigma.max() < 0.7311
+    assert 0.61 < sigma.mean() < 0.63
+    assert (torch.linalg.det(A) > 0).all()  # no flips
+    assert b.abs().max() <= 1
 
 
 def test_fractaldb_keeps_systems_that_fill_the_canvas() -> None:
