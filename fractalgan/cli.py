@@ -524,6 +524,8 @@ class FractalCLI(LightningCLI):
                 value = self.model.hparams.get(name, default)
                 places[name] = "" if value == default else f" --{option} {value}"
             for name, command in NEXT.get(type(self.model).__name__, {}).items():
+                if "{num_targets}" in command and self.model.hparams["num_targets"] < 2:
+                    continue  # one fractal is no set of pseudo-classes
                 commands[name] = "fractalgan " + command.format(**places)
             commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"
         elif checkpoints:

@@ -160,7 +160,7 @@ class Reconstruction(Task):
         # Parameters that are not learned, and no buffers: DDP would give every process those of the first.
         order = torch.arange(len(b)).view(len(indices), options["candidates"])
         self.order = nn.Parameter(order, requires_grad=False)  # [n, candidates], those that go on first
-        self.recent = nn.Parameter(torch.zeros(len(b)), requires_grad=False)  # running losses
+        self.recent = nn.Parameter(torch.zeros(len(b)), requires_grad=False)  # running losses, inf: is out
         self.first = nn.Parameter(first, requires_grad=False)  # probabilities at the start
         self.indices = nn.Parameter(indices, requires_grad=False)  # what random numbers follow from
 
@@ -183,9 +183,8 @@ class Reconstruction(Task):
 
     def winners(self) -> Tensor:
         """The fractal [n] of each target: of several candidates that are left, the best of late."""
-        left = self.order[:, : self._left(self.global_step)]
-        best = self.recent[left].argmin(1, keepdim=True)
-        return left.gather(1, best).squeeze(1)
+        best = self.recent[self.order].argmin(1, keepdim=True)
+        return self.order.gather(1, best).squeeze(1)
 
     @torch.no_grad()
     def fitted(self) -> FractalGenerator:
@@ -289,6 +288,7 @@ class Reconstruction(Task):
         if self._left(step + 1) < left:
             better = torch.argsort(self.recent[fractals], dim=1, stable=True)
             self.order[rows, :left] = fractals.gather(1, better)
+            self.recent[self.order[rows, self._left(step + 1) :]] = math.inf
 
     def _probabilities(self, transforms: Transforms) -> Tensor:
         return PROBABILITIES[self.generator.probabilities](transforms.A)
