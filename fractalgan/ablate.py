@@ -15,6 +15,7 @@ from fractalgan import cli
 from fractalgan.cadence import is_logged
 from fractalgan.callbacks import grid
 from fractalgan.cells import Cells, Row
+from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import TargetData
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiment import make_parser, open_folder, parse, run_cells, stopped, write_summary
@@ -26,6 +27,7 @@ from fractalgan.tasks import Reconstruction
 # The rows of Table 1 by what differs from the file that they are made with.
 PAPER, RELEASE, OURS = (f"reconstruction{name}.yaml" for name in ("_paper", "_release", ""))
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "B": (PAPER, {"matrices": "raw"}),
     "C": (PAPER, {"objective": "fixed", "matrices": "unbounded", "noise": 0.0}),
     "D": (PAPER, {"objective": "fixed"}),
     "E": (PAPER, {"noise": 0.0}),
@@ -33,12 +35,15 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "raw": (PAPER, {"matrices": "raw"}),
     "release": (RELEASE, {}),
     "best": (OURS, {}),
+    "best, encoder": (OURS, {}),
     "best, by determinant": (OURS, {"probabilities": "determinant"}),
     "best, one start": (OURS, {"candidates": 1, "halvings": []}),
     "best, no noise": (OURS, {"noise": 0.0}),
     "best, lr of the paper": (OURS, {"lr": 0.05, "schedule": "halving"}),
     "best, sigma in [0, 1]": (OURS, {"sigma_min": 0.0, "sigma_max": 1.0}),
 }
+
+ENCODED = ("B", "best, encoder")  # those that begin at an encoder's guess
 
 # The level above which an image of a data set is white.
 LEVELS = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
@@ -57,7 +62,8 @@ class Plan:
 
     Args:
         data: data sets, or fractaldb.
-        rows: of the table: C, D, E, F, raw, release, best, or one of best's own ablations.
+        rows: of the table: B, C, D, E, F, raw, release, best, or one of best's own ablations.
+        encoder: a checkpoint of InverseEncoder, for the rows that begin at its guess (B is that guess).
         seeds: runs of each, with other starts and other noise on the same targets.
         count: targets of each data set.
         split: the part of the data sets.
@@ -70,8 +76,9 @@ class Plan:
 
     data: list[str] = field(default_factory=lambda: ["digits"])
     rows: list[str] = field(default_factory=lambda: ["C", "D", "E", "F", "raw", "best"])
+    encoder: str | None = None
     seeds: int = 3
-    count: int = 200
+    count: int = 100
     split: str = "test"
     steps: int = 1000
     size: int = 32
@@ -93,6 +100,13 @@ class Plan:
     def task(self, row: str, seed: int) -> Reconstruction:
         """The recipe of one row. Raises InputError for options that it does not have."""
         file, differing = ROWS[row]
+        if row in ENCODED:
+            if self.encoder is None:
+                raise InputError(
+                    f"row {row} begins at an encoder's guess: train one by fit --config"
+                    f" {cli.CONFIGS / 'inverse_encoder.yaml'}, and give its checkpoint as --plan.encoder"
+                )
+            differing = differing | {"start": self.encoder}
         options = yaml.safe_load((cli.CONFIGS / file).read_text())["model"]["init_args"]
         try:
             return Reconstruction(**options | differing | self.options, image_size=self.size, seed=seed)
@@ -115,13 +129,17 @@ def measure(plan: Plan, folder: Path, job: Job) -> Iterator[Row]:
     """Rebuild the job's targets; its strip of pictures is there before its row."""
     task, data = plan.task(job.row, job.seed), plan.targets(job.data)
     curve = LossCurve()
-    quiet_trainer(
+    trainer = quiet_trainer(
         plan.steps,
         val_check_interval=plan.steps,
         log_every_n_steps=max(1, plan.steps // POINTS),
         enable_checkpointing=False,
         callbacks=[curve],
-    ).fit(task, data)
+    )
+    if job.row == "B":
+        trainer.validate(task, data, verbose=False)
+    else:
+        trainer.fit(task, data)
     assert task.results is not None
     assert data.targets is not None
     folder.mkdir(parents=True, exist_ok=True)
@@ -189,6 +207,8 @@ def _check(plan: Plan) -> None:
         raise InputError(f"plan.rows: no row {unknown[0]!r}: choose of {', '.join(ROWS)}")
     for row in plan.rows:
         plan.task(row, 0)
+    if set(plan.rows) & set(ENCODED):
+        read_checkpoint(Path(str(plan.encoder)))
     for name in plan.data:
         targets = plan.targets(name)
         targets.prepare_data()

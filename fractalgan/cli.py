@@ -45,7 +45,9 @@ from fractalgan.tasks import Reconstruction, Task
 log = logging.getLogger("fractalgan")
 
 CONFIGS = shipped("configs")
-STEMS = {"FractalGAN": "gan", "LinearProbe": "probe"}  # what a task's run folders are called after
+
+# What a task's run folders are called after.
+STEMS = {"FractalGAN": "gan", "InverseEncoder": "encoder", "LinearProbe": "probe"}
 
 # What comes after a run of a task.
 NEXT = {
@@ -55,6 +57,7 @@ NEXT = {
     },
     "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}{image_size}"},
     "LinearProbe": {"next": "test --ckpt_path {best}"},
+    "InverseEncoder": {"use": "fit --config {configs}/reconstruction.yaml --model.start {best}{image_size}"},
     "Reconstruction": {
         "use": "fit --config {configs}/pretraining.yaml --model.fractals {fractals}{num_targets}{image_size}",
     },
@@ -302,7 +305,7 @@ class FractalCLI(LightningCLI):
         elif data.get("name") == "folder":
             name = Path(data.root).resolve().name
         else:
-            name = data.get("name") or Path(data.get("fractals") or "data").stem
+            name = data.get("name") or Path(data.get("fractals") or "systems").stem
         return f"{STEMS.get(task) or task}-{name}".lower()
 
     def instantiate_classes(self) -> None:

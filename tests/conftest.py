@@ -36,6 +36,15 @@ TINY_PRETRAINING = [
 ]
 
 
+TINY_ENCODER = [
+    *(option for option in TINY if option.startswith("--trainer")),
+    "--data.num_systems=30",
+    "--data.batch_size=8",
+    "--data.size=16",
+    "--data.num_transforms=3",
+    "--model.num_transforms=3",
+]
+
 TINY_RECONSTRUCTION = [
     *(option for option in TINY if option.startswith("--trainer")),
     "--data.size=16",

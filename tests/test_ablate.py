@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fractalgan import ablate
+from fractalgan import InverseEncoder, SystemData, ablate
 from fractalgan.ablate import ROWS, Plan
+from fractalgan.measure import quiet_trainer
 
 Call = Callable[..., int]
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("ablation_*.yaml"))
@@ -57,8 +58,20 @@ def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.Captu
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 
+def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call) -> None:
+    encoder = InverseEncoder(num_transforms=3, image_size=16)
+    data = SystemData(num_systems=8, num_transforms=3, size=16, batch_size=8)
+    trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(encoder, data)
+    trainer.save_checkpoint("encoder.ckpt")
+    given = [*SMALL, "--plan.rows=[B,E,'best, encoder']", "--plan.encoder=encoder.ckpt", "--run=whole"]
+    assert ablate_here(*given, "--plan.seeds=1") == 0
+    rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
+    assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best, encoder": 4}
+
+
 def test_every_row_has_a_recipe() -> None:
-    plan = Plan(count=3)
+    plan = Plan(count=3, encoder="some.ckpt")
     recipes = {row: plan.task(row, 0).hparams for row in ROWS}
     assert len({json.dumps(dict(recipe), sort_keys=True, default=str) for recipe in recipes.values()}) == len(
         ROWS
@@ -90,7 +103,9 @@ def test_every_shipped_config_runs(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--plan.rows=[F,G]"], "plan.rows: no row 'G': choose of C, D, E, F, raw"),
+        (["--plan.rows=[F,G]"], "plan.rows: no row 'G': choose of B, C, D, E, F, raw"),
+        (["--plan.rows=[B]"], "row B begins at an encoder's guess: train one by fit --config"),
+        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "no checkpoint none.ckpt"),
         (["--plan.rows=[F,F]"], "plan.rows: want one or more, each once"),
         (["--plan.data=[]"], "plan.data: want one or more, each once"),
         (["--plan.data=[cats]"], "no targets 'cats': choose one of digits"),

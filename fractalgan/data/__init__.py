@@ -5,6 +5,7 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
 from fractalgan.data.stream import EndlessBatches, Place
+from fractalgan.data.systems import SystemData
 from fractalgan.data.targets import TargetData, TargetName
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ImageSet",
     "Place",
     "SourceName",
+    "SystemData",
     "TargetData",
     "TargetName",
 ]

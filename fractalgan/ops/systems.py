@@ -101,6 +101,28 @@ def fractaldb(
     return Transforms(A, b)
 
 
+def fill_window(
+    transforms: Transforms,
+    window: float,
+    generator: torch.Generator | None = None,
+    *,
+    num_points: int = 2000,
+) -> Transforms:
+    """The same systems moved and scaled, along each axis, so that their attractors span the window.
+
+    What an attractor spans is judged by ``num_points`` points. With v = D w + c the map v' = A v + b becomes
+    w' = (D^-1 A D) w + D^-1 (A c + b - c).
+    """
+    fractals = torch.arange(len(transforms.b))
+    sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points, generator)
+    points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+    low, high = points.amin(1), points.amax(1)
+    D = ((high - low) / (2 * window)).unsqueeze(1)  # [J, 1, 2] the diagonal
+    c = ((high + low) / 2).unsqueeze(1)
+    moved = (transforms.A @ c.unsqueeze(-1)).squeeze(-1) + transforms.b - c
+    return Transforms(transforms.A * D.unsqueeze(-2) / D.unsqueeze(-1), moved / D)
+
+
 def filling_rates(
     transforms: Transforms,
     generator: torch.Generator | None = None,

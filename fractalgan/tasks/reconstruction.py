@@ -1,13 +1,15 @@
 """Reconstruction: rebuild images, each as one fractal, by pixel MSE (Tu et al., Section 4, Table 1)."""
 
 import math
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
 from fractalgan.cadence import is_logged
+from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least
 from fractalgan.nn import PROBABILITIES, FractalEmbedding, FractalGenerator, MatricesForm, ProbabilityRule
 from fractalgan.ops import (
@@ -21,6 +23,7 @@ from fractalgan.ops import (
     start_points,
 )
 from fractalgan.randomness import generator_for, rows_for
+from fractalgan.tasks.inverse_encoder import InverseEncoder
 from fractalgan.tasks.task import Task
 
 Objective = Literal["expectation", "fixed"]
@@ -55,7 +58,8 @@ class Reconstruction(Task):
         tau: width of a point, in pixels squared.
         first_tau: the same at the first step, from which it falls geometrically; null: no other.
         tau_share: of the run, until tau has fallen.
-        start: how the first fractals are drawn at random.
+        start: how the first fractals are drawn at random: ``anderson-farrell``, ``fractaldb``, or ``even``
+            for maps alike in size; or a checkpoint of InverseEncoder, whose guess is the first candidate.
         objective: fresh index sequences at every step, or always those that the first fractal gave (Eq. 9).
         matrices: how A is learned: ``sigmoid`` and ``clamp`` keep sigma in range, ``unbounded`` leaves it
             free, ``raw`` learns the entries.
@@ -88,7 +92,7 @@ class Reconstruction(Task):
         tau: float = 1.0,
         first_tau: float | None = None,
         tau_share: float = 0.5,
-        start: Procedure = "anderson-farrell",
+        start: str = "anderson-farrell",
         objective: Objective = "expectation",
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
@@ -121,6 +125,12 @@ class Reconstruction(Task):
         require_above(0, lr=lr, clip=1.0 if clip is None else clip)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        self.procedure: Procedure = "anderson-farrell"  # of those that no encoder guesses
+        if start in get_args(Procedure):
+            self.procedure = start  # type: ignore[assignment]
+        elif Path(start).suffix != ".ckpt":
+            procedures = ", ".join(get_args(Procedure))
+            raise InputError(f"start: want {procedures} or a .ckpt of InverseEncoder, got {start!r}")
         if candidates > num_sequences:
             raise InputError(f"candidates: {num_sequences} sequences are too few for {candidates}")
         with blame_input():
@@ -132,12 +142,15 @@ class Reconstruction(Task):
         if num_targets is not None:
             self._begin(torch.arange(num_targets))
 
-    def _begin(self, indices: Tensor) -> None:
-        """Make the first fractals of the targets with these ``indices`` [n]: the candidates in turn."""
+    def _begin(self, indices: Tensor, guessed: Transforms | None = None) -> None:
+        """Make the first fractals of the targets with these ``indices`` [n]: the candidates in turn.
+
+        Those that an encoder has ``guessed`` [n] come first.
+        """
         options = self.hparams
         drawn = [
             random_systems(
-                options["start"],
+                self.procedure,
                 options["candidates"],
                 options["num_transforms"],
                 generator_for(options["seed"], int(index), START),
@@ -145,6 +158,8 @@ class Reconstruction(Task):
             for index in indices
         ]
         A, b = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        if guessed is not None:
+            A[:: options["candidates"]], b[:: options["candidates"]] = guessed
         self.generator = FractalGenerator(
             FractalEmbedding(
                 Transforms(A, b), options["matrices"], (options["sigma_min"], options["sigma_max"])
@@ -175,7 +190,19 @@ class Reconstruction(Task):
             raise InputError("schedules need to know the last step: give --trainer.max_steps")
         if known is None:
             self.hparams["num_targets"] = number
-            self._begin(data.indices)
+            encoded = self.hparams["start"] not in get_args(Procedure)
+            self._begin(data.indices, self._guessed(data.targets) if encoded else None)
+
+    def _guessed(self, targets: Tensor) -> Transforms:
+        path = Path(self.hparams["start"])
+        checkpoint = read_checkpoint(path)
+        if checkpoint["task"] != "InverseEncoder":
+            raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, which guesses no fractals")
+        for name in ("num_transforms", "image_size", "window"):
+            learned, wanted = checkpoint["hyper_parameters"][name], self.hparams[name]
+            if learned != wanted:
+                raise InputError(f"{path} was trained with {name} {learned}, not {wanted}")
+        return InverseEncoder.load_from_checkpoint(path, weights_only=True).guess(targets)
 
     def configure_optimizers(self) -> Adam:
         # not fused: that form rounds a target's numbers by their place among the others

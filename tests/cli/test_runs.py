@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fractalgan.tasks import FractalGAN
-from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
+from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("[!c]*.yaml"))  # compare's: test_compare.py
@@ -279,6 +279,7 @@ def test_every_shipped_config_runs(
     options = {
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
+        "inverse_encoder": [*TINY_ENCODER],
         "reconstruction": TINY_RECONSTRUCTION,
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
@@ -286,7 +287,8 @@ def test_every_shipped_config_runs(
     if "SetMetrics" in config.read_text():
         options += ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
     assert call("fit", "--config", str(config), *options) == 0
-    assert len(list(Path("runs").glob(f"{config.stem.split('_')[0]}-*-1/summary.json"))) == 1
+    stem = {"inverse_encoder": "encoder"}.get(config.stem, config.stem.split("_")[0])
+    assert len(list(Path("runs").glob(f"{stem}-*-1/summary.json"))) == 1
 
 
 def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
