@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan import cli
 from fractalgan.cadence import is_logged
-from fractalgan.callbacks import grid
+from fractalgan.callbacks import grid, save_picture
 from fractalgan.cells import Cells, Row
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.data import TargetData
@@ -141,13 +142,15 @@ def measure(plan: Plan, folder: Path, job: Job) -> Iterator[Row]:
     else:
         trainer.fit(task, data)
     assert task.results is not None
-    assert data.targets is not None
-    folder.mkdir(parents=True, exist_ok=True)
-    to_pil_image(grid(data.targets[:SHOWN])).save(folder / f"{job.data}-targets.png")
-    to_pil_image(grid(task.gallery()[:SHOWN])).save(folder / f"{job.data}-{job.row}-{job.seed}.png")
+    _save_strip(folder / f"{job.data}-{job.row}-{job.seed}.png", task.gallery())
     scores = {name: round(each.mean().item(), 6) for name, each in task.results._asdict().items()}
     exploded = int(task.results.exploded.sum())
     yield job.cell() | scores | {"exploded": exploded, "targets": plan.count, "curve": curve.losses}
+
+
+def _save_strip(path: Path, images: Tensor) -> None:
+    """The first of the images in a row."""
+    save_picture(path, to_pil_image(grid(images[:SHOWN])))
 
 
 class LossCurve(Callback):
@@ -171,12 +174,14 @@ def _ablate(arguments: list[str]) -> int:
     parser = _parser()
     options = parse(parser, arguments)
     plan = Plan(**vars(options.plan))
-    _check(plan)
+    targets = _check(plan)
     folder = open_folder(parser, options, f"ablation-{'-'.join(plan.data)}", FREE)
     cells = Cells(folder.path / "cells.jsonl", KEY)
     every = [Job(data, row, seed) for seed in range(plan.seeds) for data in plan.data for row in plan.rows]
     jobs = [job for job in every if job.cell() not in cells]
     strips = folder.path / "strips"
+    for name, images in targets.items():
+        _save_strip(strips / f"{name}-targets.png", images)
     try:
         run_cells("ablate", partial(measure, plan, strips), jobs, len(jobs), plan.workers, cells, _describe)
     except KeyboardInterrupt:
@@ -196,8 +201,8 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _check(plan: Plan) -> None:
-    """Refuse, before anything is written, what would fail later."""
+def _check(plan: Plan) -> dict[str, Tensor]:
+    """Refuse, before anything is written, what would fail later; the targets by data set."""
     numbers = {name: getattr(plan, name) for name in ("seeds", "count", "steps", "workers")}
     require_at_least(1, **{f"plan.{name}": number for name, number in numbers.items()})
     for name, given in {"data": plan.data, "rows": plan.rows}.items():
@@ -209,10 +214,14 @@ def _check(plan: Plan) -> None:
         plan.task(row, 0)
     if set(plan.rows) & set(ENCODED):
         read_checkpoint(Path(str(plan.encoder)))
+    targets = {}
     for name in plan.data:
-        targets = plan.targets(name)
-        targets.prepare_data()
-        targets.setup()
+        data = plan.targets(name)
+        data.prepare_data()
+        data.setup()
+        assert data.targets is not None
+        targets[name] = data.targets
+    return targets
 
 
 def _report(folder: RunFolder, strips: Path, plan: Plan, rows: list[Row]) -> None:

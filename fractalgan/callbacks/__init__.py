@@ -3,7 +3,7 @@
 from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints, kept_path
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
-from fractalgan.callbacks.pictures import Pictures, grid
+from fractalgan.callbacks.pictures import Pictures, grid, save_picture
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
 from fractalgan.callbacks.reconstructions import Film, FittedFractals
@@ -25,4 +25,5 @@ __all__ = [
     "grid",
     "kept_checkpoints",
     "kept_path",
+    "save_picture",
 ]

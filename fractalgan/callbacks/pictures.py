@@ -1,5 +1,6 @@
 """Grids of all fractals and of real images: as PNG files and in TensorBoard."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,11 +55,10 @@ class Pictures(Callback):
             return  # resumed in another folder
         after = to_pil_image(_gallery(pl_module))
         row = side_by_side([_read(before), after, _read(real)])
-        row.save(self.folder / "before_after_real.png")
+        save_picture(self.folder / "before_after_real.png", row)
 
     def _show(self, trainer: Trainer, name: str, picture: Tensor) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        to_pil_image(picture).save(self._path(name, trainer.global_step))
+        save_picture(self._path(name, trainer.global_step), to_pil_image(picture))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(f"images/{name}", picture, trainer.global_step)
@@ -91,6 +91,14 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
         row.paste(picture, (left, 0))
         left += picture.width + gap
     return row
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a PNG file, and its folder if there is none; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    picture.save(beside, format="PNG")
+    os.replace(beside, path)
 
 
 def _read(path: Path) -> Image.Image:

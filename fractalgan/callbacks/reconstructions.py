@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan import __version__
-from fractalgan.callbacks.pictures import grid, side_by_side
+from fractalgan.callbacks.pictures import grid, save_picture, side_by_side
 from fractalgan.ranks import rank_zero_only
 from fractalgan.run_folder import RunFolder, write_whole
 
@@ -92,9 +92,7 @@ class Film(Callback):
         fractals = pl_module.gallery()  # type: ignore[operator]
         targets = trainer.datamodule.targets[: len(fractals)]  # type: ignore[attr-defined]
         frame = side_by_side([to_pil_image(grid(images)) for images in (fractals, targets)])
-        path = self.folder / "frames" / f"{trainer.global_step:06d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frame.save(path)
+        save_picture(self.folder / "frames" / f"{trainer.global_step:06d}.png", frame)
 
 
 def _opened(path: Path) -> Image.Image:
