@@ -29,6 +29,7 @@ from fractalgan.ops import _fused
 from fractalgan.tasks import reconstruction
 
 WARM_UP = 5
+SEQUENCES = 50  # images of a target a step
 CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction_paper.yaml"
 
 
@@ -48,9 +49,10 @@ def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[
     """Rebuild so many targets, and say how long a step took."""
     clock.steps = [Counter()]  # what comes before the first step
     with tempfile.TemporaryDirectory() as folder:
+        sequences = [f"--model.num_sequences={SEQUENCES}"]
         fit = ["fit", "--config", str(CONFIG), "--data.name=fractaldb", f"--data.count={targets}"]
         limit = [f"--trainer.max_steps={WARM_UP + steps + 1}", "--trainer.limit_val_batches=0"]
-        if status := cli.run([*fit, *limit, "--run", f"{folder}/run", *options]):
+        if status := cli.run([*fit, *limit, "--run", f"{folder}/run", *options, *sequences]):
             sys.exit(status)
     counted = clock.steps[1 + WARM_UP : 1 + WARM_UP + steps]
     seconds = statistics.median(step.total() for step in counted)
@@ -58,7 +60,7 @@ def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[
         "targets": targets,
         "step_ms": round(1e3 * seconds, 2),
         "ms_per_target": round(1e3 * seconds / targets, 3),
-        "images_per_second": round(50 * targets / seconds),
+        "images_per_second": round(SEQUENCES * targets / seconds),
         "outside_renderer": round(
             statistics.median(1 - step["rendering"] / step.total() for step in counted), 3
         ),

@@ -33,18 +33,18 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "D": (PAPER, {"objective": "fixed"}),
     "E": (PAPER, {"noise": 0.0}),
     "F": (PAPER, {}),
-    "raw": (PAPER, {"matrices": "raw"}),
+    "raw": (PAPER, {"matrices": "raw", "clip": None}),
     "release": (RELEASE, {}),
     "best": (OURS, {}),
-    "best, encoder": (OURS, {}),
-    "best, by determinant": (OURS, {"probabilities": "determinant"}),
-    "best, one start": (OURS, {"candidates": 1, "halvings": []}),
-    "best, no noise": (OURS, {"noise": 0.0}),
-    "best, lr of the paper": (OURS, {"lr": 0.05, "schedule": "halving"}),
-    "best, sigma in [0, 1]": (OURS, {"sigma_min": 0.0, "sigma_max": 1.0}),
+    "best-encoder": (OURS, {}),
+    "best-by-determinant": (OURS, {"probabilities": "determinant"}),
+    "best-one-start": (OURS, {"candidates": 1, "halvings": []}),
+    "best-no-noise": (OURS, {"noise": 0.0}),
+    "best-lr-of-paper": (OURS, {"lr": 0.05, "schedule": "halving"}),
+    "best-sigma-0-1": (OURS, {"sigma_min": 0.0, "sigma_max": 1.0}),
 }
 
-ENCODED = ("B", "best, encoder")  # those that begin at an encoder's guess
+ENCODED = ("B", "best-encoder")  # those that begin at an encoder's guess
 
 # The level above which an image of a data set is white.
 LEVELS = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
@@ -54,7 +54,7 @@ SHOWN = 10  # targets in a strip of Figure 4
 POINTS = 50  # of a loss curve
 
 # Options that may be others when an ablation is gone on with.
-FREE = {"plan": {"seeds", "workers", "root"}}
+FREE = {"plan": {"data", "rows", "seeds", "workers", "root"}}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Plan:
     Args:
         data: data sets, or fractaldb.
         rows: of the table: B, C, D, E, F, raw, release, best, or one of best's own ablations.
-        encoder: a checkpoint of InverseEncoder, for the rows that begin at its guess (B is that guess).
+        encoder: a checkpoint of InverseEncoder, for the rows that begin at its guess: B is that
+            guess, the same for all seeds but for the sequences that judge it.
         seeds: runs of each, with other starts and other noise on the same targets.
         count: targets of each data set.
         split: the part of the data sets.
@@ -232,6 +233,6 @@ def _report(folder: RunFolder, strips: Path, plan: Plan, rows: list[Row]) -> Non
     table1.write_csv(folder.path / "table1.csv", rows)
     write_whole(folder.path / "table1.md", text)
     table1.draw_curves(folder.path / "figure3.png", rows, plan.steps)
-    table1.draw_strips(folder.path / "figure4.png", strips, plan.data, plan.rows)
+    table1.draw_strips(folder.path / "figure4.png", strips, summary)
     print(text)
     print(f"table, figures, summary: {folder}/table1.md, .csv, figure3.png, figure4.png, summary.json")

@@ -57,7 +57,10 @@ NEXT = {
     },
     "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}{image_size}"},
     "LinearProbe": {"next": "test --ckpt_path {best}"},
-    "InverseEncoder": {"use": "fit --config {configs}/reconstruction.yaml --model.start {best}{image_size}"},
+    "InverseEncoder": {
+        "use": "fit --config {configs}/reconstruction.yaml --model.start {best}"
+        "{image_size}{num_transforms}{window}",
+    },
     "Reconstruction": {
         "use": "fit --config {configs}/pretraining.yaml --model.fractals {fractals}{num_targets}{image_size}",
     },
@@ -68,6 +71,8 @@ SIZES = {
     "image_size": ("data.size", 32),
     "num_fractals": ("model.num_fractals", 100),
     "num_targets": ("model.num_fractals", 100),
+    "num_transforms": ("model.num_transforms", 10),
+    "window": ("model.window", 2.5),
 }
 
 TRAINER_DEFAULTS = {

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, get_args
 
 
 class InputError(ValueError):
@@ -23,6 +24,13 @@ def require_at_least(least: float, **numbers: float) -> None:
     for name, number in numbers.items():
         if not least <= number < math.inf:
             raise InputError(f"{name}: want {least} or more, got {number}")
+
+
+def require_choice(choices: Any, **values: str) -> None:
+    """Raise InputError for the first of the named values that is none of a Literal's ``choices``."""
+    for name, value in values.items():
+        if value not in get_args(choices):
+            raise InputError(f"{name}: want one of {', '.join(get_args(choices))}, got {value!r}")
 
 
 def require_above(bound: float, **numbers: float) -> None:

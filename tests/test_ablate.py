@@ -53,6 +53,10 @@ def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.Captu
     Path("whole/cells.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:30])  # killed while it wrote
     assert ablate_here("--run=whole", "--plan.workers=1") == 0
     assert Path("whole/cells.jsonl").read_bytes() == kept
+    assert ablate_here("--run=whole", "--plan.rows=[C]", "--plan.data=[digits]") == 0  # one more
+    assert Path("whole/cells.jsonl").read_text().count('"row": "C"') == 2
+    assert "fractaldb" in Path("whole/table1.md").read_text()
+    kept = Path("whole/cells.jsonl").read_bytes()
     assert ablate_here("--run=whole", "--plan.steps=5") == 1
     assert "made with other options" in capsys.readouterr().err
     assert Path("whole/cells.jsonl").read_bytes() == kept
@@ -64,10 +68,10 @@ def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call) -> None:
     trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
     trainer.fit(encoder, data)
     trainer.save_checkpoint("encoder.ckpt")
-    given = [*SMALL, "--plan.rows=[B,E,'best, encoder']", "--plan.encoder=encoder.ckpt", "--run=whole"]
+    given = [*SMALL, "--plan.rows=[B,E,best-encoder]", "--plan.encoder=encoder.ckpt", "--run=whole"]
     assert ablate_here(*given, "--plan.seeds=1") == 0
     rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
-    assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best, encoder": 4}
+    assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best-encoder": 4}
 
 
 def test_every_row_has_a_recipe() -> None:
@@ -114,6 +118,7 @@ def test_every_shipped_config_runs(
         (["--plan.steps=0"], "plan.steps: want 1 or more, got 0"),
         (["--plan.size=4"], "size: want 8 or more, got 4"),
         (['--plan.options={"colour": 3}'], "plan.options:"),
+        (['--plan.options={"matrices": "foo"}'], "matrices: want one of sigmoid, clamp, unbounded, raw"),
         (['--plan.options={"num_points": 0}'], "num_points: want 1 or more, got 0"),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -35,11 +36,7 @@ class Pictures(Callback):
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._path("real", 0).exists():
-            batches = iter(trainer.datamodule.val_dataloader())  # type: ignore[attr-defined]
-            real: list[Tensor] = []
-            while sum(map(len, real)) < ROWS * ROWS and (batch := next(batches, None)):
-                real.append(batch[0])
-            self._show(trainer, "real", grid(torch.cat(real)[: ROWS * ROWS]))
+            self._show(trainer, "real", grid(_real_images(trainer)))
         if trainer.global_step == 0:
             self._show(trainer, "fractals", _gallery(pl_module))
 
@@ -65,6 +62,19 @@ class Pictures(Callback):
 
     def _path(self, name: str, step: int) -> Path:
         return self.folder / (f"{name}.png" if name == "real" else f"{name}_{step:06d}.png")
+
+
+def _real_images(trainer: Trainer) -> Tensor:
+    """What is learned from: the targets in their order, or the first validation images."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    if hasattr(data, "targets"):
+        targets: Tensor = data.targets[: ROWS * ROWS]
+        return targets
+    batches = iter(data.val_dataloader())
+    real: list[Tensor] = []
+    while sum(map(len, real)) < ROWS * ROWS and (batch := next(batches, None)):
+        real.append(batch[0])
+    return torch.cat(real)[: ROWS * ROWS]
 
 
 def _gallery(pl_module: LightningModule) -> Tensor:

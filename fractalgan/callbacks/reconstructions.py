@@ -54,7 +54,8 @@ class FittedFractals(Callback):
 
 
 class Film(Callback):
-    """Keeps a picture of fractals beside their targets at even steps, and makes ``fit.gif`` of them.
+    """Keeps a picture of fractals beside their targets at even steps, and makes ``fit.gif`` of them and
+    of the last.
 
     Args:
         folder: where it goes; the pictures go into its sub-folder ``frames``.
@@ -62,37 +63,45 @@ class Film(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.every = 1  # steps from one frame to the next
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.every = max(1, trainer.max_steps // FRAMES)
         if trainer.global_step == 0:
-            self._keep(trainer, pl_module)
+            save_picture(self._path(trainer), _frame(trainer, pl_module))
 
     @rank_zero_only
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        if trainer.world_size == 1 and trainer.global_step % max(1, trainer.max_steps // FRAMES) == 0:
-            self._keep(trainer, pl_module)
+        if trainer.world_size == 1 and trainer.global_step % self.every == 0:
+            save_picture(self._path(trainer), _frame(trainer, pl_module))
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and trainer.world_size > 1:  # when this process knows all fractals
-            self._keep(trainer, pl_module)
+            save_picture(self._path(trainer), _frame(trainer, pl_module))
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         frames = [_opened(path) for path in sorted((self.folder / "frames").glob("*.png"))]
+        if not self._path(trainer).exists():
+            frames.append(_frame(trainer, pl_module))
         durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+        self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.folder / "fit.tmp"
         frames[0].save(
             beside, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
         )
         beside.replace(self.folder / "fit.gif")
 
-    def _keep(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        fractals = pl_module.gallery()  # type: ignore[operator]
-        targets = trainer.datamodule.targets[: len(fractals)]  # type: ignore[attr-defined]
-        frame = side_by_side([to_pil_image(grid(images)) for images in (fractals, targets)])
-        save_picture(self.folder / "frames" / f"{trainer.global_step:06d}.png", frame)
+    def _path(self, trainer: Trainer) -> Path:
+        return self.folder / "frames" / f"{trainer.global_step:06d}.png"
+
+
+def _frame(trainer: Trainer, pl_module: LightningModule) -> Image.Image:
+    fractals = pl_module.gallery()  # type: ignore[operator]
+    targets = trainer.datamodule.targets[: len(fractals)]  # type: ignore[attr-defined]
+    return side_by_side([to_pil_image(grid(images)) for images in (fractals, targets)]).convert("L")
 
 
 def _opened(path: Path) -> Image.Image:

@@ -49,13 +49,18 @@ def list_images(root: Path) -> tuple[list[tuple[Path, int]], list[str]]:
         )
     files = [(path, -1) for path in loose]
     for label, folder in enumerate(folders):
-        inside = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path, folder)]
+        inside = visible_files(folder)
         if not inside:
             raise InputError(f"class folder {folder} is empty: put its images there, or remove it")
         files += [(path, label) for path in inside]
     if not files:
         raise InputError(f"no images in {root}: put PNG or JPEG files there, one sub-folder a class")
     return files, [folder.name for folder in folders]
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """All files below a folder but hidden ones, in the order of their names."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path, folder)]
 
 
 def _hidden(path: Path, root: Path) -> bool:

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from fractalgan.data.folder import list_images, read_all
+from fractalgan.data.folder import read_all, visible_files
 from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.images import Batches, ImageData, warn_of_brightness
@@ -35,9 +35,9 @@ class TargetData(LightningDataModule):
             fractals.
         path: a picture, or a folder of pictures, of your own.
         root: where the data sets are kept.
-        split: the part of the data set.
-        count: how many targets; of a folder all are taken.
-        per_class: the first so many of each class instead.
+        split: the part of a data set.
+        count: how many targets; of your own pictures all are taken.
+        per_class: of a data set, the first so many of each class instead.
         size: height and width in pixels; all images are resized to it.
         binarize: images become 1 above this level and 0 below; null keeps them grey.
         invert: for dark drawings on a bright ground; fractals are drawn bright on dark.
@@ -100,7 +100,9 @@ class TargetData(LightningDataModule):
         """All of the user's own, in the order of their names."""
         assert self.path is not None
         if self.path.is_dir():
-            paths = [path for path, _ in list_images(self.path)[0]]
+            paths = visible_files(self.path)
+            if not paths:
+                raise InputError(f"no images in {self.path}: put PNG or JPEG files there")
             self.names = [str(path.relative_to(self.path)) for path in paths]
         elif self.path.is_file():
             paths = [self.path]
@@ -160,8 +162,6 @@ class TargetData(LightningDataModule):
         trainer: Trainer | None = self.trainer
         rank, processes = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         rows = torch.arange(len(self.targets))[rank::processes]
-        if len(rows) == 0:
-            raise InputError(f"{len(self.targets)} targets are too few for {processes} processes")
         return self.targets[rows], rows
 
 

@@ -75,7 +75,7 @@ class UnboundedMatrices(RotationScalingFlip):
 
 
 class ClampedMatrices(RotationScalingFlip):
-    """sigma is the parameter itself, clamped (the paper's form).
+    """sigma is the parameter itself, clamped.
 
     The gradient passes the clamp straight through, and ``constrain_`` moves the parameter back to the
     bound: a sigma that has run against a bound can leave it again.

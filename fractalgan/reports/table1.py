@@ -112,16 +112,18 @@ def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
     _save(figure, path)
 
 
-def draw_strips(path: Path, strips: Path, data: list[str], rows: list[str]) -> None:
+def draw_strips(path: Path, strips: Path, summary: dict[str, Any]) -> None:
     """Figure 4: targets and what each row makes of them, one under the other, for every data set."""
-    kinds = ["targets", *(f"{row}-0" for row in rows)]
-    figure = Figure(figsize=(11, 1.05 * len(data) * len(kinds)))
-    places = [(name, kind) for name in data for kind in kinds]
+    places = [
+        (data, kind) for data, rows in summary.items() for kind in ("targets", *(f"{r}-0" for r in rows))
+    ]
+    figure = Figure(figsize=(11, 1.05 * len(places)))
     for axes, (name, kind) in zip(figure.subplots(len(places), 1), places, strict=True):
-        with Image.open(strips / f"{name}-{kind}.png") as strip:
-            axes.imshow(np.asarray(strip))
+        if (path := strips / f"{name}-{kind}.png").is_file():
+            with Image.open(path) as strip:
+                axes.imshow(np.asarray(strip))
         axes.set(xticks=[], yticks=[])
-        label = kind.removesuffix("-0").replace(", ", ",\n")
+        label = kind.removesuffix("-0").replace("-", "\n", 1)
         axes.set_ylabel(f"{name}\n{label}", rotation=0, ha="right", va="center")
     figure.subplots_adjust(left=0.12, right=0.995, bottom=0.005, top=0.995, hspace=0.06)
     _save(figure, path)

@@ -1,6 +1,7 @@
 """Reconstruction: rebuild images, each as one fractal, by pixel MSE (Tu et al., Section 4, Table 1)."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -10,7 +11,7 @@ from torch.optim import Adam
 
 from fractalgan.cadence import is_logged
 from fractalgan.checkpoint_file import read_checkpoint
-from fractalgan.errors import InputError, blame_input, require_above, require_at_least
+from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_choice
 from fractalgan.nn import PROBABILITIES, FractalEmbedding, FractalGenerator, MatricesForm, ProbabilityRule
 from fractalgan.ops import (
     Procedure,
@@ -28,6 +29,7 @@ from fractalgan.tasks.task import Task
 
 Objective = Literal["expectation", "fixed"]
 Schedule = Literal["constant", "halving", "cosine"]
+NoisyPart = Literal["all", "matrices"]
 
 # What random numbers are for: the last word of their key.
 START, TRAIN, FIXED, NOISE, EVALUATION, PICTURES = range(620, 626)
@@ -56,8 +58,6 @@ class Reconstruction(Task):
         image_size: height and width in pixels; follows the data.
         window: half the side of the square of the plane that is drawn.
         tau: width of a point, in pixels squared.
-        first_tau: the same at the first step, from which it falls geometrically; null: no other.
-        tau_share: of the run, until tau has fallen.
         start: how the first fractals are drawn at random: ``anderson-farrell``, ``fractaldb``, or ``even``
             for maps alike in size; or a checkpoint of InverseEncoder, whose guess is the first candidate.
         objective: fresh index sequences at every step, or always those that the first fractal gave (Eq. 9).
@@ -90,8 +90,6 @@ class Reconstruction(Task):
         image_size: int = 32,
         window: float = 2.5,
         tau: float = 1.0,
-        first_tau: float | None = None,
-        tau_share: float = 0.5,
         start: str = "anderson-farrell",
         objective: Objective = "expectation",
         matrices: MatricesForm = "sigmoid",
@@ -103,7 +101,7 @@ class Reconstruction(Task):
         noise: float = 0.1,
         noise_interval: int = 10,
         noise_share: float = 0.6,
-        noise_on: Literal["all", "matrices"] = "all",
+        noise_on: NoisyPart = "all",
         lr: float = 0.05,
         schedule: Schedule = "halving",
         clip: float | None = 1.0,
@@ -121,7 +119,7 @@ class Reconstruction(Task):
             noise_interval=noise_interval,
             chunk=chunk,
         )
-        require_at_least(0, noise=noise, noise_share=noise_share, tau_share=tau_share)
+        require_at_least(0, noise=noise, noise_share=noise_share)
         require_above(0, lr=lr, clip=1.0 if clip is None else clip)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
@@ -131,11 +129,19 @@ class Reconstruction(Task):
         elif Path(start).suffix != ".ckpt":
             procedures = ", ".join(get_args(Procedure))
             raise InputError(f"start: want {procedures} or a .ckpt of InverseEncoder, got {start!r}")
+        require_choice(Objective, objective=objective)
+        require_choice(MatricesForm, matrices=matrices)
+        require_choice(ProbabilityRule, probabilities=probabilities)
+        require_choice(NoisyPart, noise_on=noise_on)
+        require_choice(Schedule, schedule=schedule)
+        if any(later <= earlier for earlier, later in pairwise([0, *halvings])):
+            raise InputError(f"halvings: want steps from 1 on, each above the one before it, got {halvings}")
+        if objective == "fixed" and candidates > 1:
+            raise InputError("objective fixed: its sequences are those of one start, want candidates 1")
         if candidates > num_sequences:
             raise InputError(f"candidates: {num_sequences} sequences are too few for {candidates}")
         with blame_input():
             check_view((image_size, image_size), window, tau)
-            check_view((image_size, image_size), window, first_tau or tau)
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.results: Results | None = None  # of the last validation, of all targets
@@ -148,15 +154,8 @@ class Reconstruction(Task):
         Those that an encoder has ``guessed`` [n] come first.
         """
         options = self.hparams
-        drawn = [
-            random_systems(
-                self.procedure,
-                options["candidates"],
-                options["num_transforms"],
-                generator_for(options["seed"], int(index), START),
-            )
-            for index in indices
-        ]
+        with blame_input(f"start {options['start']}"):
+            drawn = self._drawn(indices)
         A, b = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         if guessed is not None:
             A[:: options["candidates"]], b[:: options["candidates"]] = guessed
@@ -179,13 +178,23 @@ class Reconstruction(Task):
         self.first = nn.Parameter(first, requires_grad=False)  # probabilities at the start
         self.indices = nn.Parameter(indices, requires_grad=False)  # what random numbers follow from
 
+    def _drawn(self, indices: Tensor) -> list[Transforms]:
+        """Random systems for each of the targets."""
+        number, transforms = self.hparams["candidates"], self.hparams["num_transforms"]
+        keys = [(self.hparams["seed"], index, START) for index in indices.tolist()]
+        return [random_systems(self.procedure, number, transforms, generator_for(*key)) for key in keys]
+
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not hasattr(data, "targets"):
             raise InputError("Reconstruction rebuilds targets: give --data fractalgan.TargetData")
         number, known = len(data.targets), self.hparams["num_targets"]
         if known not in (None, number):
-            raise InputError(f"{data.source} has {number} targets, the checkpoint has fractals of {known}")
+            raise InputError(f"{data.source} has {number} targets, not {known}")
+        if number < self.trainer.world_size:
+            raise InputError(f"{number} targets are too few for {self.trainer.world_size} processes")
+        if self.trainer.precision == "16-mixed":
+            raise InputError("fractals of targets are learned in 32 bits: give --trainer.precision 32-true")
         if stage == "fit" and self.trainer.max_steps < 1:
             raise InputError("schedules need to know the last step: give --trainer.max_steps")
         if known is None:
@@ -243,8 +252,9 @@ class Reconstruction(Task):
         self._perturb(parameters, rows, step)
         self._choose(losses, rows, left, step)
         if is_logged(self.trainer, step + 1):
-            self.log("train/mse", losses.amin(1).nanmean(), prog_bar=True)
-            self.log("targets", float(len(self.order)), prog_bar=True)
+            best = losses.amin(1)
+            self.log("train/mse", best[best.isfinite()].mean(), prog_bar=True, sync_dist=True)
+            self.log("targets", float(len(self.order)), prog_bar=True, logger=False)
 
     def _learned(self) -> list[nn.Parameter]:
         """Those of the matrices, then b."""
@@ -252,21 +262,25 @@ class Reconstruction(Task):
         return [*embedding.matrices.parameters(), embedding.b]
 
     def _descend(self, maps: Transforms, targets: Tensor, rows: Tensor, left: int, step: int) -> Tensor:
-        """Add the gradient of a chunk's losses to that of the ``maps``; the losses [n, candidates left]."""
+        """Add the gradient of a chunk's losses to that of the ``maps``; the losses [n, candidates left].
+
+        A fractal that is not finite draws nothing; its loss is infinite, so that no other loses to it.
+        """
         fractals = self.order[rows, :left].flatten()
         chosen = Transforms(*(each.index_select(0, fractals) for each in maps))
         count = self.hparams["num_sequences"] // left
         fixed = self.hparams["objective"] == "fixed"
         probabilities = self.first[fractals] if fixed else self._probabilities(chosen)
         key = (FIXED,) if fixed else (step, TRAIN)
-        images = self._draw(chosen, probabilities, rows, count * left, self._tau(step), *key)
+        images = self._draw(chosen, probabilities, rows, count * left, *key)
         images = images.view(len(rows), left, count, *self.generator.size)
         losses = (images - targets.unsqueeze(1)).square().mean((2, 3, 4))
         losses.sum().backward()  # type: ignore[no-untyped-call]
-        return losses.detach()
+        diverged = ~torch.cat([chosen.A.flatten(1), chosen.b.flatten(1)], 1).isfinite().all(1)
+        return losses.detach().masked_fill(diverged.view(losses.shape), math.inf)
 
     def _draw(
-        self, transforms: Transforms, probabilities: Tensor, rows: Tensor, count: int, tau: float, *key: int
+        self, transforms: Transforms, probabilities: Tensor, rows: Tensor, count: int, *key: int
     ) -> Tensor:
         """``count`` images of each target, shared by its fractals: ``transforms`` holds them in turn."""
         keys = [(self.hparams["seed"], index, *key) for index in self.indices[rows].tolist()]
@@ -274,8 +288,8 @@ class Reconstruction(Task):
         number = len(transforms.b)
         fractals = torch.arange(number, device=rows.device).repeat_interleave(len(uniform) // number)
         sequences = look_up_sequences(probabilities, fractals, uniform.to(rows.device))
-        size, window = self.generator.size, self.generator.window
-        return render(transforms, fractals, sequences, size=size, window=window, tau=tau)
+        view: dict[str, Any] = {name: getattr(self.generator, name) for name in ("size", "window", "tau")}
+        return render(transforms, fractals, sequences, **view)
 
     @torch.no_grad()
     def _step(self, parameters: list[nn.Parameter], gradients: tuple[Tensor, ...], step: int) -> None:
@@ -310,7 +324,6 @@ class Reconstruction(Task):
     def _choose(self, losses: Tensor, rows: Tensor, left: int, step: int) -> None:
         """Keep the running losses of the candidates, and at a halving bring the better ones to the front."""
         fractals = self.order[rows, :left]
-        losses = losses.nan_to_num(math.inf)
         self.recent[fractals] = losses if step == 0 else self.recent[fractals].lerp(losses, 1 - FORGET)
         if self._left(step + 1) < left:
             better = torch.argsort(self.recent[fractals], dim=1, stable=True)
@@ -337,13 +350,6 @@ class Reconstruction(Task):
             "cosine": (1 + math.cos(math.pi * done)) / 2,
         }
         return float(self.hparams["lr"]) * factors[self.hparams["schedule"]]
-
-    def _tau(self, step: int) -> float:
-        first, last = self.hparams["first_tau"], float(self.hparams["tau"])
-        done = self._progress(step)
-        if first is None or done >= self.hparams["tau_share"]:
-            return last
-        return float(first * (last / first) ** (done / self.hparams["tau_share"]))
 
     # -- several processes ----------------------------------------------------------------------
 
@@ -395,7 +401,7 @@ class Reconstruction(Task):
 
     def _evaluated(self, chosen: Transforms, rows: Tensor) -> Tensor:
         probabilities = self._probabilities(chosen)
-        return self._draw(chosen, probabilities, rows, EVALUATED, self.generator.tau, EVALUATION)
+        return self._draw(chosen, probabilities, rows, EVALUATED, EVALUATION)
 
     def _exploded(self, transforms: Transforms) -> Tensor:
         """Whether points of each system [J] run away."""
@@ -412,7 +418,7 @@ class Reconstruction(Task):
         assert self.results is not None
         if self.trainer.world_size > 1:
             self.results = Results(*(self._gathered(each) for each in self.results))
-            if self.trainer.training:
+            if self.trainer.state.fn == "fit":
                 self._merge()
         self.log("val/mse_min", self.results.mse_min.mean(), sync_dist=True, prog_bar=True)
         self.log("val/mse_mean", self.results.mse_mean.mean(), sync_dist=True)
@@ -425,7 +431,7 @@ class Reconstruction(Task):
         rows = torch.arange(min(len(self.order), 100), device=self.device)
         chosen = Transforms(*(each[self.winners()[rows]] for each in self.generator.embedding()))
         probabilities = self._probabilities(chosen)
-        return self._draw(chosen, probabilities, rows, 1, self.generator.tau, PICTURES).unsqueeze(1)
+        return self._draw(chosen, probabilities, rows, 1, PICTURES).unsqueeze(1)
 
 
 class Results(NamedTuple):

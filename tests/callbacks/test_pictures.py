@@ -4,13 +4,22 @@ from fractalgan.callbacks.pictures import GAP, grid, side_by_side
 
 
 def test_grid_shows_each_pixel_as_two_by_two_in_order() -> None:
-    images = torch.zeros(12, 1, 4, 4)
+    images = torch.zeros(12, 1, 16, 16)
     images[11] = 1  # second row, second column
     picture = grid(images)
-    assert picture.shape == (3, 2 + 2 * (8 + 2), 2 + 10 * (8 + 2))
-    assert (picture[:, 12:20, 12:20] == 1).all()
-    assert (picture[:, 2:10, 2:10] == 0).all()
+    assert picture.shape == (3, 2 + 2 * (32 + 2), 2 + 10 * (32 + 2))
+    assert (picture[:, 36:68, 36:68] == 1).all()
+    assert (picture[:, 2:34, 2:34] == 0).all()
     assert (picture[:, :2] == GAP).all()
+
+
+def test_few_images_are_shown_larger() -> None:
+    images = torch.zeros(1, 1, 8, 8)
+    images[..., 0, 0] = 1
+    picture = grid(images)
+    assert picture.shape == (3, 2 + 256 + 2, 2 + 256 + 2)
+    assert (picture[:, 2:34, 2:34] == 1).all()
+    assert picture[0].sum() == 32 * 32 + GAP * (260**2 - 256**2)
 
 
 def test_side_by_side_keeps_the_order() -> None:

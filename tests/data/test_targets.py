@@ -99,12 +99,14 @@ def test_level_that_leaves_nothing_is_told(tmp_path: Path) -> None:
         ready(path=str(tmp_path / "dark.png"), binarize=0.9)
 
 
-def test_too_few_targets_for_the_processes() -> None:
-    data = ready(count=2)
+def test_every_process_has_a_share() -> None:
+    data = ready(count=5)
 
     class Second:
-        global_rank, world_size = 2, 3
+        global_rank, world_size = 1, 2
 
     data.trainer = Second()  # type: ignore[assignment]
-    with pytest.raises(InputError, match="2 targets are too few for 3 processes"):
-        data.train_dataloader()
+    targets, rows = next(iter(data.train_dataloader()))
+    assert rows.tolist() == [1, 3]
+    assert data.targets is not None
+    assert targets.equal(data.targets[1::2])

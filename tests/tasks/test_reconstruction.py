@@ -5,6 +5,7 @@ import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fractalgan import Reconstruction, TargetData, anderson_farrell
+from fractalgan.errors import InputError
 from fractalgan.measure import quiet_trainer
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import determinant_probabilities, render
@@ -103,8 +105,8 @@ def test_fractal_that_explodes_harms_no_other(monkeypatch: pytest.MonkeyPatch) -
     whole, _ = fitted(count=4, matrices="raw", noise=0.0)
     begin = Reconstruction._begin
 
-    def broken(self: Reconstruction, indices: Tensor) -> None:
-        begin(self, indices)
+    def broken(self: Reconstruction, *given: Any) -> None:
+        begin(self, *given)
         self.generator.embedding.matrices.A.data[1] = 3.0  # every map triples and more
         self.generator.embedding.matrices.A.data[3] = math.nan
 
@@ -128,11 +130,8 @@ def test_gradients_are_clipped_each_by_itself() -> None:
 
 
 def test_schedules_go_by_the_share_of_the_run() -> None:
-    task, _ = fitted(
-        20, 1, schedule="halving", first_tau=16.0, tau_share=0.5, candidates=4, halvings=[3, 8], lr=0.08
-    )
+    task, _ = fitted(20, 1, schedule="halving", candidates=4, halvings=[3, 8], lr=0.08)
     assert [task._lr(step) for step in (0, 4, 5, 10, 19)] == pytest.approx([0.08, 0.08, 0.04, 0.02, 0.01])
-    assert [task._tau(step) for step in (0, 5, 10, 19)] == pytest.approx([16, 4, 1, 1])
     assert [task._left(step) for step in (0, 2, 3, 7, 8, 19)] == [4, 4, 2, 2, 1, 1]
     task.hparams["schedule"] = "cosine"
     assert [task._lr(step) for step in (0, 10)] == pytest.approx([0.08, 0.04])
@@ -234,9 +233,35 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, call: Call) -> None:
     fit_by_two(*options, "--run=two", cwd=tmp_path)
     one, two = (state(f"{run}/checkpoints/last.ckpt") for run in ("one", "two"))
     assert all(one[name].equal(two[name]) for name in one)
-    assert Path("one/fractals.json").read_bytes() == Path("two/fractals.json").read_bytes()
+    pictures = ("real.png", "fractals_000003.png", "before_after_real.png")
+    for name in ("fractals.json", *(f"figures/{picture}" for picture in pictures)):
+        assert Path(f"one/{name}").read_bytes() == Path(f"two/{name}").read_bytes(), name
     alone = ["--trainer.max_steps=7", "--trainer.devices=1", "--trainer.strategy=auto"]
     assert call("fit", "--ckpt_path=two/checkpoints/last.ckpt", *alone) == 0
+
+
+def test_film_of_a_run_that_was_stopped_is_that_of_one_that_was_not(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [*FIT, "--trainer.max_steps=130", "--trainer.val_check_interval=130", "--data.count=2"]
+    assert call(*long, "--run=whole") == 0
+    step = Reconstruction.training_step
+
+    def interrupted(self: Reconstruction, batch: Any, batch_idx: int) -> None:
+        if self.global_step == 76:
+            signal.raise_signal(signal.SIGTERM)
+        step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reconstruction, "training_step", interrupted)
+        assert call(*long, "--run=halves") == 143
+    assert Path("halves/figures/fit.gif").is_file()
+    assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt") == 0
+    assert Path("whole/figures/fit.gif").read_bytes() == Path("halves/figures/fit.gif").read_bytes()
+    assert (
+        call("fit", "--ckpt_path=whole/checkpoints/best.ckpt", "--run=branch", "--trainer.max_steps=131") == 0
+    )
+    assert Path("branch/checkpoints/last.ckpt").is_file()
 
 
 def test_results_are_of_every_target() -> None:
@@ -251,6 +276,10 @@ def test_results_are_of_every_target() -> None:
         (["--model.num_transforms=0"], "num_transforms: want 1 or more, got 0"),
         (["--model.num_points=0"], "num_points: want 1 or more, got 0"),
         (["--model.candidates=9"], "candidates: 8 sequences are too few for 9"),
+        (["--model.halvings=[0]"], "halvings: want steps from 1 on, each above the one before it, got [0]"),
+        (["--model.halvings=[4,2]"], "halvings: want steps from 1 on"),
+        (["--model.objective=fixed"], "its sequences are those of one start, want candidates 1"),
+        (["--model.start=fractaldb", "--model.num_transforms=1"], "start fractaldb: random systems of 1"),
         (["--data.size=7"], "size: want 8 or more, got 7"),
         (["--data.path=nowhere.png"], "no picture or folder nowhere.png: give one as --data.path"),
         (["--data.count=1000"], "count: the test set of digits has 180 images"),
@@ -273,3 +302,19 @@ def test_bad_input_is_one_line(
     assert last.startswith("fractalgan: error: ")
     assert message in last
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"world_size": 6, "precision": "32-true"}, "5 targets are too few for 6 processes"),
+        ({"world_size": 2, "precision": "16-mixed"}, "give --trainer.precision 32-true"),
+    ],
+)
+def test_trainers_that_cannot_be_served_are_told(trainer: dict[str, Any], message: str) -> None:
+    data = TargetData(size=16, count=5)
+    data.setup()
+    task = Reconstruction(**SMALL)
+    task._trainer = SimpleNamespace(datamodule=data, max_steps=5, **trainer)  # type: ignore[assignment]
+    with pytest.raises(InputError, match=message):
+        task.setup("fit")
