@@ -48,10 +48,13 @@ def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.Captu
         path.name for path in Path("whole").iterdir()
     }
 
+    strips = {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
+    assert len(strips) == 2 + 2 * 3 * 2  # targets, and what each row makes of them
     kept = Path("whole/cells.jsonl").read_bytes()
     lines = kept.splitlines(keepends=True)
     Path("whole/cells.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:30])  # killed while it wrote
     assert ablate_here("--run=whole", "--plan.workers=1") == 0
+    assert strips == {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
     assert Path("whole/cells.jsonl").read_bytes() == kept
     assert ablate_here("--run=whole", "--plan.rows=[C]", "--plan.data=[digits]") == 0  # one more
     assert Path("whole/cells.jsonl").read_text().count('"row": "C"') == 2

@@ -119,8 +119,8 @@ def draw_strips(path: Path, strips: Path, summary: dict[str, Any]) -> None:
     ]
     figure = Figure(figsize=(11, 1.05 * len(places)))
     for axes, (name, kind) in zip(figure.subplots(len(places), 1), places, strict=True):
-        if (path := strips / f"{name}-{kind}.png").is_file():
-            with Image.open(path) as strip:
+        if (file := strips / f"{name}-{kind}.png").is_file():
+            with Image.open(file) as strip:
                 axes.imshow(np.asarray(strip))
         axes.set(xticks=[], yticks=[])
         label = kind.removesuffix("-0").replace("-", "\n", 1)

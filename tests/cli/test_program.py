@@ -38,7 +38,7 @@ def test_every_verb_of_the_help_exists() -> None:
 
     from fractalgan.__main__ import HELP, VERBS
 
-    assert set(VERBS) == {*LightningCLI.subcommands(), "compare"}
+    assert set(VERBS) == {*LightningCLI.subcommands(), "compare", "ablate"}
     for verb in VERBS:
         assert f"\n  {verb} " in HELP
 
@@ -47,7 +47,7 @@ def test_unknown_verb_is_told_with_those_that_there_are(tmp_path: Path) -> None:
     done = start("fitt", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "fractalgan: error: no verb 'fitt': the first word is fit, validate, test, predict, compare"
+        "fractalgan: error: no verb 'fitt': the first word is fit, validate, test, predict, compare, ablate"
     ]
 
 
