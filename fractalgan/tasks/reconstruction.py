@@ -75,7 +75,8 @@ class Reconstruction(Task):
         lr: Adam's learning rate, at the start.
         schedule: of the learning rate: ``halving`` after each quarter of the run, ``cosine`` down to 0.
         clip: largest norm of a fractal's gradient, of the matrices and of b each; null: any.
-        chunk: targets that are drawn at a time: memory depends on it, results do not.
+        chunk: targets that are drawn at a time: speed and memory depend on it, results do not; a GPU wants
+            more.
         seed: of all random numbers; follows --seed_everything.
     """
 
@@ -105,7 +106,7 @@ class Reconstruction(Task):
         lr: float = 0.05,
         schedule: Schedule = "halving",
         clip: float | None = 1.0,
-        chunk: int = 100,
+        chunk: int = 20,
         seed: int = 0,
     ) -> None:
         super().__init__()
