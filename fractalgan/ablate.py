@@ -21,7 +21,7 @@ from fractalgan.data import TargetData
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiment import make_parser, open_folder, parse, run_cells, stopped, write_summary
 from fractalgan.measure import quiet_trainer
-from fractalgan.reports import table1
+from fractalgan.reports import table1, write_csv
 from fractalgan.run_folder import RunFolder, write_whole
 from fractalgan.tasks import Reconstruction
 
@@ -230,7 +230,7 @@ def _report(folder: RunFolder, strips: Path, plan: Plan, rows: list[Row]) -> Non
     summary = table1.summarize(rows, list(ROWS))
     write_summary(folder, summary)
     text = table1.as_markdown(summary)
-    table1.write_csv(folder.path / "table1.csv", rows)
+    write_csv(folder.path / "table1.csv", table1.COLUMNS, rows)
     write_whole(folder.path / "table1.md", text)
     table1.draw_curves(folder.path / "figure3.png", rows, plan.steps)
     table1.draw_strips(folder.path / "figure4.png", strips, summary)

@@ -18,7 +18,7 @@ from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiment import make_parser, open_folder, parse, run_cells, stopped, write_summary
 from fractalgan.measure import Job, Parts, measure
 from fractalgan.nn import read_fractals
-from fractalgan.reports import figure5
+from fractalgan.reports import figure5, write_csv
 from fractalgan.run_folder import RunFolder
 from fractalgan.tasks import Pretraining
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
@@ -254,7 +254,7 @@ def _report(folder: RunFolder, rows: list[Row], source: str) -> None:
     """Write the figure, the table and the summary, and say what they show."""
     summary = figure5.summarize(rows)
     write_summary(folder, summary)
-    figure5.write_csv(folder.path / "figure5.csv", rows)
+    write_csv(folder.path / "figure5.csv", figure5.COLUMNS, rows)
     figure5.draw(folder.path / "figure5.png", rows, f"Linear probes on {source}")
     print(
         "\n".join(

@@ -1,7 +1,5 @@
 """Figure 5 from its cells: the picture, the table, the summary, and the test of learned against random."""
 
-import csv
-import io
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -10,8 +8,6 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
-
-from fractalgan.run_folder import write_whole
 
 Row = dict[str, Any]
 
@@ -31,15 +27,6 @@ class Spread(NamedTuple):
         """Mean and deviation of one value or more."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, len(values))
-
-
-def write_csv(path: Path, rows: list[Row]) -> None:
-    """All cells, a line each."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Table 1 from its cells: the table beside the paper's numbers, loss curves, and rows side by side."""
 
-import csv
-import io
 import statistics
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-
-from fractalgan.run_folder import write_whole
 
 Row = dict[str, Any]
 
@@ -40,15 +36,6 @@ PAPER = {
     ("FashionMNIST", "E"): "0.0547 ± 0.0005",
     ("FashionMNIST", "F"): "0.0538 ± 0.0006",
 } | {(data, "raw"): "exploded" for data in ("fractaldb", "MNIST", "KMNIST", "FashionMNIST")}
-
-
-def write_csv(path: Path, rows: list[Row]) -> None:
-    """All cells, a line each, without their curves."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
 
 
 def summarize(rows: list[Row], order: list[str]) -> dict[str, Any]:

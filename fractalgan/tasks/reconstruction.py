@@ -223,10 +223,15 @@ class Reconstruction(Task):
         best = self.recent[self.order].argmin(1, keepdim=True)
         return self.order.gather(1, best).squeeze(1)
 
+    def _won(self) -> Transforms:
+        """The maps of the winners [n]."""
+        winners = self.winners()
+        return Transforms(*(each[winners] for each in self.generator.embedding()))
+
     @torch.no_grad()
     def fitted(self) -> FractalGenerator:
         """The fractals [n] of all targets, as they are now."""
-        transforms = Transforms(*(each[self.winners()].cpu() for each in self.generator.embedding()))
+        transforms = Transforms(*(each.cpu() for each in self._won()))
         names = ("image_size", "num_points", "window", "tau", "probabilities")
         options = {name: self.hparams[name] for name in names}
         return FractalGenerator(FractalEmbedding(transforms, "raw"), **options)
@@ -391,18 +396,15 @@ class Reconstruction(Task):
         """100 fresh images of each fractal against its target: least, mean and largest MSE (Section 4)."""
         assert self.results is not None
         targets, rows = batch
-        transforms, winners = self.generator.embedding(), self.winners()
+        won = self._won()
         for part in torch.split(torch.arange(len(rows)), self.hparams["chunk"]):
-            chosen = Transforms(*(each[winners[rows[part]]] for each in transforms))
-            images = self._evaluated(chosen, rows[part]).view(len(part), EVALUATED, *self.generator.size)
+            chosen = Transforms(*(each[rows[part]] for each in won))
+            images = self._draw(chosen, self._probabilities(chosen), rows[part], EVALUATED, EVALUATION)
+            images = images.view(len(part), EVALUATED, *self.generator.size)
             mse = (images - targets[part]).square().mean((2, 3))
             found = Results(mse.amin(1), mse.mean(1), mse.amax(1), self._exploded(chosen).float())
             for whole, each in zip(self.results, found, strict=True):
                 whole[rows[part]] = each
-
-    def _evaluated(self, chosen: Transforms, rows: Tensor) -> Tensor:
-        probabilities = self._probabilities(chosen)
-        return self._draw(chosen, probabilities, rows, EVALUATED, EVALUATION)
 
     def _exploded(self, transforms: Transforms) -> Tensor:
         """Whether points of each system [J] run away."""
@@ -430,9 +432,8 @@ class Reconstruction(Task):
     def gallery(self) -> Tensor:
         """One image [n, 1, H, W] of every target's fractal, from numbers that stay; 100 at most."""
         rows = torch.arange(min(len(self.order), 100), device=self.device)
-        chosen = Transforms(*(each[self.winners()[rows]] for each in self.generator.embedding()))
-        probabilities = self._probabilities(chosen)
-        return self._draw(chosen, probabilities, rows, 1, PICTURES).unsqueeze(1)
+        chosen = Transforms(*(each[rows] for each in self._won()))
+        return self._draw(chosen, self._probabilities(chosen), rows, 1, PICTURES).unsqueeze(1)
 
 
 class Results(NamedTuple):
