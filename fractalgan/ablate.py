@@ -1,5 +1,6 @@
 """`ablate`: the whole of Table 1, how well fractals rebuild images, by recipe and data set."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,8 +54,8 @@ KEY = table1.COLUMNS[:3]
 SHOWN = 10  # targets in a strip of Figure 4
 POINTS = 50  # of a loss curve
 
-# Options that may be others when an ablation is gone on with.
-FREE = {"plan": {"data", "rows", "seeds", "workers", "root"}}
+# Options that may be others when an ablation is gone on with; the encoder until a cell needed it.
+FREE = {"plan": {"data", "rows", "seeds", "workers", "root", "encoder"}}
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,10 @@ class Plan:
             size=self.size,
             binarize=LEVELS.get(name),
         )
+
+    def digest(self) -> str:
+        """What tells the encoder from another that was saved under the same name."""
+        return hashlib.sha256(Path(str(self.encoder)).read_bytes()).hexdigest()[:16]
 
     def task(self, row: str, seed: int) -> Reconstruction:
         """The recipe of one row. Raises InputError for options that it does not have."""
@@ -146,7 +151,8 @@ def measure(plan: Plan, folder: Path, job: Job) -> Iterator[Row]:
     _save_strip(folder / f"{job.data}-{job.row}-{job.seed}.png", task.gallery())
     scores = {name: round(each.mean().item(), 6) for name, each in task.results._asdict().items()}
     exploded = int(task.results.exploded.sum())
-    yield job.cell() | scores | {"exploded": exploded, "targets": plan.count, "curve": curve.losses}
+    found = {"exploded": exploded, "targets": plan.count, "curve": curve.losses}
+    yield job.cell() | scores | found | ({"encoder": plan.digest()} if job.row in ENCODED else {})
 
 
 def _save_strip(path: Path, images: Tensor) -> None:
@@ -178,6 +184,7 @@ def _ablate(arguments: list[str]) -> int:
     targets = _check(plan)
     folder = open_folder(parser, options, f"ablation-{'-'.join(plan.data)}", FREE)
     cells = Cells(folder.path / "cells.jsonl", KEY)
+    _check_encoder(plan, cells)
     every = [Job(data, row, seed) for seed in range(plan.seeds) for data in plan.data for row in plan.rows]
     jobs = [job for job in every if job.cell() not in cells]
     strips = folder.path / "strips"
@@ -223,6 +230,14 @@ def _check(plan: Plan) -> dict[str, Tensor]:
         assert data.targets is not None
         targets[name] = data.targets
     return targets
+
+
+def _check_encoder(plan: Plan, cells: Cells) -> None:
+    """Refuse to mix cells of two encoders in one table."""
+    if set(plan.rows) & set(ENCODED) and {row["encoder"] for row in cells.rows if row["row"] in ENCODED} - {
+        plan.digest()
+    }:
+        raise InputError(f"{cells.path} holds rows of another encoder: give another --run")
 
 
 def _report(folder: RunFolder, strips: Path, plan: Plan, rows: list[Row]) -> None:

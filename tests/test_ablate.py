@@ -65,7 +65,7 @@ def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.Captu
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 
-def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call) -> None:
+def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
     encoder = InverseEncoder(num_transforms=3, image_size=16)
     data = SystemData(num_systems=8, num_transforms=3, size=16, batch_size=8)
     trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
@@ -75,6 +75,12 @@ def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call) -> None:
     assert ablate_here(*given, "--plan.seeds=1") == 0
     rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
     assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best-encoder": 4}
+    trainer.fit_loop.epoch_loop.max_steps = 3
+    trainer.fit(encoder, data)
+    trainer.save_checkpoint("encoder.ckpt")  # another, under the same name
+    assert ablate_here("--run=whole", "--plan.seeds=2") == 1
+    assert "holds rows of another encoder" in capsys.readouterr().err
+    assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs none
 
 
 def test_every_row_has_a_recipe() -> None:
