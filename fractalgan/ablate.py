@@ -23,8 +23,9 @@ from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiment import make_parser, open_folder, parse, run_cells, stopped, write_summary
 from fractalgan.measure import quiet_trainer
 from fractalgan.reports import table1, write_csv
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.run_folder import RunFolder
 from fractalgan.tasks import Reconstruction
+from fractalgan.whole_file import write_whole
 
 # The rows of Table 1 by what differs from the file that they are made with.
 PAPER, RELEASE, OURS = (f"reconstruction{name}.yaml" for name in ("_paper", "_release", ""))
@@ -182,7 +183,12 @@ def _ablate(arguments: list[str]) -> int:
     options = parse(parser, arguments)
     plan = Plan(**vars(options.plan))
     targets = _check(plan)
-    folder = open_folder(parser, options, f"ablation-{'-'.join(plan.data)}", FREE)
+    with open_folder(parser, options, f"ablation-{'-'.join(plan.data)}", FREE) as folder:
+        return _fill(folder, plan, targets)
+
+
+def _fill(folder: RunFolder, plan: Plan, targets: dict[str, Tensor]) -> int:
+    """Measure the cells that the folder lacks, and report on all; the exit status."""
     cells = Cells(folder.path / "cells.jsonl", KEY)
     _check_encoder(plan, cells)
     every = [Job(data, row, seed) for seed in range(plan.seeds) for data in plan.data for row in plan.rows]

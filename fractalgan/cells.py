@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fractalgan.errors import InputError
-from fractalgan.run_folder import write_whole
+from fractalgan.whole_file import write_whole
 
 Row = dict[str, Any]
 

@@ -1,11 +1,28 @@
-"""Read a Lightning checkpoint safely, and say in one line what is wrong with it."""
+"""Checkpoints on the disk: written whole, read without running code in them, and what is wrong with one."""
 
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.io import TorchCheckpointIO
 
 from fractalgan.errors import InputError
+from fractalgan.whole_file import whole_file
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Has a trainer write checkpoints under another name, and move them into place once on the disk.
+
+    Lightning's own does not wait for the disk: after a loss of power the file may be there, and empty.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        with whole_file(Path(path)) as beside, beside.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -16,12 +33,34 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"no checkpoint {path}")
     try:
+        _check_whole(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has a different one for every way of being damaged
         raise InputError(f"{path} is damaged or no checkpoint: take another, such as best.ckpt") from error
     if not (isinstance(content, dict) and {"state_dict", "global_step", "task"} <= content.keys()):
         raise InputError(f"{path} is no checkpoint of a fractalgan run")
     return content
+
+
+def newest_good(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]] | None:
+    """The checkpoint with the most steps behind it of those that can be read, and its content."""
+    good = []
+    for path in paths:
+        try:
+            good.append((path, read_checkpoint(path)))
+        except InputError:
+            continue
+    return max(good, key=lambda each: each[1]["global_step"], default=None)
+
+
+def _check_whole(path: Path) -> None:
+    """Raise ValueError where bytes are others than were written (torch reads on), or where they are packed:
+    a few of those can claim any amount of memory."""
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError("a checkpoint is not compressed")
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} is damaged")
 
 
 def part_of_state(checkpoint: dict[str, Any], prefix: str) -> dict[str, torch.Tensor]:

@@ -8,11 +8,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import ArgumentError
+from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -24,23 +26,24 @@ from fractalgan.callbacks import (
     FittedFractals,
     GracefulStop,
     ImageWriter,
+    KeptCheckpoints,
     KeptFractals,
     LastCheckpoint,
     Pictures,
     StepCount,
     StepProgress,
     best_checkpoint,
-    kept_checkpoints,
 )
-from fractalgan.checkpoint_file import read_checkpoint
+from fractalgan.checkpoint_file import WholeCheckpoints, newest_good, read_checkpoint
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.explain import explain
 from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.run_folder import RunFolder
 from fractalgan.shipped import shipped
 from fractalgan.tasks import Reconstruction, Task
+from fractalgan.whole_file import write_whole
 
 log = logging.getLogger("fractalgan")
 
@@ -96,7 +99,6 @@ QUIET = (
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
-    "Using ModelCheckpoint with manual optimization",  # the state after a step is what is meant
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
@@ -194,6 +196,13 @@ def _ask_for_gpus_once() -> None:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
+def options_as_text(parser: Any, options: Any) -> str:
+    """What config.yaml holds: all but where the run goes, so that the file makes it again, beside it."""
+    kept = options.clone()
+    kept.run = kept.ckpt_path = None
+    return str(parser.dump(kept, skip_none=False))
+
+
 class SaveRunConfig(SaveConfigCallback):
     """Writes the options in force to config.yaml; those of before a resumption are kept beside it."""
 
@@ -201,9 +210,7 @@ class SaveRunConfig(SaveConfigCallback):
         if not trainer.is_global_zero:
             return
         path = Path(self.config_filename)
-        options = self.config.clone()
-        options.run = options.ckpt_path = None  # so that the file makes the run again, beside it
-        text = self.parser.dump(options, skip_none=False)
+        text = options_as_text(self.parser, self.config)
         if path.exists() and path.read_text() != text:
             path.replace(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"))
         write_whole(path, text)
@@ -218,6 +225,7 @@ class FractalCLI(LightningCLI):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.exit_status = 0
         self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
+        self.home: RunFolder | None = None  # the run that is gone on with in place
         self.stop, self.steps = GracefulStop(), StepCount()
         self.best: ModelCheckpoint | None = None
         self.fractals = "random"  # what is learned from, where fractals draw it
@@ -257,13 +265,16 @@ class FractalCLI(LightningCLI):
         """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
         options = self.config[self.config.subcommand]
         if not options.get("ckpt_path"):
+            options.ckpt_path = self._begun_by_the_same_command(options)
+        if not options.get("ckpt_path"):
             if self.config.subcommand != "fit":
                 log.warning(
                     "no --ckpt_path is given: nothing is learned here, all is as random as at the start"
                 )
             return
-        path = self._checkpoint_path(options.ckpt_path, options.run)
-        checkpoint = read_checkpoint(path)
+        path, checkpoint = self._checkpoint(
+            self._checkpoint_path(options.ckpt_path, options.run), options.run
+        )
         task = options.model.class_path.rpartition(".")[2]
         if checkpoint["task"] != task:
             raise InputError(
@@ -282,6 +293,45 @@ class FractalCLI(LightningCLI):
                 log.warning("the checkpoint is older than the option model.%s: it is %s now", name, value)
             elif value is not None and taken[name] != value:  # null: follows the data
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
+
+    def _begun_by_the_same_command(self, options: Any) -> str | None:
+        """The last checkpoint of ``--run``, where these options made it; null: there is none, begin.
+
+        Raises InputError where other options made it.
+        """
+        folder = RunFolder(Path(options.run or os.devnull))
+        if self.config.subcommand != "fit" or options.trainer.fast_dev_run or not folder.config.is_file():
+            return None
+        if folder.config.read_text() != options_as_text(self._parser("fit"), options):
+            raise InputError(
+                f"{folder} holds a run already, with other options:"
+                " go on with it by --ckpt_path last, or give another --run"
+            )
+        if folder.last.is_file():
+            return str(folder.last)
+        log.info("%s ended before its first checkpoint: it begins again", folder)
+        self.home, self.checkpoint_step = folder, 0
+        return None
+
+    def _checkpoint(self, path: Path, run: str | None) -> tuple[Path, dict[str, Any]]:
+        """The checkpoint's file and content. A run goes on in place from its last alone: from an earlier one,
+        what came after is kept. Where the last is damaged, the newest of its others takes its place."""
+        home = RunFolder.of_checkpoint(path)
+        if home is None or (run and Path(run).resolve() != home.path.resolve()):
+            return path, read_checkpoint(path)
+        if self.config.subcommand == "predict":
+            self.home = home
+        if self.config.subcommand != "fit" or path.name != home.last.name:
+            return path, read_checkpoint(path)
+        self.home = home
+        try:
+            return path, read_checkpoint(path)
+        except InputError:
+            good = newest_good(other for other in home.checkpoints.glob("*.ckpt") if other.name != path.name)
+            if good is None:
+                raise
+            log.warning("%s is damaged: going on from %s instead", path, good[0])
+            return good
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
         """Options that the model's are linked to must agree with the checkpoint, too."""
@@ -347,13 +397,16 @@ class FractalCLI(LightningCLI):
             callbacks += self._fit_callbacks() if self.subcommand == "fit" else self._predict_callbacks()
             logger = self._loggers(options)
         try:
-            return super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
+            trainer = super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
         except Exception as error:
             if self._writes(options):
                 self.folder.discard_if_empty()
             if isinstance(error, (ValueError, ImportError)):  # an accelerator that is not there, and the like
                 raise InputError(f"trainer: {error}") from error
             raise
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not where the user gave another
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
+        return trainer
 
     def _writes(self, options: Any) -> bool:
         """Whether this run has a folder to write to."""
@@ -397,9 +450,8 @@ class FractalCLI(LightningCLI):
 
     def _run_folder(self, options: Any) -> RunFolder:
         """Where this run writes: the folder it goes on with, the one that is named, or the next one."""
-        home = self._home(options)
-        if home is not None and (not options.run or Path(options.run).resolve() == home.path.resolve()):
-            folder = home
+        if self.home is not None:
+            folder = self.home
         elif not is_rank_zero():  # rank 0 alone makes folders; it tells the processes that it starts
             folder = RunFolder(Path(options.run or os.environ.get("FRACTALGAN_RUN", os.devnull)))
         elif options.run:
@@ -408,17 +460,6 @@ class FractalCLI(LightningCLI):
             folder = RunFolder.create_next(self._stem())
         os.environ["FRACTALGAN_RUN"] = str(folder)
         return folder
-
-    def _home(self, options: Any) -> RunFolder | None:
-        """The run that is gone on with in place.
-
-        For ``fit`` that is a run's last checkpoint alone: from an earlier one, what came after is kept.
-        """
-        if not options.ckpt_path:
-            return None
-        path = Path(options.ckpt_path)
-        home = RunFolder.of_checkpoint(path)
-        return home if home and (self.subcommand == "predict" or path.name == home.last.name) else None
 
     def _loggers(self, options: Any) -> Any:
         given = options.trainer.logger
@@ -444,7 +485,7 @@ class FractalCLI(LightningCLI):
             callbacks.append(KeptFractals(self.folder.fractals, self.fractals))
         if options.trainer.enable_checkpointing is not False:
             if self.model.keep_every is not None:
-                callbacks.append(kept_checkpoints(self.folder.checkpoints, self.model.keep_every))
+                callbacks.append(KeptCheckpoints(self.folder.checkpoints, self.model.keep_every))
             self.best = best_checkpoint(self.folder.best, self.model.monitor)
             callbacks += [self.best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
         return callbacks
@@ -464,7 +505,16 @@ class FractalCLI(LightningCLI):
 
     # -- the run, and what is said after it -----------------------------------------------------
 
+    def _locked(self) -> AbstractContextManager[None]:
+        """The run's folder for this program alone, if it writes to one; of many processes, one locks it."""
+        writes = self._writes(self.config_init[self.subcommand])
+        return self.folder.locked() if writes and is_rank_zero() else nullcontext()
+
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
+        with self._locked():
+            self._fit(model, **kwargs)
+
+    def _fit(self, model: LightningModule, **kwargs: Any) -> None:
         begun = time.monotonic()
         writes = self._writes(self.config_init[self.subcommand])
         try:
@@ -557,7 +607,8 @@ class FractalCLI(LightningCLI):
             print(f"written to {folder.evaluations}")
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
-        self.trainer.predict(model, **kwargs)
+        with self._locked():
+            self.trainer.predict(model, **kwargs)
         if self.trainer.is_global_zero:
             print(f"images of every fractal: {self.folder.predictions}, one sub-folder a fractal")
             print(

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,12 @@ def _compare(arguments: list[str]) -> int:
     options = parse(_parser(), arguments)
     plan = Plan(**vars(options.plan))
     real = _check(plan, options)
-    folder = _folder(options)
+    with _folder(options) as folder:
+        return _fill(folder, plan, options, real)
+
+
+def _fill(folder: RunFolder, plan: Plan, options: Namespace, real: ImageData) -> int:
+    """Measure the cells that the folder lacks, and report on all; the exit status."""
     try:
         if not plan.learned and (status := _train_gan(plan, options, RunFolder(folder.path / "gan"))):
             if status in cli.EXIT_STATUS.values():
@@ -195,7 +201,7 @@ def _parts(plan: Plan, options: Namespace, learned: str | None) -> Parts:
     )
 
 
-def _folder(options: Namespace) -> RunFolder:
+def _folder(options: Namespace) -> AbstractContextManager[RunFolder]:
     """The folder that is gone on with, if it was made with the same options, or a new one."""
     named = options.data.name == "folder"
     name = Path(options.data.root).resolve().name if named else options.data.name

@@ -17,7 +17,8 @@ from fractalgan import cli
 from fractalgan.cells import Cells, Row
 from fractalgan.errors import InputError
 from fractalgan.reports import next_commands
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.run_folder import RunFolder
+from fractalgan.whole_file import write_whole
 from fractalgan.workers import run_jobs
 
 Job = TypeVar("Job")
@@ -44,12 +45,14 @@ def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     return options
 
 
+@contextlib.contextmanager
 def open_folder(
     parser: ArgumentParser, options: Namespace, stem: str, free: dict[str, set[str]]
-) -> RunFolder:
+) -> Iterator[RunFolder]:
     """The folder that is gone on with, or a new one called ``stem``, with the options as config.yaml.
 
-    Raises InputError where it was made with other options than those; ``free`` ones may be others.
+    Raises InputError where it was made with other options than those, of which ``free`` ones may be others,
+    and where another program is writing there.
     """
     kept = options.clone()
     kept.config = kept.run = None
@@ -59,8 +62,9 @@ def open_folder(
             raise InputError(f"{folder} was made with other options: give another --run")
     else:
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
-    write_whole(folder.config, text)
-    return folder
+    with folder.locked():
+        write_whole(folder.config, text)
+        yield folder
 
 
 def _that_count(text: str, free: dict[str, set[str]]) -> Any:

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers.logger import (  # type: ignore[attr-defined]
 )
 
 from fractalgan.ranks import rank_zero_only
-from fractalgan.run_folder import write_whole
+from fractalgan.whole_file import write_whole
 
 
 class JsonLinesLogger(Logger):

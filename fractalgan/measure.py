@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from fractalgan.callbacks import best_checkpoint, kept_checkpoints, kept_path
+from fractalgan.callbacks import KeptCheckpoints, best_checkpoint, kept_path
 from fractalgan.cells import Row
 from fractalgan.data import FractalData, ImageData
 from fractalgan.tasks import LinearProbe, Pretraining
@@ -73,7 +73,7 @@ def _pretrain(job: Job, parts: Parts, folder: Path) -> None:
     """Leave the LeNet after every so many steps in the folder."""
     torch.manual_seed(job.seed)
     task, data = parts.pretraining_task(), parts.fractal_data(str(job.fractals), job.seed)
-    kept = kept_checkpoints(folder, parts.every)
+    kept = KeptCheckpoints(folder, parts.every)
     quiet_trainer(parts.steps, limit_val_batches=0, callbacks=[kept]).fit(task, data)
 
 

@@ -1,11 +1,18 @@
 """The folder of a run: what lies where, and how it is found again."""
 
+import fcntl
+import logging
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fractalgan.errors import InputError
+from fractalgan.whole_file import SUFFIX
+
+log = logging.getLogger("fractalgan")
 
 RUNS = Path("runs")
 EVENTS = "events.out.tfevents."
@@ -43,17 +50,46 @@ class RunFolder:
             raise InputError(f"{self} holds no {path.name}: it ended before its first validation")
         return path
 
+    def is_empty(self) -> bool:
+        """Whether no run began here; TensorBoard may have opened its file, or a first file be unfinished."""
+        return all(path.name.startswith(EVENTS) or path.suffix == SUFFIX for path in self.path.iterdir())
+
     def discard_if_empty(self) -> None:
-        """Remove the folder of a run that never began; TensorBoard may have opened its file there."""
-        if self.path.is_dir() and all(path.name.startswith(EVENTS) for path in self.path.iterdir()):
+        """Remove the folder of a run that never began."""
+        if self.path.is_dir() and self.is_empty():
             shutil.rmtree(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other programs from writing here; the system ends that with the program, however it dies.
+
+        Raises InputError where another one is at it.
+        """
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            self._lock(folder)
+            yield
+        finally:
+            with suppress(OSError):  # where it could not be locked
+                fcntl.flock(folder, fcntl.LOCK_UN)  # of processes that were forked with it, too
+            os.close(folder)
+
+    def _lock(self, folder: int) -> None:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another program is writing to {self}: wait for it, or give another --run"
+            ) from None
+        except OSError:
+            log.warning("the disk of %s knows no locks: see to it that one program alone writes there", self)
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
         """Make an empty folder. Raises InputError where there is something already."""
         try:
             path.mkdir(parents=True, exist_ok=True)
-            occupied = any(path.iterdir())
+            occupied = not cls(path).is_empty()
         except OSError as error:
             raise InputError(f"cannot make the run folder {path}: {error.strerror}") from error
         if occupied:
@@ -90,13 +126,6 @@ class RunFolder:
         """The run that a checkpoint lies in; None where it lies in no run's folder."""
         folder = cls(path.parent.parent)
         return folder if path.parent.name == folder.checkpoints.name else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside its place, then moved there."""
-    beside = path.with_suffix(".tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
 
 
 def _numbered(stem: str | None) -> list[tuple[int, Path]]:

@@ -12,10 +12,19 @@ import fractalgan
 PACKAGE = Path(fractalgan.__file__).parent
 
 # Who may import whom: ops <- nn <- tasks, data, callbacks, reports <- cli.
-COMMON = {"cadence", "checkpoint_file", "errors", "randomness", "ranks", "run_folder", "shipped"}
+COMMON = {
+    "cadence",
+    "checkpoint_file",
+    "errors",
+    "randomness",
+    "ranks",
+    "run_folder",
+    "shipped",
+    "whole_file",
+}
 MAY_IMPORT = {
     "ops": set(),
-    "nn": {"ops", "checkpoint_file", "errors", "shipped"},
+    "nn": {"ops", "checkpoint_file", "errors", "shipped", "whole_file"},
     "tasks": {"ops", "nn"} | COMMON,
     "data": {"ops", "nn"} | COMMON,
     "callbacks": {"ops", "nn"} | COMMON,

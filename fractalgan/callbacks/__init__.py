@@ -1,6 +1,6 @@
 """What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import LastCheckpoint, best_checkpoint, kept_checkpoints, kept_path
+from fractalgan.callbacks.checkpoints import KeptCheckpoints, LastCheckpoint, best_checkpoint, kept_path
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.pictures import Pictures, grid, save_picture
@@ -15,6 +15,7 @@ __all__ = [
     "FittedFractals",
     "GracefulStop",
     "ImageWriter",
+    "KeptCheckpoints",
     "KeptFractals",
     "LastCheckpoint",
     "Pictures",
@@ -23,7 +24,6 @@ __all__ = [
     "StepProgress",
     "best_checkpoint",
     "grid",
-    "kept_checkpoints",
     "kept_path",
     "save_picture",
 ]

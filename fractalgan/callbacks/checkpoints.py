@@ -1,6 +1,7 @@
 """The checkpoints of a run: the best by a metric, the last, and those kept along the way."""
 
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
@@ -17,21 +18,24 @@ def best_checkpoint(path: Path, monitor: str) -> ModelCheckpoint:
     )
 
 
-def kept_checkpoints(folder: Path, every: int) -> ModelCheckpoint:
-    """Keeps the state after every so many steps, each at its :func:`kept_path`."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="step_{step:06d}",
-        auto_insert_metric_name=False,
-        every_n_train_steps=every,
-        save_top_k=-1,
-        enable_version_counter=False,
-    )
-
-
 def kept_path(folder: Path, step: int) -> Path:
-    """Where :func:`kept_checkpoints` leaves the state after a step: ``step_001000.ckpt``."""
+    """Where :class:`KeptCheckpoints` leaves the state after a step: ``step_001000.ckpt``."""
     return folder / f"step_{step:06d}.ckpt"
+
+
+class KeptCheckpoints(Checkpoint):
+    """Keeps the state after every so many steps, each at its :func:`kept_path`.
+
+    Lightning's own names a file after the step that was logged last.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder = folder
+        self.every = every
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.global_step % self.every == 0:
+            trainer.save_checkpoint(kept_path(self.folder, trainer.global_step))
 
 
 class LastCheckpoint(Checkpoint):

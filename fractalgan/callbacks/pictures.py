@@ -1,6 +1,5 @@
 """Grids of all fractals and of real images: as PNG files and in TensorBoard."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
 from fractalgan.ranks import rank_zero_only
+from fractalgan.whole_file import whole_file
 
 ROWS = 10  # and columns, of a grid of 100
 SMALLEST = 256  # pixels: a grid is at least as wide
@@ -105,10 +105,8 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 def save_picture(path: Path, picture: Image.Image) -> None:
     """Write a PNG file, and its folder if there is none; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    picture.save(beside, format="PNG")
-    os.replace(beside, path)
+    with whole_file(path) as beside:
+        picture.save(beside, format="PNG")
 
 
 def _read(path: Path) -> Image.Image:

@@ -11,7 +11,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 from fractalgan import __version__
 from fractalgan.callbacks.pictures import grid, save_picture, side_by_side
 from fractalgan.ranks import rank_zero_only
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.run_folder import RunFolder
+from fractalgan.whole_file import whole_file, write_whole
 
 FRAMES = 60  # of the film, at even steps
 FRAME_MS, LAST_FRAME_MS = 80, 2000
@@ -87,12 +88,10 @@ class Film(Callback):
         if not self._path(trainer).exists():
             frames.append(_frame(trainer, pl_module))
         durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / "fit.tmp"
-        frames[0].save(
-            beside, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
-        )
-        beside.replace(self.folder / "fit.gif")
+        with whole_file(self.folder / "fit.gif") as path:
+            frames[0].save(
+                path, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+            )
 
     def _path(self, trainer: Trainer) -> Path:
         return self.folder / "frames" / f"{trainer.global_step:06d}.png"

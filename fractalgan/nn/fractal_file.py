@@ -1,7 +1,6 @@
 """Learned fractals as files: safetensors of some 34 KB, and those that ship with the project by name."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from fractalgan.checkpoint_file import part_of_state, read_checkpoint
 from fractalgan.errors import InputError
 from fractalgan.shipped import shipped
+from fractalgan.whole_file import write_whole
 
 SHIPPED = shipped("checkpoints")
 FORMAT = "fractalgan-fractals-1"
@@ -64,9 +64,7 @@ def write_fractals(path: Path, content: FractalFile) -> None:
         raise ValueError(f"want a path that ends in .safetensors, got {path}")
     metadata = {"format": FORMAT}
     metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
-    beside = path.with_suffix(".tmp")
-    beside.write_bytes(save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
-    os.replace(beside, path)
+    write_whole(path, save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
 
 
 def _read_safetensors(path: Path) -> FractalFile:

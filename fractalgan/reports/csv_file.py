@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from fractalgan.run_folder import write_whole
+from fractalgan.whole_file import write_whole
 
 
 def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from fractalgan.whole_file import whole_file
+
 Row = dict[str, Any]
 
 COLUMNS = ("source", "seed", "gan_step", "lenet_step", "labels", "accuracy")
@@ -109,7 +111,8 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
     axes[0].legend()
     seeds = max(each.seeds for each in _curve(rows, "learned", labels[0], "lenet_step").values())
     figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
-    figure.savefig(path, dpi=120)
+    with whole_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=120)
 
 
 def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:

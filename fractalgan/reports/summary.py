@@ -6,7 +6,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fractalgan.run_folder import RunFolder, write_whole
+from fractalgan.run_folder import RunFolder
+from fractalgan.whole_file import write_whole
 
 
 @dataclass(frozen=True)

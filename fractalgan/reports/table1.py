@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fractalgan.whole_file import whole_file
+
 Row = dict[str, Any]
 
 COLUMNS = ("data", "row", "seed", "mse_min", "mse_mean", "mse_max", "exploded", "targets")
@@ -117,6 +119,5 @@ def draw_strips(path: Path, strips: Path, summary: dict[str, Any]) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    beside = path.with_suffix(".tmp")
-    figure.savefig(beside, format="png", dpi=100)
-    beside.replace(path)
+    with whole_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=100)

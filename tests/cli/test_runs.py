@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +15,25 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fractalgan.tasks import FractalGAN
+from fractalgan.run_folder import RunFolder
+from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction, Task
 from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("[!ac]*.yaml"))  # not of ablate, compare
+CONFIG = Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(CONFIG.glob("[!ac]*.yaml"))  # not of ablate, compare
+
+
+TASKS: dict[str, tuple[type[Task], list[str]]] = {
+    "gan": (FractalGAN, TINY),
+    "encoder": (InverseEncoder, [f"--config={CONFIG / 'inverse_encoder.yaml'}", *TINY_ENCODER]),
+    "reconstruction": (Reconstruction, [f"--config={CONFIG / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION]),
+    "pretraining": (Pretraining, [f"--config={CONFIG / 'pretraining.yaml'}", *TINY_PRETRAINING]),
+    "probe": (
+        LinearProbe,
+        [f"--config={CONFIG / 'probe.yaml'}", "--data.size=16", "--trainer.val_check_interval=3"],
+    ),
+}
 
 
 def rows(folder: Path) -> list[dict]:
@@ -200,6 +216,77 @@ def test_run_that_died_goes_on_from_its_last_checkpoint(call: Call, monkeypatch:
     assert rows(Path("runs/died")) == rows(Path("runs/whole"))
     whole, died = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
     assert all(whole[name].equal(died[name]) for name in whole)
+
+
+@pytest.mark.parametrize("died_at", [2, 5], ids=["before its first checkpoint", "later"])
+@pytest.mark.parametrize("task", TASKS)
+def test_same_command_goes_on_with_a_run_that_died(
+    call: Call, task: str, died_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, options = TASKS[task]
+    assert call("fit", *options, "--run=whole") == 0
+    step = kind.training_step
+
+    def dying(self: Task, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == died_at:
+            raise SystemExit(9)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "training_step", dying)
+        with pytest.raises(SystemExit):
+            call("fit", *options, "--run=died")
+    assert Path("died/checkpoints/last.ckpt").exists() == (died_at > 3)
+    assert call("fit", *options, "--run=died") == 0
+    assert rows(Path("died")) == rows(Path("whole"))
+    whole, died = (weights(Path(f"{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
+    assert all(whole[name].equal(died[name]) for name in whole)
+
+
+def test_same_command_with_other_options_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("fit", *TINY, "--run=mine") == 0
+    before = content(Path("mine"))
+    assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 1
+    assert "mine holds a run already, with other options" in capsys.readouterr().err
+    assert call("fit", *TINY, "--run=mine") == 1
+    assert "is at step 6 already" in capsys.readouterr().err
+    assert content(Path("mine")) == before
+
+
+def test_newest_good_checkpoint_takes_the_place_of_a_damaged_one(
+    call: Call, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FractalGAN, "keep_every", 1)
+    assert call("fit", *TINY, "--run=whole") == 0
+    shutil.copytree("whole", "hurt")
+    checkpoints = Path("hurt/checkpoints")
+    flipped = bytearray((checkpoints / "last.ckpt").read_bytes())
+    flipped[len(flipped) // 2] ^= 1  # one bit, which torch does not notice
+    for path in [checkpoints / "last.ckpt", checkpoints / "best.ckpt", *checkpoints.glob("*[56].ckpt")]:
+        path.write_bytes(flipped)
+    (checkpoints / "step_000004.ckpt").write_bytes(b"damaged, too")
+    assert call("fit", *TINY, "--run=hurt") == 0
+    said_so = "hurt/checkpoints/last.ckpt is damaged: going on from hurt/checkpoints/step_000003.ckpt instead"
+    assert said_so in said.text
+    whole, hurt = (weights(Path(f"{name}/checkpoints/last.ckpt")) for name in ("whole", "hurt"))
+    assert all(whole[name].equal(hurt[name]) for name in whole)
+    assert rows(Path("hurt")) == rows(Path("whole"))
+
+    for path in checkpoints.iterdir():
+        path.write_bytes(flipped)
+    before = content(Path("hurt"))
+    assert call("fit", *TINY, "--run=hurt") == 1
+    assert content(Path("hurt")) == before
+
+
+def test_folder_that_a_program_writes_to_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("fit", *TINY, "--run=mine") == 0
+    before = content(Path("mine"))
+    with RunFolder(Path("mine")).locked():
+        assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
+    assert "another program is writing to mine" in capsys.readouterr().err
+    assert content(Path("mine")) == before
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 0
 
 
 def test_finished_run_can_be_made_longer(call: Call) -> None:
