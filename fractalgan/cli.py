@@ -30,6 +30,7 @@ from fractalgan.callbacks import (
     KeptFractals,
     LastCheckpoint,
     Pictures,
+    Starts,
     StepCount,
     StepProgress,
     best_checkpoint,
@@ -474,6 +475,7 @@ class FractalCLI(LightningCLI):
         options = self.config[self.subcommand]
         callbacks: list[Callback] = [
             SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
+            Starts(self.folder.environment, options.seed_everything),
             self.steps,
             self.stop,
         ]

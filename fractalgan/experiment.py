@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fractalgan import cli
 from fractalgan.cells import Cells, Row
+from fractalgan.environment import record_start
 from fractalgan.errors import InputError
 from fractalgan.reports import next_commands
 from fractalgan.run_folder import RunFolder
@@ -64,6 +65,7 @@ def open_folder(
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
     with folder.locked():
         write_whole(folder.config, text)
+        record_start(folder.environment)
         yield folder
 
 

@@ -21,8 +21,9 @@ EVENTS = "events.out.tfevents."
 class RunFolder:
     """Paths inside one run's folder; nothing is made before it is written.
 
-    ``config.yaml``, ``metrics.jsonl``, ``summary.json``, ``checkpoints/{best,last}.ckpt``, ``figures/``,
-    TensorBoard's events, and ``fractals.safetensors`` where it learns from what learned fractals draw.
+    ``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``summary.json``,
+    ``checkpoints/{best,last}.ckpt``, ``figures/``, TensorBoard's events, and ``fractals.safetensors`` where
+    it learns from what learned fractals draw.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,6 +31,7 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.jsonl"
         self.summary = path / "summary.json"
+        self.environment = path / "environment.json"
         self.evaluations = path / "evaluations.jsonl"
         self.figures = path / "figures"
         self.predictions = path / "predictions"

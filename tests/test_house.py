@@ -15,6 +15,7 @@ PACKAGE = Path(fractalgan.__file__).parent
 COMMON = {
     "cadence",
     "checkpoint_file",
+    "environment",
     "errors",
     "randomness",
     "ranks",

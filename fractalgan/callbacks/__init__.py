@@ -8,6 +8,7 @@ from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
 from fractalgan.callbacks.reconstructions import Film, FittedFractals
 from fractalgan.callbacks.set_metrics import SetMetrics
+from fractalgan.callbacks.starts import Starts
 from fractalgan.callbacks.steps import StepCount
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LastCheckpoint",
     "Pictures",
     "SetMetrics",
+    "Starts",
     "StepCount",
     "StepProgress",
     "best_checkpoint",

@@ -67,6 +67,7 @@ def test_fit_leaves_the_whole_folder(call: Call, capsys: pytest.CaptureFixture[s
     folder = Path("runs/gan-digits-1")
     for name in [
         "config.yaml",
+        "environment.json",
         "metrics.jsonl",
         "summary.json",
         "checkpoints/best.ckpt",
@@ -238,6 +239,8 @@ def test_same_command_goes_on_with_a_run_that_died(
             call("fit", *options, "--run=died")
     assert Path("died/checkpoints/last.ckpt").exists() == (died_at > 3)
     assert call("fit", *options, "--run=died") == 0
+    starts = json.loads(Path("died/environment.json").read_text())
+    assert [start["step"] for start in starts] == [0, 0 if died_at < 3 else 3]
     assert rows(Path("died")) == rows(Path("whole"))
     whole, died = (weights(Path(f"{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
     assert all(whole[name].equal(died[name]) for name in whole)
