@@ -64,8 +64,7 @@ class InverseEncoder(Task):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, maps = batch
         loss = F.mse_loss(self(images), maps)
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss is not finite at step {self.global_step + 1}")
+        self.require_finite("the loss", loss)
         if is_logged(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True)
         return loss

@@ -94,8 +94,7 @@ class Pretraining(Task):
         images, fractals = batch
         logits = self(images)
         loss = F.cross_entropy(logits, fractals)
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss is not finite at step {self.global_step + 1}")
+        self.require_finite("the loss", loss)
         if is_logged(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True)
             self.log("train/accuracy", (logits.argmax(1) == fractals).float().mean(), prog_bar=True)

@@ -105,6 +105,7 @@ class LinearProbe(Task):
         self.has_backbone = True  # the checkpoint's: the file that it came from may be gone
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         if not self.has_backbone:
             self._load_backbone(Path(self.hparams["backbone"]))
 
@@ -168,6 +169,7 @@ class LinearProbe(Task):
         def objective() -> Tensor:
             optimizer.zero_grad()  # type: ignore[union-attr]
             loss = F.cross_entropy(self.head(features), labels)
+            self.require_finite("the loss", loss)
             self.manual_backward(loss + penalty / 2 * self.head.weight.square().sum())
             return loss
 

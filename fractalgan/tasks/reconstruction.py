@@ -81,6 +81,7 @@ class Reconstruction(Task):
     """
 
     monitor = "val/mse_min"  # the lowest is the best checkpoint
+    in_parts = True
 
     def __init__(
         self,
