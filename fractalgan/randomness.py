@@ -1,10 +1,13 @@
-"""Random generators that follow from a key such as (seed, rank, step), not from what happened before."""
+"""Random generators that follow from a key such as (seed, step), not from what happened before."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+TOGETHER = 0  # the word of a key for numbers that all processes draw, each to take its share
 
 
 def generator_for(*key: int) -> torch.Generator:
@@ -21,6 +24,24 @@ def generator_for(*key: int) -> torch.Generator:
 def rows_for(draw: Callable[..., Tensor], keys: Iterable[tuple[int, ...]], *shape: int) -> Tensor:
     """Random numbers [keys, *shape] of ``torch.rand`` or ``torch.randn``, each row from its own key."""
     return torch.stack([draw(shape, generator=generator_for(*key)) for key in keys])
+
+
+class Share(NamedTuple):
+    """One process's block of what several draw together: the numbers of one process with all their rows.
+
+    So what is learned does not depend on how many processes share a batch of a size.
+    """
+
+    rank: int = 0
+    processes: int = 1
+
+    def of(self, rows: Tensor) -> Tensor:
+        """This process's block of rows [processes * n, ...] that are the same everywhere."""
+        return rows.chunk(self.processes)[self.rank]
+
+    def draw(self, draw: Callable[..., Tensor], rows: int, *shape: int, **options: Any) -> Tensor:
+        """Its block [rows, *shape] of ``torch.rand`` or ``torch.randn``; all give the same generator."""
+        return self.of(draw(self.processes * rows, *shape, **options))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ COMMON = {
 }
 MAY_IMPORT = {
     "ops": set(),
-    "nn": {"ops", "checkpoint_file", "errors", "shipped", "whole_file"},
+    "nn": {"ops", "checkpoint_file", "errors", "randomness", "shipped", "whole_file"},
     "tasks": {"ops", "nn"} | COMMON,
     "data": {"ops", "nn"} | COMMON,
     "callbacks": {"ops", "nn"} | COMMON,

@@ -1,6 +1,6 @@
 import torch
 
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import Share, generator_for
 
 
 def test_keys_that_differ_anywhere_give_other_numbers() -> None:
@@ -19,3 +19,13 @@ def test_numbers_of_neighbouring_keys_are_unrelated() -> None:
     numbers = torch.stack([torch.randn(2000, generator=generator_for(0, step)) for step in range(20)])
     correlation = torch.corrcoef(numbers) - torch.eye(20)
     assert correlation.abs().max() < 0.1
+
+
+def test_processes_draw_together_what_one_draws() -> None:
+    def numbers(share: Share, rows: int) -> torch.Tensor:
+        return share.draw(torch.randn, rows, 3, 2, generator=generator_for(4, 2))
+
+    whole = numbers(Share(), 12)
+    for processes in (1, 2, 3, 4):
+        shares = [numbers(Share(rank, processes), 12 // processes) for rank in range(processes)]
+        assert torch.cat(shares).equal(whole)

@@ -39,7 +39,7 @@ def _images_of(number: int, count: int, size: int, seed: int) -> Tensor:
         keys = [(seed, number, k, POINTS) for k in range(tried)]
         parts = torch.split(torch.arange(tried), 50)
         drawn = torch.cat(
-            [_drawn(Transforms(systems.A[k], systems.b[k]), [keys[i] for i in k], size) for k in parts]
+            [draw_systems(Transforms(systems.A[k], systems.b[k]), [keys[i] for i in k], size) for k in parts]
         )
         settled = drawn[drawn.flatten(1).amax(1) > 0]
         if len(settled) >= count:
@@ -47,7 +47,7 @@ def _images_of(number: int, count: int, size: int, seed: int) -> Tensor:
         tried *= 2
 
 
-def _drawn(systems: Transforms, keys: Sequence[tuple[int, ...]], size: int) -> Tensor:
+def draw_systems(systems: Transforms, keys: Sequence[tuple[int, ...]], size: int) -> Tensor:
     """Images [keys, 1, size, size] of as many systems; black for one that runs away."""
     cells = FINER * size
     uniform = rows_for(torch.rand, keys, int(POINTS_PER_CELL * cells**2))

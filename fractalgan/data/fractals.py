@@ -11,7 +11,7 @@ from fractalgan.data.stream import EndlessBatches, Place
 from fractalgan.errors import InputError, blame_input, require_at_least
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import Procedure, check_view, random_systems
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import TOGETHER, generator_for
 
 # What random numbers are for: the last word of their key.
 SYSTEMS, DRAWN, FRESH, VALIDATION = range(200, 204)
@@ -141,7 +141,7 @@ class FractalData(LightningDataModule):
 
 
 class FreshBatches(EndlessBatches):
-    """The same stream of pseudo-classes, but every image is drawn anew, from (seed, rank, batch)."""
+    """The same stream of pseudo-classes, but every image is drawn anew, from (seed, batch)."""
 
     def __init__(self, images: ImageSet, batch_size: int, place: Place, generator: FractalGenerator) -> None:
         super().__init__(images, batch_size, place)
@@ -150,8 +150,8 @@ class FreshBatches(EndlessBatches):
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         fractals = self.images.labels[indices]
-        random = generator_for(self.place.seed, self.place.rank, batch, FRESH)
-        return self.generator.draw(fractals, random), fractals
+        random = generator_for(self.place.seed, TOGETHER, batch, FRESH)
+        return self.generator.draw(fractals, random, self.place.share), fractals
 
 
 @torch.no_grad()

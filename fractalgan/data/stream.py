@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from fractalgan.data.image_set import ImageSet
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import Share, generator_for
 
 ORDER = 100  # what these random numbers are for: the last word of their key
 
@@ -21,6 +21,11 @@ class Place(NamedTuple):
     rank: int = 0
     world_size: int = 1
     first: int = 0  # the batch to begin with
+
+    @property
+    def share(self) -> Share:
+        """Its part of random numbers that all processes draw."""
+        return Share(self.rank, self.world_size)
 
     @classmethod
     def of(cls, seed: int, trainer: Trainer | None) -> Self:
@@ -35,10 +40,10 @@ class Place(NamedTuple):
 class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """Batches from shuffled passes over ``images``, one pass after the other, without end.
 
-    What batch k holds follows from (seed, rank, k) alone, so a run that is resumed at k goes on as if
-    it had never stopped, and any number of a loader's workers deliver the same. All ranks read one
-    stream, each its own part. Batches are always full: one may end in the next pass, and a set smaller
-    than a batch is gone through more than once.
+    What batch k holds follows from (seed, k) alone, so a run that is resumed at k goes on as if it had never
+    stopped, and any number of a loader's workers deliver the same. All ranks read one stream, each its own
+    part, and together what one rank reads in batches of their sizes together. Batches are always full: one
+    may end in the next pass, and a set smaller than a batch is gone through more than once.
 
     Args:
         images: the set.

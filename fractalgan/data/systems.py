@@ -13,12 +13,12 @@ from fractalgan.ops import (
     Transforms,
     check_view,
     determinant_probabilities,
-    draw_sequences,
     fill_window,
     fractaldb,
+    look_up_sequences,
     render,
 )
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import TOGETHER, Share, generator_for
 
 # What random numbers are for: the last word of their key.
 SYSTEMS, FILLING, DRAWN, VALIDATION = range(640, 644)
@@ -84,10 +84,11 @@ class SystemData(LightningDataModule):
         A = systems.A.gather(1, order[..., None, None].expand_as(systems.A))
         return Transforms(A, systems.b.gather(1, order[..., None].expand_as(systems.b)))
 
-    def images(self, systems: Transforms, random: torch.Generator) -> Tensor:
+    def images(self, systems: Transforms, random: torch.Generator, share: Share = Share()) -> Tensor:  # noqa: B008
         """A fresh image [J, 1, size, size] of each system."""
         fractals = torch.arange(len(systems.b))
-        sequences = draw_sequences(determinant_probabilities(systems.A), fractals, POINTS, random)
+        uniform = share.draw(torch.rand, len(fractals), POINTS, generator=random)
+        sequences = look_up_sequences(determinant_probabilities(systems.A), fractals, uniform)
         size = (self.size, self.size)
         images = render(systems, fractals, sequences, size=size, window=self.window, tau=TAU)
         return (images > self.binarize).float().unsqueeze(1)
@@ -101,7 +102,7 @@ class SystemData(LightningDataModule):
 
 
 class DrawnSystems(EndlessBatches):
-    """An endless stream of the systems of ``data``, each image drawn anew, from (seed, rank, batch)."""
+    """An endless stream of the systems of ``data``, each image drawn anew, from (seed, batch)."""
 
     def __init__(self, data: SystemData, place: Place) -> None:
         places = ImageSet(torch.empty(data.num_systems, 0, dtype=torch.uint8))
@@ -112,8 +113,8 @@ class DrawnSystems(EndlessBatches):
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         assert self.data.systems is not None
         systems = Transforms(*(each[indices] for each in self.data.systems))
-        random = generator_for(self.place.seed, self.place.rank, batch, DRAWN)
-        return self.data.images(systems, random), as_maps(systems)
+        random = generator_for(self.place.seed, TOGETHER, batch, DRAWN)
+        return self.data.images(systems, random, self.place.share), as_maps(systems)
 
 
 def as_maps(systems: Transforms) -> Tensor:

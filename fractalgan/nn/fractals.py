@@ -19,13 +19,14 @@ from fractalgan.nn.matrices import (
 from fractalgan.ops import (
     Transforms,
     determinant_probabilities,
-    draw_sequences,
     iterate_points,
+    look_up_sequences,
     render,
     start_points,
     to_pixels,
     uniform_probabilities,
 )
+from fractalgan.randomness import Share
 
 MatricesForm = Literal["sigmoid", "clamp", "unbounded", "raw"]
 
@@ -171,12 +172,17 @@ class FractalGenerator(nn.Module):
         """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
         return self._render(self.embedding(), fractals, sequences)
 
-    def draw(self, fractals: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def draw(
+        self,
+        fractals: Tensor,
+        generator: torch.Generator | None = None,
+        share: Share = Share(),  # noqa: B008
+    ) -> Tensor:
         """Images [B, 1, H, W] of ``fractals`` [B] along fresh index sequences, each jittered anew."""
         transforms = self.embedding()
-        sequences = self._draw_sequences(transforms, fractals, generator)
+        sequences = self._draw_sequences(transforms, fractals, generator, share)
         if self.jitter > 0:
-            transforms = self._jittered(transforms, fractals, generator)
+            transforms = self._jittered(transforms, fractals, generator, share)
             fractals = torch.arange(len(fractals), device=fractals.device)
         return self._render(transforms, fractals, sequences)
 
@@ -186,7 +192,7 @@ class FractalGenerator(nn.Module):
 
         They are drawn on the CPU: the same generator gives the same sequences on every device.
         """
-        return self._draw_sequences(self.embedding(), fractals, generator)
+        return self._draw_sequences(self.embedding(), fractals, generator, Share())
 
     @torch.no_grad()
     def points(self, fractals: Tensor, sequences: Tensor) -> Tensor:
@@ -200,7 +206,7 @@ class FractalGenerator(nn.Module):
         return images.unsqueeze(1)
 
     def _jittered(
-        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
+        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None, share: Share
     ) -> Transforms:
         """A system for every image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].
 
@@ -209,15 +215,16 @@ class FractalGenerator(nn.Module):
 
         def around(entries: Tensor) -> Tensor:
             centre = entries.index_select(0, fractals)  # whose gradient adds up in order on a CPU
-            noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype)
+            noise = share.draw(torch.randn, *centre.shape, generator=generator, dtype=centre.dtype)
             return centre + self.jitter * noise.to(centre.device)
 
         return Transforms(around(transforms.A), around(transforms.b))
 
     @torch.no_grad()
     def _draw_sequences(
-        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None
+        self, transforms: Transforms, fractals: Tensor, generator: torch.Generator | None, share: Share
     ) -> Tensor:
         probabilities = PROBABILITIES[self.probabilities](transforms.A).cpu()
-        sequences = draw_sequences(probabilities, fractals.cpu(), self.num_points, generator)
-        return sequences.to(fractals.device)
+        shape = len(fractals), self.num_points
+        uniform = share.draw(torch.rand, *shape, generator=generator, dtype=probabilities.dtype)
+        return look_up_sequences(probabilities, fractals.cpu(), uniform).to(fractals.device)

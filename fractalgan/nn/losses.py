@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fractalgan.randomness import Share
+
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
 
 
@@ -46,10 +48,15 @@ def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     return slope.square().flatten(1).sum(1).mean()
 
 
-def instance_noise(images: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
+def instance_noise(
+    images: Tensor,
+    std: float,
+    generator: torch.Generator | None = None,
+    share: Share = Share(),  # noqa: B008
+) -> Tensor:
     """Images plus N(0, std^2) on every pixel (Sonderby et al. 2017); drawn on the generator's device."""
     if std == 0:
         return images
     device = images.device if generator is None else generator.device
-    noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)
+    noise = share.draw(torch.randn, *images.shape, generator=generator, device=device, dtype=images.dtype)
     return noise.to(images.device).mul_(std).add(images)

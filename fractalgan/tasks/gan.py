@@ -23,7 +23,7 @@ from fractalgan.nn import (
     r1_penalty,
 )
 from fractalgan.ops import Procedure, check_view, collapse, random_systems
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import TOGETHER, Share, generator_for
 from fractalgan.tasks.task import Task
 
 # What random numbers are for: the last word of their key (see randomness.py).
@@ -162,7 +162,7 @@ class FractalGAN(Task):
 
     def forward(self, fractals: Tensor, random: torch.Generator | None = None) -> Tensor:
         """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
-        return self.generator.draw(fractals, random)
+        return self.generator.draw(fractals, random, self._share())
 
     # -- training -------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class FractalGAN(Task):
 
         std = self.hparams["instance_noise"] * (1 - self._progress(step))
         random = self._random(step, NOISE)
-        real, seen = (instance_noise(images, std, random) for images in (real, fake))
+        real, seen = (instance_noise(images, std, random, self._share()) for images in (real, fake))
 
         generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
         self._train_discriminator(discriminator, real, seen.detach(), step)
@@ -190,7 +190,7 @@ class FractalGAN(Task):
             real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
             r1 = r1_penalty(real_logits, real)
             penalty = gamma / 2 * interval * r1  # as much as one at every step
-            self.last_r1.copy_(r1.detach())
+            self.last_r1.copy_(self.trainer.strategy.reduce(r1.detach(), reduce_op="mean"))
         else:
             real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
             penalty = real.new_zeros(())
@@ -200,7 +200,7 @@ class FractalGAN(Task):
         self.require_finite("the R1 penalty", penalty)
         self._descend(optimizer, loss + penalty)
         if is_logged(self.trainer, step + 1):
-            self.log("train/discriminator_loss", loss, prog_bar=True)
+            self.log("train/discriminator_loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/r1", self.last_r1)
             self._log_judgement("train", real_logits, fake_logits)
 
@@ -213,7 +213,7 @@ class FractalGAN(Task):
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)
         if is_logged(self.trainer, step + 1):
-            self.log("train/generator_loss", loss, prog_bar=True)
+            self.log("train/generator_loss", loss, prog_bar=True, sync_dist=True)
 
     def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """One step of the optimiser."""
@@ -225,16 +225,21 @@ class FractalGAN(Task):
 
     def _every_fractal_equally(self, count: int, step: int) -> Tensor:
         """Which fractals are drawn: all of them in turn, in an order of this step's own."""
-        number = self.hparams["num_fractals"]
+        number, share = self.hparams["num_fractals"], self._share()
         order = torch.randperm(number, generator=self._random(step, START))
-        return order.repeat(-(-count // number))[:count].to(self.device)
+        together = count * share.processes
+        return share.of(order.repeat(-(-together // number))[:together]).to(self.device)
 
     def _progress(self, step: int) -> float:
         """The share of the run that is done; 0 where the run has no end."""
         return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
 
     def _random(self, *key: int) -> torch.Generator:
-        return generator_for(self.hparams["seed"], self.global_rank, *key)
+        return generator_for(self.hparams["seed"], TOGETHER, *key)
+
+    def _share(self) -> Share:
+        """This process's part of what all of them draw."""
+        return Share(self.trainer.global_rank, self.trainer.world_size) if self._trainer else Share()
 
     # -- validation, test -----------------------------------------------------------------------
 
@@ -275,8 +280,8 @@ class FractalGAN(Task):
 
     def _log_judgement(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
         """The shares of real and of drawn images that the discriminator takes for what they are."""
-        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean(), sync_dist=stage != "train")
-        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean(), sync_dist=stage != "train")
+        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean(), sync_dist=True)
+        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean(), sync_dist=True)
 
     # -- pictures, prediction -------------------------------------------------------------------
 

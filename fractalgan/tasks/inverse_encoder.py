@@ -66,7 +66,7 @@ class InverseEncoder(Task):
         loss = F.mse_loss(self(images), maps)
         self.require_finite("the loss", loss)
         if is_logged(self.trainer, self.global_step + 1):
-            self.log("train/loss", loss, prog_bar=True)
+            self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -96,8 +96,9 @@ class Pretraining(Task):
         loss = F.cross_entropy(logits, fractals)
         self.require_finite("the loss", loss)
         if is_logged(self.trainer, self.global_step + 1):
-            self.log("train/loss", loss, prog_bar=True)
-            self.log("train/accuracy", (logits.argmax(1) == fractals).float().mean(), prog_bar=True)
+            self.log("train/loss", loss, prog_bar=True, sync_dist=True)
+            accuracy = (logits.argmax(1) == fractals).float().mean()
+            self.log("train/accuracy", accuracy, prog_bar=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -128,7 +128,7 @@ def test_instance_noise_fades_over_the_run(monkeypatch: pytest.MonkeyPatch) -> N
     deviations: list[float] = []
     monkeypatch.setattr(
         "fractalgan.tasks.gan.instance_noise",
-        lambda images, std, _: (deviations.append(std), images)[1],
+        lambda images, std, *_: (deviations.append(std), images)[1],
     )
     train(tiny(instance_noise=0.4), 4)
     assert deviations[::2] == pytest.approx([0.4, 0.3, 0.2, 0.1])

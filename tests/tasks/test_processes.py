@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.conftest import TINY, TINY_PRETRAINING
@@ -23,12 +24,12 @@ class Compare(Callback):
         weights = torch.cat([p.detach().flatten() for p in model.parameters()])
         first = trainer.strategy.broadcast(weights)
         assert weights.equal(first), "the ranks have parted"
-        drawn = model.generator.draw_sequences(torch.arange(4), model._random(trainer.global_step, 1))
+        drawn = model(torch.arange(4), model._random(trainer.global_step, 1)).detach()
         other = trainer.strategy.broadcast(drawn)
         assert trainer.global_rank == 0 or not drawn.equal(other), "same sequences"
 
 if __name__ == "__main__":
-    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16, parameter_noise=0.1)
     Trainer(
         accelerator="cpu", devices=2, strategy="ddp", max_steps=4, limit_val_batches=0, callbacks=[Compare()],
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -61,13 +62,42 @@ def test_two_processes_write_one_folder(tmp_path: Path) -> None:
     assert done.stdout.count("run folder:") == 1
 
 
-def test_two_processes_pretrain_on_twice_the_images(call: Call, tmp_path: Path) -> None:
-    """With SGD, a step of two ranks of 8 images is a step of one rank with the 16 of both."""
-    options = ["--config", str(CONFIGS / "pretraining.yaml"), *TINY_PRETRAINING, "--model.optimizer=SGD"]
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--model.generator_optimizer=NAdam", "--model.parameter_noise=0.1"],
+        ["--model.jitter=0", "--model.loss=hinge"],
+    ],
+    ids=["noise", "no jitter"],
+)
+def test_two_processes_train_a_gan_as_one_does_on_the_same_images(
+    call: Call, tmp_path: Path, given: list[str]
+) -> None:
+    options = [*TINY, *given, "--trainer.precision=64-true"]
+    assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
+    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    assert training("two") == [pytest.approx(row, abs=1e-6) for row in training("one")]  # logged in 32 bits
+    for name, weights in state("one").items():
+        assert weights.dtype == torch.float64
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fresh", ["false", "true"])
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+def test_two_processes_pretrain_as_one_does_on_the_same_images(
+    call: Call, tmp_path: Path, fresh: str, optimizer: str
+) -> None:
+    options = [
+        "--config",
+        str(CONFIGS / "pretraining.yaml"),
+        *TINY_PRETRAINING,
+        "--trainer.precision=64-true",
+    ]
+    options += [f"--data.fresh={fresh}", f"--model.optimizer={optimizer}"]
     assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
     fit_by_two(*options, "--run=two", cwd=tmp_path)
     for name, weights in state("one").items():
-        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-6)
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-12)
 
 
 def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
@@ -81,3 +111,9 @@ def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
 
 def state(run: str) -> dict[str, torch.Tensor]:
     return torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+def training(run: str) -> list[dict[str, float]]:
+    """The rows of metrics of training."""
+    rows = [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if any(name.startswith("train/") for name in row)]
