@@ -100,6 +100,7 @@ QUIET = (
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
+    "Grad strides do not match bucket view strides",  # of a convolution with one channel; several processes
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
@@ -172,6 +173,11 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
     return [arguments[0], "--config", str(folder.config), *arguments[1:]]
 
 
+def _lost_a_process(error: RuntimeError) -> bool:
+    """Whether what ended a run is that another of its processes did."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
 class _CurrentStderr(logging.Handler):
     """Writes to what stderr is now: a progress bar puts itself in its place, to keep its line."""
 
@@ -186,6 +192,8 @@ def _set_up_logging() -> None:
     log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # says that a process died, and ends the others where they did not notice
+    logging.getLogger("lightning_fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
     for message in QUIET:
         warnings.filterwarnings("ignore", message)
 
@@ -522,12 +530,15 @@ class FractalCLI(LightningCLI):
         try:
             self.trainer.fit(model, **kwargs)
         except FloatingPointError as error:
-            kept = writes and self.folder.last.exists()
-            advice = (
-                f"the last good checkpoint is {self.folder.last}" if kept else "there is no checkpoint yet"
-            )
             raise FloatingPointError(
-                f"{error}: {advice}; lower the learning rates and start again"
+                f"{error}: {self._what_is_kept(writes)}; lower the learning rates and start again"
+            ) from error
+        except RuntimeError as error:
+            if not _lost_a_process(error):
+                raise
+            raise ConnectionError(
+                "another process of this run ended, of too little memory perhaps:"
+                f" {self._what_is_kept(writes)}; go on from there by --ckpt_path"
             ) from error
         except InputError:  # found out before the first step
             if writes:
@@ -540,6 +551,11 @@ class FractalCLI(LightningCLI):
             raise SystemExit(EXIT_STATUS[self.stop.signal_name]) from stopped
         if self.trainer.is_global_zero and writes:
             self._report(time.monotonic() - begun)
+
+    def _what_is_kept(self, writes: bool) -> str:
+        if writes and self.folder.last.exists():
+            return f"the last good checkpoint is {self.folder.last}"
+        return "there is no checkpoint yet"
 
     def _report(self, seconds: float) -> None:
         """Write the summary, print it, and set the exit status."""

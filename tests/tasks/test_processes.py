@@ -1,8 +1,11 @@
 """Two processes on one machine, as a user starts them."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,10 +49,13 @@ def test_ranks_draw_different_sequences_and_keep_equal_parameters(tmp_path: Path
     assert done.stdout.count("equal") >= 1
 
 
-def fit_by_two(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def by_two(*options: str) -> list[str]:
     command = [sys.executable, "-m", "fractalgan", "fit", *options]
-    command += ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110)
+    return [*command, "--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+
+
+def fit_by_two(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(by_two(*options), cwd=cwd, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -107,6 +113,26 @@ def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
     fit_by_two(*options, "--run=two", cwd=tmp_path)
     for name, weights in state("one").items():
         torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_process_that_dies_ends_the_others_and_loses_nothing(tmp_path: Path, rank: int) -> None:
+    endless = [*TINY, "--trainer.max_steps=1000000", "--run=mine"]
+    first = subprocess.Popen(by_two(*endless), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    last = tmp_path / "mine/checkpoints/last.ckpt"
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (second,) = map(int, Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split())
+    os.kill((first.pid, second)[rank], signal.SIGKILL)
+    _, said = first.communicate(timeout=30)  # until the second closes its end, too
+    assert first.returncode != 0
+    (error,) = (line for line in said.splitlines() if not line.startswith("step "))
+    assert error.startswith("fractalgan: error: another process of this run ended")
+    assert "the last good checkpoint is mine/checkpoints/last.ckpt" in error
+    assert fit_by_two(
+        "--ckpt_path=mine/checkpoints/last.ckpt", "--trainer.max_time=00:00:00:01", cwd=tmp_path
+    )
 
 
 def state(run: str) -> dict[str, torch.Tensor]:
