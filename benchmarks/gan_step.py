@@ -44,7 +44,7 @@ def watch(clock: Clock) -> None:
         (gan, "instance_noise", "noise"),
         (torch.optim.Adam, "step", "optimisers"),
         (torch.optim.Adam, "zero_grad", "optimisers"),
-        (gan, "_require_finite", "finite checks"),
+        (FractalGAN, "require_finite", "finite checks"),
         (FractalGAN, "log", "logging"),
     ]:
         setattr(owner, name, clock.around(getattr(owner, name), part))

@@ -7,8 +7,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from fractalgan.checkpoint_file import WholeCheckpoints, newest_good, read_check
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.explain import explain
 from fractalgan.loggers import EventsLogger, JsonLinesLogger
+from fractalgan.ops import set_render_threads
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, next_commands
 from fractalgan.run_folder import RunFolder
@@ -104,6 +105,9 @@ QUIET = (
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
 )
 
+# Threads of a CPU for all but drawing, whatever the machine has: the bits of a run follow from it.
+NET_THREADS = 2
+
 # Options are written out, and mistakes are told by us.
 STRICT: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
 
@@ -113,21 +117,38 @@ NEEDED = {"test": "test_step", "predict": "predict_step"}
 
 def run(arguments: list[str], kind: "type[FractalCLI] | None" = None) -> int:
     """Run one command line with a verb of Lightning's and return its exit status."""
-    return answer(
-        lambda: (
-            (kind or FractalCLI)(
-                Task,
-                LightningDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                save_config_callback=None,
-                trainer_defaults=TRAINER_DEFAULTS,
-                parser_kwargs=dict(STRICT, prog="fractalgan")
-                | {verb: dict(STRICT) for verb in LightningCLI.subcommands()},
-                args=with_config_of_run(arguments),
-            ).exit_status
-        )
-    )
+    return answer(lambda: _run(arguments, kind or FractalCLI))
+
+
+def _run(arguments: list[str], kind: "type[FractalCLI]") -> int:
+    with _nets_on(NET_THREADS):
+        return kind(
+            Task,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs=dict(STRICT, prog="fractalgan")
+            | {verb: dict(STRICT) for verb in LightningCLI.subcommands()},
+            args=with_config_of_run(arguments),
+        ).exit_status
+
+
+@contextmanager
+def _nets_on(threads: int) -> Iterator[None]:
+    """Have torch compute on so many threads of a CPU, and fractals be drawn on as many as it had.
+
+    Torch adds up in another order on another number of threads; drawing does not.
+    """
+    before = torch.get_num_threads()
+    set_render_threads(before)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        set_render_threads(None)
 
 
 def answer(work: Callable[[], int]) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from fractalgan import __version__
+from fractalgan.ops import render_threads
 from fractalgan.whole_file import write_whole
 
 # Those that the numbers of a run depend on.
@@ -39,7 +40,7 @@ def _describe() -> dict[str, Any]:
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": {"torch": torch.get_num_threads(), "drawing": render_threads()},
     }
 
 

@@ -19,7 +19,7 @@ def test_every_start_is_recorded(tmp_path: Path) -> None:
     first, second = json.loads(path.read_text())
     assert (first["step"], first["seed_everything"], second["step"]) == (0, 3, 7)
     assert first["packages"]["torch"] == torch.__version__.partition("+")[0]
-    assert first["threads"] == torch.get_num_threads()
+    assert first["threads"]["torch"] == torch.get_num_threads()
     assert first["folder"] == str(Path.cwd())
 
 

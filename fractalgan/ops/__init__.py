@@ -1,5 +1,6 @@
 """Pure functions on tensors: from affine maps to images, and back by the gradient."""
 
+from fractalgan.ops._threads import render_threads, set_render_threads
 from fractalgan.ops.affine import (
     Factors,
     Transforms,
@@ -48,7 +49,9 @@ __all__ = [
     "look_up_sequences",
     "random_systems",
     "render",
+    "render_threads",
     "rotation",
+    "set_render_threads",
     "splat_dense",
     "splat_separable",
     "start_points",

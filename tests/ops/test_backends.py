@@ -21,6 +21,8 @@ from fractalgan.ops import (
     draw_sequences,
     iterate_points,
     render,
+    render_threads,
+    set_render_threads,
     splat_dense,
     start_points,
     to_pixels,
@@ -429,6 +431,17 @@ def test_bits_do_not_depend_on_the_number_of_threads(threads) -> None:
         results.append(image_and_gradient())
     for other in results[1:]:
         assert all(ours.equal(theirs) for ours, theirs in zip(results[0], other, strict=True))
+
+
+def test_drawing_has_threads_of_its_own(threads) -> None:
+    threads(2)
+    try:
+        set_render_threads(5)
+        assert render_threads() == 5
+        assert torch.get_num_threads() == 2
+    finally:
+        set_render_threads(None)
+    assert render_threads() == 2
 
 
 def test_several_threads_at_once(threads) -> None:
