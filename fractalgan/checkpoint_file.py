@@ -11,6 +11,9 @@ from lightning_fabric.plugins.io import TorchCheckpointIO
 from fractalgan.errors import InputError
 from fractalgan.whole_file import whole_file
 
+# What every checkpoint holds that is asked for by name.
+PARTS = {"state_dict": dict, "hyper_parameters": dict, "global_step": int, "task": str}
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Has a trainer write checkpoints under another name, and move them into place once on the disk.
@@ -37,7 +40,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has a different one for every way of being damaged
         raise InputError(f"{path} is damaged or no checkpoint: take another, such as best.ckpt") from error
-    if not (isinstance(content, dict) and {"state_dict", "global_step", "task"} <= content.keys()):
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name), kind) for name, kind in PARTS.items()
+    ):
         raise InputError(f"{path} is no checkpoint of a fractalgan run")
     return content
 

@@ -26,6 +26,13 @@ def require_at_least(least: float, **numbers: float) -> None:
             raise InputError(f"{name}: want {least} or more, got {number}")
 
 
+def require_at_most(most: float, **numbers: float) -> None:
+    """Raise InputError for the first of the named numbers that is above ``most``, or NaN."""
+    for name, number in numbers.items():
+        if not number <= most:
+            raise InputError(f"{name}: want {most} or less, got {number}")
+
+
 def require_choice(choices: Any, **values: str) -> None:
     """Raise InputError for the first of the named values that is none of a Literal's ``choices``."""
     for name, value in values.items():

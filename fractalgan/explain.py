@@ -1,6 +1,8 @@
 """Errors in one line, for people."""
 
 import re
+import traceback
+from pathlib import Path
 
 from jsonargparse import ArgumentError
 from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-defined]
@@ -12,6 +14,8 @@ from fractalgan.errors import InputError
 # What a user can mend: wrong input, a wrong trainer option, a run that diverged, a full or locked disk.
 MENDABLE = (InputError, MisconfigurationException, FloatingPointError, OSError)
 
+TOO_LITTLE = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
+
 
 def explain(error: BaseException) -> str | None:
     """One line for what a user can mend; None for a defect of ours, which should show its traceback."""
@@ -19,8 +23,22 @@ def explain(error: BaseException) -> str | None:
         return _explain_argument(error)
     if isinstance(error, MENDABLE):
         return " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and TOO_LITTLE.search(str(error))):
+        return "too little memory: take smaller batches or images, or fewer of them"
+    if _is_of_restoring(error):
+        said = " ".join(str(error).split())
+        return f"the checkpoint does not hold what its options say ({type(error).__name__}: {said[:200]})"
     # jsonargparse wraps what the constructors of tasks and data raise
     return explain(error.__cause__) if isinstance(error.__cause__, (ValueError, InputError)) else None
+
+
+def _is_of_restoring(error: BaseException) -> bool:
+    """Whether it came while Lightning took a run up from a checkpoint."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(
+        Path(frame.filename).stem == "checkpoint_connector" and re.match("_?(restore|resume)", frame.name)
+        for frame in frames
+    )
 
 
 def _explain_argument(error: ArgumentError) -> str:

@@ -17,6 +17,7 @@ COMMON = {
     "checkpoint_file",
     "environment",
     "errors",
+    "limits",
     "randomness",
     "ranks",
     "run_folder",
@@ -25,7 +26,7 @@ COMMON = {
 }
 MAY_IMPORT = {
     "ops": set(),
-    "nn": {"ops", "checkpoint_file", "errors", "randomness", "shipped", "whole_file"},
+    "nn": {"ops", "checkpoint_file", "errors", "limits", "randomness", "shipped", "whole_file"},
     "tasks": {"ops", "nn"} | COMMON,
     "data": {"ops", "nn"} | COMMON,
     "callbacks": {"ops", "nn"} | COMMON,

@@ -1,6 +1,7 @@
 """The user's own images: one sub-folder a class, or a flat folder without labels."""
 
 import logging
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from torchvision.transforms.v2.functional import resize
 
 from fractalgan.data.image_set import ImageSet, Source
 from fractalgan.errors import InputError
+from fractalgan.limits import PICTURE
 
 log = logging.getLogger(__name__)
+
+SPARE = 4  # times the size that is wanted: as much as a large image keeps before it is resized
+LARGE = 4_000_000  # pixels
 
 LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
@@ -77,7 +82,7 @@ def read_all(paths: list[Path], size: int) -> list[Tensor]:
     images, sizes, coloured = [], Counter[tuple[int, int]](), 0
     slow = len(paths) > 2000
     for path in track(paths, "reading images", transient=True, disable=not slow):
-        grey, colour = _read_grey(path)
+        grey, colour = _read_grey(path, size)
         sizes[grey.shape[-2], grey.shape[-1]] += 1
         coloured += colour
         images.append(resize(grey, [size, size], InterpolationMode.BICUBIC, antialias=True))
@@ -94,16 +99,18 @@ def read_all(paths: list[Path], size: int) -> list[Tensor]:
     return images
 
 
-def _read_grey(path: Path) -> tuple[Tensor, bool]:
-    """The image [1, H, W] uint8, and whether it had colours."""
+def _read_grey(path: Path, size: int) -> tuple[Tensor, bool]:
+    """The image [1, H, W] uint8, and whether it had colours; a large one is made smaller on the way."""
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
+        with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):
+            opening = Image.open(path)
+        with opening as opened:
+            opened.draft(None, (SPARE * size, SPARE * size))  # JPEG is decoded no larger than that
+            if opened.width * opened.height > PICTURE:
+                raise ValueError(f"{opened.width} x {opened.height} pixels are too many")
+            image = ImageOps.exif_transpose(_reduced(opened, SPARE * size))
             if image.mode.startswith(("I", "F")):  # Pillow would cut them off at 255, not scale them
-                deep = np.asarray(image, dtype=np.float64)
-                full = next((limit for limit in (1, 255, 65535) if deep.max() <= limit), deep.max())
-                full = max(full, 65535) if image.mode.startswith("I") else full
-                image = Image.fromarray((deep / full * 255).clip(0, 255).astype(np.uint8))
+                image = _in_8_bits(image)
             if image.has_transparency_data:  # shown on white, as viewers do
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -113,6 +120,23 @@ def _read_grey(path: Path) -> tuple[Tensor, bool]:
         reason = "no image file" if isinstance(error, UnidentifiedImageError) else str(error)
         raise InputError(f"{path} cannot be read as an image ({reason}): mend or remove it") from error
     return torch.from_numpy(pixels).unsqueeze(0), colour
+
+
+def _reduced(image: Image.Image, least: int) -> Image.Image:
+    """A very large image made smaller, to ``least`` pixels a side or more, so that it is not copied whole."""
+    factor = min(image.size) // least
+    if image.width * image.height < LARGE or factor < 2 or image.mode not in ("L", "LA", "RGB", "RGBA"):
+        return image
+    return image.reduce(factor)
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """An image of 16 or 32 bits, whose white is 1, 255, 65535, or the brightest that there is."""
+    deep = np.asarray(image).astype(np.float32)
+    brightest = float(deep.max())
+    full = next((limit for limit in (1, 255, 65535) if brightest <= limit), brightest)
+    deep *= 255 / (max(full, 65535) if image.mode.startswith("I") else full)
+    return Image.fromarray(deep.clip(0, 255, out=deep).astype(np.uint8))
 
 
 def _is_coloured(image: Image.Image) -> bool:

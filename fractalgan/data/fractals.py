@@ -9,6 +9,7 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import Batches
 from fractalgan.data.stream import EndlessBatches, Place
 from fractalgan.errors import InputError, blame_input, require_at_least
+from fractalgan.limits import require_maps, require_sizes
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import Procedure, check_view, random_systems
 from fractalgan.randomness import TOGETHER, generator_for
@@ -67,8 +68,7 @@ class FractalData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_at_least(
-            1,
+        require_sizes(
             num_fractals=num_fractals,
             num_transforms=num_transforms,
             images_per_class=images_per_class,
@@ -76,6 +76,7 @@ class FractalData(LightningDataModule):
             batch_size=batch_size,
             num_points=1 if num_points is None else num_points,
         )
+        require_maps(num_fractals, num_transforms)
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         self.source = fractals
         self.num_fractals = num_fractals

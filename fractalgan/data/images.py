@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.sources import SourceName, check_name, fetch, load
 from fractalgan.data.stream import EndlessBatches, Place
-from fractalgan.errors import InputError, require_at_least
+from fractalgan.errors import InputError
+from fractalgan.limits import require_sizes
 from fractalgan.randomness import generator_for
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class ImageData(LightningDataModule):
     ) -> None:
         super().__init__()
         check_name(name)
-        require_at_least(1, size=size, batch_size=batch_size)
+        require_sizes(size=size, batch_size=batch_size)
         if binarize is not None and not 0 <= binarize < 1:
             raise InputError(f"binarize: want a level in [0, 1), or null for grey images, got {binarize}")
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():

@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import Batches
 from fractalgan.data.stream import EndlessBatches, Place
-from fractalgan.errors import blame_input, require_above, require_at_least
+from fractalgan.errors import blame_input, require_above
+from fractalgan.limits import require_maps, require_sizes
 from fractalgan.ops import (
     Transforms,
     check_view,
@@ -55,8 +56,9 @@ class SystemData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_at_least(1, num_systems=num_systems, num_transforms=num_transforms, batch_size=batch_size)
-        require_at_least(SMALLEST, size=size)
+        require_sizes(num_systems=num_systems, num_transforms=num_transforms, batch_size=batch_size)
+        require_maps(num_systems, num_transforms)
+        require_sizes(SMALLEST, size=size)
         require_above(0, binarize=binarize)
         with blame_input():
             check_view((size, size), window, TAU)

@@ -14,6 +14,7 @@ from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.images import Batches, ImageData, warn_of_brightness
 from fractalgan.errors import InputError, require_at_least
+from fractalgan.limits import require_sizes
 from fractalgan.randomness import generator_for
 
 TargetName = Literal["digits", "MNIST", "FashionMNIST", "KMNIST", "fractaldb"]
@@ -62,9 +63,10 @@ class TargetData(LightningDataModule):
             raise InputError(f"no targets {name!r}: choose one of {', '.join(get_args(TargetName))}")
         if split not in get_args(Split):
             raise InputError(f"split: choose one of {', '.join(get_args(Split))}, got {split!r}")
-        require_at_least(1, count=count, per_class=per_class or 1)
+        require_sizes(count=count)
+        require_at_least(1, per_class=1 if per_class is None else per_class)
         require_at_least(0, choice=choice)
-        require_at_least(SMALLEST, size=size)
+        require_sizes(SMALLEST, size=size)
         if binarize is not None and not 0 <= binarize < 1:
             raise InputError(f"binarize: want a level in [0, 1), or null for grey images, got {binarize}")
         self.path = None if path is None else Path(path).expanduser()

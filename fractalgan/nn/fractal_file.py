@@ -9,7 +9,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fractalgan.checkpoint_file import part_of_state, read_checkpoint
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, blame_input, require_at_least
+from fractalgan.limits import require_sizes
+from fractalgan.nn.fractal_json import read_json
+from fractalgan.ops import check_view
 from fractalgan.shipped import shipped
 from fractalgan.whole_file import write_whole
 
@@ -17,17 +20,18 @@ SHIPPED = shipped("checkpoints")
 FORMAT = "fractalgan-fractals-1"
 
 # What a FractalGenerator is built from, beside the parameters of its embedding.
-SETTINGS = (
-    "matrices",
-    "sigma_min",
-    "sigma_max",
-    "image_size",
-    "num_points",
-    "window",
-    "tau",
-    "jitter",
-    "probabilities",
-)
+KINDS: dict[str, Any] = {
+    "matrices": str,
+    "sigma_min": (int, float),
+    "sigma_max": (int, float),
+    "image_size": int,
+    "num_points": int,
+    "window": (int, float),
+    "tau": (int, float),
+    "jitter": (int, float),
+    "probabilities": str,
+}
+SETTINGS = tuple(KINDS)
 
 # What files say nothing of that are older than the setting.
 OLDER = {"jitter": 0.0, "probabilities": "determinant"}
@@ -47,15 +51,23 @@ def shipped_fractals() -> list[str]:
 
 
 def read_fractals(source: str | Path) -> FractalFile:
-    """Read learned fractals: by name, from a safetensors file, or from a checkpoint of FractalGAN.
+    """Read learned fractals: by name, from a safetensors or JSON file, or from a checkpoint of FractalGAN.
 
-    No code in the file is run. Raises InputError where there is none, or where it holds something else.
+    No code in the file is run, and sizes are checked before memory is taken. Raises InputError where there
+    is none, or where it holds something else.
     """
     path = SHIPPED / f"{source}.safetensors" if str(source) in shipped_fractals() else Path(source)
     if not path.is_file():
-        choices = ", ".join([*shipped_fractals(), "a .safetensors file"])
+        choices = ", ".join([*shipped_fractals(), "a .safetensors or .json file"])
         raise InputError(f"no fractals {str(source)!r}: give {choices} or a .ckpt of FractalGAN")
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    read = {".safetensors": _read_safetensors, ".json": read_json}.get(path.suffix, _read_checkpoint)
+    parameters, settings, provenance = read(path)
+    if not isinstance(settings, dict) or not isinstance(provenance, dict):
+        raise InputError(f"{path} is damaged: its metadata are no tables: get it again")
+    content = FractalFile(parameters, OLDER | settings, provenance)
+    with blame_input(str(path)):
+        _check(content)
+    return content
 
 
 def write_fractals(path: Path, content: FractalFile) -> None:
@@ -78,9 +90,9 @@ def _read_safetensors(path: Path) -> FractalFile:
         raise InputError(f"{path} holds no fractals of fractalgan")
     try:
         settings, provenance = (json.loads(metadata[name]) for name in ("settings", "provenance"))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its metadata lack {error}: get it again") from error
-    return FractalFile(parameters, OLDER | settings, provenance)
+    return FractalFile(parameters, settings, provenance)
 
 
 def _read_checkpoint(path: Path) -> FractalFile:
@@ -90,5 +102,21 @@ def _read_checkpoint(path: Path) -> FractalFile:
     options = checkpoint["hyper_parameters"]
     parameters = part_of_state(checkpoint, "generator.embedding.")
     provenance = {"step": checkpoint["global_step"], "seed": options["seed"]}
-    settings = OLDER | {name: options[name] for name in SETTINGS if name in options}
-    return FractalFile(parameters, settings, provenance)
+    return FractalFile(parameters, {name: options[name] for name in SETTINGS if name in options}, provenance)
+
+
+def _check(content: FractalFile) -> None:
+    """Raise ValueError for settings that nothing can be drawn with, and for parameters of other shapes."""
+    settings = content.settings
+    if missing := [name for name in SETTINGS if name not in settings]:
+        raise ValueError(f"it does not say {missing[0]}")
+    for name, kind in KINDS.items():
+        if not isinstance(settings[name], kind) or isinstance(settings[name], bool):
+            raise ValueError(f"{name} is {settings[name]!r}")
+    require_at_least(0, jitter=settings["jitter"], sigma_min=settings["sigma_min"])
+    size = settings["image_size"]
+    require_sizes(image_size=size, num_points=settings["num_points"])
+    check_view((size, size), settings["window"], settings["tau"])
+    b = content.parameters.get("b")
+    if b is None or b.ndim != 3 or b.shape[2] != 2 or not b.is_floating_point() or b.numel() == 0:
+        raise ValueError("its b has no shape [fractals, transforms, 2]")

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, require_choice
 from fractalgan.nn.fractal_file import FractalFile, read_fractals, write_fractals
 from fractalgan.nn.matrices import (
     ClampedMatrices,
@@ -124,6 +124,7 @@ class FractalGenerator(nn.Module):
         probabilities: ProbabilityRule = "determinant",
     ) -> None:
         super().__init__()
+        require_choice(ProbabilityRule, probabilities=probabilities)
         self.embedding = embedding
         self.size = (image_size, image_size)
         self.num_points = num_points

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from fractalgan.cadence import is_logged
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_rates
+from fractalgan.limits import require_maps, require_sizes
 from fractalgan.nn import (
     LOSSES,
     FractalEmbedding,
@@ -106,14 +107,10 @@ class FractalGAN(Task):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_at_least(
-            1,
-            num_fractals=num_fractals,
-            num_transforms=num_transforms,
-            num_points=num_points,
-            r1_interval=r1_interval,
-            parameter_noise_interval=parameter_noise_interval,
-        )
+        require_sizes(num_fractals=num_fractals, num_transforms=num_transforms, num_points=num_points)
+        require_sizes(16, image_size=image_size)  # which the discriminator needs
+        require_maps(num_fractals, num_transforms)
+        require_at_least(1, r1_interval=r1_interval, parameter_noise_interval=parameter_noise_interval)
         require_at_least(
             0,
             jitter=jitter,
@@ -125,8 +122,6 @@ class FractalGAN(Task):
         require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
         if not 0 <= sigma_min < sigma_max:
             raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
-        if image_size < 16:
-            raise InputError(f"image_size: the discriminator needs 16 pixels or more, got {image_size}")
         with blame_input():
             check_view((image_size, image_size), window, tau)
         self.save_hyperparameters()

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, blame_input, require_above, require_at_least
+from fractalgan.errors import InputError, blame_input, require_above
+from fractalgan.limits import require_sizes
 from fractalgan.ops import Transforms, check_view
 from fractalgan.tasks.task import Task
 
@@ -30,7 +31,7 @@ class InverseEncoder(Task):
         self, num_transforms: int = 10, image_size: int = 32, window: float = 2.5, lr: float = 1e-3
     ) -> None:
         super().__init__()
-        require_at_least(1, num_transforms=num_transforms, image_size=image_size)
+        require_sizes(num_transforms=num_transforms, image_size=image_size)
         require_above(0, lr=lr)
         with blame_input():
             check_view((image_size, image_size), window, 1.0)

@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.cadence import is_logged
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least
+from fractalgan.limits import require_sizes
 from fractalgan.nn import LeNet
 from fractalgan.tasks.task import Task
 
@@ -51,7 +52,7 @@ class Pretraining(Task):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
-        require_at_least(2, num_fractals=num_fractals)
+        require_sizes(2, num_fractals=num_fractals)
         require_above(0, lr=lr)
         require_at_least(0, weight_decay=weight_decay)
         self.save_hyperparameters()

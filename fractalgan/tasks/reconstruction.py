@@ -12,6 +12,7 @@ from torch.optim import Adam
 from fractalgan.cadence import is_logged
 from fractalgan.checkpoint_file import read_checkpoint
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_choice
+from fractalgan.limits import require_maps, require_sizes
 from fractalgan.nn import PROBABILITIES, FractalEmbedding, FractalGenerator, MatricesForm, ProbabilityRule
 from fractalgan.ops import (
     Procedure,
@@ -111,16 +112,14 @@ class Reconstruction(Task):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_at_least(
-            1,
-            num_targets=num_targets or 1,
+        require_sizes(
+            num_targets=1 if num_targets is None else num_targets,
             num_transforms=num_transforms,
             num_points=num_points,
             num_sequences=num_sequences,
-            candidates=candidates,
-            noise_interval=noise_interval,
-            chunk=chunk,
         )
+        require_at_least(1, candidates=candidates, noise_interval=noise_interval, chunk=chunk)
+        require_maps((num_targets or 1) * candidates, num_transforms)
         require_at_least(0, noise=noise, noise_share=noise_share)
         require_above(0, lr=lr, clip=1.0 if clip is None else clip)
         if not 0 <= sigma_min < sigma_max:

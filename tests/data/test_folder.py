@@ -112,3 +112,41 @@ def test_wrong_folders_are_explained(case: str, tmp_path: Path) -> None:
     }
     with pytest.raises(InputError, match=expected[case]):
         load_folder(root, 8)
+
+
+def scene(side: int, mode: str) -> Image.Image:
+    """A bright disc off the centre, on nothing where the mode knows transparency."""
+    rows, columns = np.mgrid[:side, :side] / side
+    disc = ((rows - 0.3) ** 2 + (columns - 0.6) ** 2 < 0.04).astype(np.uint8)
+    layers = {"L": [disc], "RGB": [disc] * 3, "RGBA": [0 * disc] * 3 + [disc]}[mode]
+    return Image.fromarray(np.stack(layers, -1).squeeze() * 255)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("L", "a.png"), ("RGB", "a.png"), ("RGBA", "a.png"), ("RGB", "a.jpg")]
+)
+def test_a_very_large_image_is_the_same_made_small(tmp_path: Path, mode: str, name: str) -> None:
+    for side in (400, 2400):
+        (tmp_path / str(side)).mkdir()
+        image = scene(side, mode)
+        exif = image.getexif()
+        exif[0x0112] = 6  # to be turned by a quarter
+        image.save(tmp_path / str(side) / name, exif=exif)
+    small, large = (load_folder(tmp_path / side, 32).train.images.float() for side in ("400", "2400"))
+    assert small.std() > 50
+    assert (small - large).abs().mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("side", "message"), [(10_000, "10000 x 10000 pixels are too many"), (60_000, "bomb")]
+)
+def test_more_pixels_than_memory_should_hold_are_refused(tmp_path: Path, side: int, message: str) -> None:
+    Image.new("1", (side, side)).save(tmp_path / "some.png")
+    assert (tmp_path / "some.png").stat().st_size < 1_000_000
+    with pytest.raises(InputError, match=message):
+        load_folder(tmp_path, 32)
+
+
+def test_a_photograph_may_have_more_of_them(tmp_path: Path) -> None:
+    Image.new("L", (8000, 6000), 200).save(tmp_path / "photo.jpg")
+    assert load_folder(tmp_path, 32).train.images.float().mean() == pytest.approx(200, abs=1)

@@ -70,7 +70,7 @@ def test_shipped_fractals_are_there_by_name_and_say_where_they_come_from(name: s
 def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(
         InputError,
-        match=r"no fractals 'fashion-mist': give .*a \.safetensors file or a \.ckpt of FractalGAN$",
+        match=r"no fractals 'fashion-mist': give .*a \.safetensors or \.json file or a \.ckpt of FractalGAN$",
     ):
         FractalGenerator.from_pretrained("fashion-mist")
 
