@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: fit test slow check clean
+.PHONY: fit test slow faults check clean
 
 fit: .venv/installed
 	.venv/bin/python -m fractalgan fit $(ARGS)
@@ -14,6 +14,9 @@ test: .venv/installed-test
 
 slow: .venv/installed-test
 	.venv/bin/python -m pytest -m slow
+
+faults: .venv/installed-test
+	.venv/bin/python -m tests.faults
 
 check: .venv/installed-test
 	.venv/bin/ruff check .

@@ -1,5 +1,6 @@
 """Checkpoints on the disk: written whole, read without running code in them, and what is wrong with one."""
 
+import io
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
 from fractalgan.errors import InputError
-from fractalgan.whole_file import whole_file
+from fractalgan.whole_file import write_whole
 
 # What every checkpoint holds that is asked for by name.
 PARTS = {"state_dict": dict, "hyper_parameters": dict, "global_step": int, "task": str}
@@ -24,8 +25,9 @@ class WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        with whole_file(Path(path)) as beside, beside.open("wb") as file:
-            torch.save(checkpoint, file)
+        content = io.BytesIO()  # where a disk is full, torch would hide that behind an error of its own
+        torch.save(checkpoint, content)
+        write_whole(Path(path), content.getvalue())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -155,6 +156,7 @@ def answer(work: Callable[[], int]) -> int:
     """Do the work of a command line and return its exit status; what a user can mend is told in one line."""
     _set_up_logging()
     _ask_for_gpus_once()
+    threading.excepthook = _tell_defects
     try:
         return work()
     except KeyboardInterrupt:
@@ -197,6 +199,12 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
 def _lost_a_process(error: RuntimeError) -> bool:
     """Whether what ended a run is that another of its processes did."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def _tell_defects(thread: threading.ExceptHookArgs) -> None:
+    """TensorBoard's thread cannot write either where the disk is full, which the program itself will tell."""
+    if not issubclass(thread.exc_type, OSError):
+        threading.__excepthook__(thread)
 
 
 class _CurrentStderr(logging.Handler):
@@ -256,6 +264,7 @@ class FractalCLI(LightningCLI):
         self.exit_status = 0
         self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
         self.home: RunFolder | None = None  # the run that is gone on with in place
+        self.left_to_data: list[str] = []  # of the model's options, those that were given as null
         self.stop, self.steps = GracefulStop(), StepCount()
         self.best: ModelCheckpoint | None = None
         self.fractals = "random"  # what is learned from, where fractals draw it
@@ -294,6 +303,9 @@ class FractalCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Find and check the checkpoint; its hyper-parameters then take the place of those given."""
         options = self.config[self.config.subcommand]
+        for name in ("trainer", "model", "data"):
+            if not isinstance(options.get(name), Namespace):
+                raise InputError(f"--{name}: want options by their names, got {options.get(name)!r}")
         if not options.get("ckpt_path"):
             options.ckpt_path = self._begun_by_the_same_command(options)
         if not options.get("ckpt_path"):
@@ -315,13 +327,14 @@ class FractalCLI(LightningCLI):
         self.checkpoint_step = checkpoint["global_step"]
         log.info("%s from %s, step %d", self.config.subcommand, path, self.checkpoint_step)
         given = options.model.init_args.clone()
+        self.left_to_data = [name for name, value in vars(given).items() if value is None]
         self._follow_checkpoint(checkpoint["hyper_parameters"])
         super()._parse_ckpt_path()
         taken = self.config[self.config.subcommand].model.init_args
         for name, value in vars(given).items():
             if name not in checkpoint["hyper_parameters"]:
                 log.warning("the checkpoint is older than the option model.%s: it is %s now", name, value)
-            elif value is not None and taken[name] != value:  # null: follows the data
+            elif name not in self.left_to_data and taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
 
     def _begun_by_the_same_command(self, options: Any) -> str | None:
@@ -501,7 +514,9 @@ class FractalCLI(LightningCLI):
         return [*ours, *(given if isinstance(given, list) else [given])]
 
     def _fit_callbacks(self) -> list[Callback]:
-        options = self.config[self.subcommand]
+        options = self.config[self.subcommand].clone()
+        for name in self.left_to_data:  # as they were given, not as the checkpoint has them
+            options.model.init_args[name] = None
         callbacks: list[Callback] = [
             SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
             Starts(self.folder.environment, options.seed_everything),

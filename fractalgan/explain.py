@@ -1,5 +1,6 @@
 """Errors in one line, for people."""
 
+import errno
 import re
 import traceback
 from pathlib import Path
@@ -14,6 +15,8 @@ from fractalgan.errors import InputError
 # What a user can mend: wrong input, a wrong trainer option, a run that diverged, a full or locked disk.
 MENDABLE = (InputError, MisconfigurationException, FloatingPointError, OSError)
 
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 TOO_LITTLE = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
 
@@ -21,6 +24,8 @@ def explain(error: BaseException) -> str | None:
     """One line for what a user can mend; None for a defect of ours, which should show its traceback."""
     if isinstance(error, ArgumentError):
         return _explain_argument(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"the disk is full ({error.strerror}): make room, and give the command again"
     if isinstance(error, MENDABLE):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and TOO_LITTLE.search(str(error))):
@@ -28,17 +33,23 @@ def explain(error: BaseException) -> str | None:
     if _is_of_restoring(error):
         said = " ".join(str(error).split())
         return f"the checkpoint does not hold what its options say ({type(error).__name__}: {said[:200]})"
+    if isinstance(error, ValueError) and "jsonargparse" in _frames(error)[-1].filename:
+        return f"the options cannot be read: {error}"
     # jsonargparse wraps what the constructors of tasks and data raise
     return explain(error.__cause__) if isinstance(error.__cause__, (ValueError, InputError)) else None
 
 
 def _is_of_restoring(error: BaseException) -> bool:
     """Whether it came while Lightning took a run up from a checkpoint."""
-    frames = traceback.extract_tb(error.__traceback__)
     return any(
         Path(frame.filename).stem == "checkpoint_connector" and re.match("_?(restore|resume)", frame.name)
-        for frame in frames
+        for frame in _frames(error)
     )
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where it passed through, the place that raised it last."""
+    return traceback.extract_tb(error.__traceback__)
 
 
 def _explain_argument(error: ArgumentError) -> str:

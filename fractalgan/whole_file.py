@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".tmp"  # of what is not whole yet
@@ -13,17 +13,26 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A path to write to, which is on the disk and becomes ``path`` at the end.
 
     Where writing fails, what was at ``path`` stays, and nothing else is left. The folder is made if need be.
+    Raises OSError with the name of the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + SUFFIX)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         with beside.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        _remove(beside)
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
     except BaseException:
-        beside.unlink(missing_ok=True)
+        _remove(beside)
         raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # where nothing could be written, there may be nothing to remove
+        path.unlink()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -238,9 +238,14 @@ def test_same_command_goes_on_with_a_run_that_died(
         with pytest.raises(SystemExit):
             call("fit", *options, "--run=died")
     assert Path("died/checkpoints/last.ckpt").exists() == (died_at > 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "training_step", dying)  # and once more
+        with pytest.raises(SystemExit):
+            call("fit", *options, "--run=died")
     assert call("fit", *options, "--run=died") == 0
     starts = json.loads(Path("died/environment.json").read_text())
-    assert [start["step"] for start in starts] == [0, 0 if died_at < 3 else 3]
+    assert [start["step"] for start in starts] == ([0, 0, 0] if died_at < 3 else [0, 3, 3])
+    assert not list(Path("died").glob("config_until_*"))
     assert rows(Path("died")) == rows(Path("whole"))
     whole, died = (weights(Path(f"{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
     assert all(whole[name].equal(died[name]) for name in whole)

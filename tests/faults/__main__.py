@@ -1,0 +1,61 @@
+"""Tries every fault at length, and writes the table of docs/reliability.md."""
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from fractalgan.whole_file import write_whole
+from tests.faults.disks import damaged_checkpoints, full_disk, locked_folder, two_at_once
+from tests.faults.kills import kill_often
+from tests.faults.malformed import malformed
+from tests.faults.outcome import ROOT, TASKS, Outcome
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- made by `make faults` -->\n", "<!-- end -->\n"
+HEAD = "| fault | tried | survived | lost |\n|---|---|---|---|\n"
+
+FAULTS: dict[str, Callable[[Path], Outcome]] = {
+    "malformed": partial(malformed, count=200),
+    "full": full_disk,
+    "locked": locked_folder,
+    "two": two_at_once,
+    "damaged": damaged_checkpoints,
+    **{f"kills-{task.split()[0].lower()}": partial(kill_often, task=task, times=50) for task in TASKS},
+}
+
+
+@contextlib.contextmanager
+def empty_folder() -> Iterator[Path]:
+    """A folder to work in, which is gone afterwards."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        try:
+            yield Path(name)
+        finally:
+            os.chdir(before)
+
+
+def main() -> int:
+    """Print a row for every fault as it comes; write all of them if no one is chosen."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("faults", nargs="*", help=f"some of {', '.join(FAULTS)}; default: all")
+    chosen = parser.parse_args().faults or list(FAULTS)
+    outcomes = []
+    for name in chosen:
+        with empty_folder() as folder:
+            outcomes.append(FAULTS[name](folder))
+        print(outcomes[-1], flush=True)
+    if chosen == list(FAULTS):
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        rows = "".join(f"{outcome}\n" for outcome in outcomes)
+        write_whole(PAGE, f"{before}{BEGIN}{HEAD}{rows}{END}{rest.partition(END)[2]}")
+    return int(any(outcome.survived < outcome.tried or outcome.lost != "nothing" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,252 @@
+"""Inputs that are not what they should be: files of fractals, checkpoints, configurations, image folders."""
+
+import contextlib
+import io
+import itertools
+import json
+import pickle
+import resource
+import struct
+import traceback
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fractalgan import FractalGAN, cli
+from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import anderson_farrell
+from tests.conftest import TINY, TINY_PRETRAINING
+from tests.faults.outcome import ROOT, Outcome
+
+MEMORY = 1_000_000_000  # bytes that the program may have had
+
+PRETRAINING = ["fit", f"--config={ROOT / 'configs/pretraining.yaml'}", *TINY_PRETRAINING]
+TRIANGLE = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 3, "b": [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]}
+
+Write = Callable[[Path], list[str]]  # writes a malformed input below a folder, and gives a command for it
+
+huge = st.integers(10**9, 10**18)
+junk = st.one_of(
+    st.text(max_size=20), huge, st.lists(st.text(max_size=3), min_size=1, max_size=3), st.just({"a": 1})
+)
+
+
+def malformed(folder: Path, count: int) -> Outcome:
+    """Give each input to the program: it must end in one line and a status that is not 0."""
+    numbers = itertools.count()
+    failures: list[str] = []
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of(ifs_json(), safetensors(), checkpoints(), configurations(), image_folders()))
+    def give(write: Write) -> None:
+        place = folder / str(next(numbers))
+        place.mkdir()
+        command = write(place)
+        if said := what_is_wrong([*command, f"--run={place / 'run'}"]):
+            failures.append(f"{' '.join(command[-2:])}: {said}")
+
+    give()
+    tried = next(numbers)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    lost = "\n".join(failures) or ("nothing" if peak < MEMORY else f"{peak / 1e9:.2f} GB of memory")
+    return Outcome("malformed files, configurations and image folders", tried, tried - len(failures), lost)
+
+
+def what_is_wrong(command: list[str]) -> str:
+    """How the program's answer to a malformed input is not one line; empty if it is."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            status = cli.run(command)
+    except BaseException:
+        return traceback.format_exc()
+    errors = [line for line in said.getvalue().splitlines() if line.startswith("fractalgan: error: ")]
+    if status not in (1, 2) or len(errors) != 1 or "Traceback" in said.getvalue():
+        return f"status {status}, {said.getvalue()!r}"
+    return ""
+
+
+# -- files of fractals --------------------------------------------------------------------------------
+
+
+@st.composite
+def ifs_json(draw: st.DrawFn) -> Write:
+    content: dict[str, Any] = {"targets": [TRIANGLE] * 4, "window": 1.5, "image_size": 16}
+    kind = draw(st.sampled_from(["cut", "targets", "target", "setting"]))
+    if kind == "targets":
+        content["targets"] = draw(junk)
+    if kind == "target":
+        wrong = draw(st.one_of(junk, st.just([]), st.just([[0.5, None], [1]]), st.booleans()))
+        content["targets"] = [TRIANGLE] * 3 + [{**TRIANGLE, draw(st.sampled_from(["A", "b"])): wrong}]
+    if kind == "setting":
+        name = draw(st.sampled_from(["image_size", "num_points", "window", "tau", "matrices"]))
+        content[name] = draw(st.one_of(junk, st.integers(-9, 0), st.just(float("nan"))))
+    text = json.dumps(content)
+    if kind == "cut":
+        text = text[: draw(st.integers(0, len(text) - 1))]
+    return lambda folder: _fractals(folder / "some.json", text.encode())
+
+
+@st.composite
+def safetensors(draw: st.DrawFn) -> Write:
+    kind = draw(st.sampled_from(["cut", "header", "shape", "settings"]))
+    share, number, wrong = draw(st.floats(0, 0.99)), draw(huge), draw(st.one_of(junk, st.integers(-9, 0)))
+    name = draw(st.sampled_from(["image_size", "num_points", "window", "tau", "matrices", "probabilities"]))
+
+    def write(folder: Path) -> list[str]:
+        path = folder / "some.safetensors"
+        FractalGenerator(FractalEmbedding(anderson_farrell(4, 3)), image_size=16).save(path)
+        content = path.read_bytes()
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        if kind == "cut":
+            return _fractals(path, content[: int(share * len(content))])
+        if kind == "header":
+            return _fractals(path, struct.pack("<Q", number) + content[8:])
+        if kind == "shape":
+            header["b"]["shape"] = [number, 3, 2]
+        else:
+            known = json.loads(header["__metadata__"]["settings"])
+            header["__metadata__"]["settings"] = json.dumps(known | {name: wrong})
+        packed = json.dumps(header).encode()
+        return _fractals(path, struct.pack("<Q", len(packed)) + packed + content[8 + length :])
+
+    return write
+
+
+def _fractals(path: Path, content: bytes) -> list[str]:
+    path.write_bytes(content)
+    return [*PRETRAINING, f"--model.fractals={path}"]
+
+
+# -- checkpoints --------------------------------------------------------------------------------------
+
+
+class Trap:
+    """Runs code where it is loaded without care."""
+
+    def __reduce__(self) -> Any:
+        return exec, ("raise SystemExit('the trap has sprung')",)
+
+
+@st.composite
+def checkpoints(draw: st.DrawFn) -> Write:
+    kind = draw(st.sampled_from(["cut", "trap", "packed", "option", "part", "state"]))
+    share, wrong, number = draw(st.floats(0, 0.99)), draw(junk), draw(huge)
+    option = draw(st.sampled_from(["num_fractals", "num_transforms", "num_points", "image_size"]))
+    part = draw(
+        st.sampled_from(
+            ["state_dict", "hyper_parameters", "global_step", "task", "loops", "optimizer_states"]
+        )
+    )
+
+    def write(folder: Path) -> list[str]:
+        path = folder / "some.ckpt"
+        model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+        content: dict[str, Any] = {
+            "task": "FractalGAN",
+            "global_step": 3,
+            "epoch": 0,
+            "pytorch-lightning_version": "2.6.0",
+            "state_dict": model.state_dict(),
+            "hyper_parameters": dict(model.hparams),
+            "optimizer_states": [],
+            "lr_schedulers": [],
+            "loops": {},
+            "callbacks": {},
+        }
+        if kind == "option":
+            content["hyper_parameters"][option] = number
+        if kind == "part":
+            content[part] = wrong
+        if kind == "state":
+            content["state_dict"]["generator.embedding.b"] = torch.zeros(1).expand(10**9)
+        torch.save(content, path)
+        if kind == "trap":
+            path.write_bytes(pickle.dumps(Trap()))
+        if kind == "cut":
+            path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        if kind == "packed":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("archive/data.pkl", bytes(10**8))
+        return ["fit", *TINY, f"--ckpt_path={path}"]
+
+    return write
+
+
+# -- configurations -----------------------------------------------------------------------------------
+
+TOP = {"seed_everything", "trainer", "model", "data"}
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Write:
+    kind = draw(st.sampled_from(["text", "unknown", "section", "number"]))
+    options: Any = {"trainer": {"max_steps": 6}, "model": {"class_path": "fractalgan.FractalGAN"}}
+    if kind == "text":
+        text = draw(st.sampled_from(["{", "a: b: c", "- 1", "\t", "7", "%", "model: [", "\0", "&a *b"]))
+        text += draw(st.text("abc:{[ \n", max_size=8))
+        return lambda folder: _configuration(folder, text + "\n: {")
+    if kind == "unknown":
+        name = draw(st.text("abcdefgh", min_size=3, max_size=9).filter(lambda each: each not in TOP))
+        draw(st.sampled_from([options, options["trainer"]]))[name] = 1
+    if kind == "section":
+        options[draw(st.sampled_from(["trainer", "model", "data"]))] = draw(junk)
+    if kind == "number":
+        name = draw(st.sampled_from(["num_fractals", "num_points", "num_transforms", "generator_lr", "tau"]))
+        wrong = draw(st.one_of(st.integers(-9, 0), huge, st.text("xyz", min_size=1)))
+        options["model"]["init_args"] = {name: -1 if name == "generator_lr" else wrong}
+    return lambda folder: _configuration(folder, yaml.safe_dump(options))
+
+
+def _configuration(folder: Path, text: str) -> list[str]:
+    (folder / "some.yaml").write_text(text)
+    return ["fit", f"--config={folder / 'some.yaml'}"]
+
+
+# -- image folders ------------------------------------------------------------------------------------
+
+
+@st.composite
+def image_folders(draw: st.DrawFn) -> Write:
+    kind = draw(st.sampled_from(["noise", "cut", "claim", "empty", "text"]))
+    noise, share, side = (
+        draw(st.binary(max_size=200)),
+        draw(st.floats(0, 0.5)),
+        draw(st.integers(10**4, 2**31 - 1)),
+    )
+
+    def write(folder: Path) -> list[str]:
+        root = folder / "images"
+        root.mkdir()
+        for number in range(0 if kind == "empty" else 8):
+            Image.new("L", (20, 20), 20 * number).save(root / f"{number}.png")
+        path = root / "5.png"
+        if kind == "noise":
+            path.write_bytes(noise)
+        if kind == "text":
+            path.write_text("no image")
+        if kind == "cut":
+            path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        if kind == "claim":  # as many pixels as it says it has
+            content = path.read_bytes()
+            header = b"IHDR" + struct.pack(">II", side, side) + content[24:29]
+            path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+        return ["fit", *TINY, "--data.name=folder", f"--data.root={root}"]
+
+    return write

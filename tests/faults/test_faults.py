@@ -1,0 +1,52 @@
+"""The short form of every fault; the long one makes docs/reliability.md: `make faults`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import FAULTS
+from tests.faults.disks import damaged_checkpoints, full_disk, two_at_once
+from tests.faults.kills import kill_often
+from tests.faults.malformed import malformed
+from tests.faults.outcome import TASKS, Outcome
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def require(outcome: Outcome) -> None:
+    assert outcome.lost == "nothing"
+    assert outcome.survived == outcome.tried > 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_killed_again_and_again(tmp_path: Path, task: str) -> None:
+    require(kill_often(tmp_path, task, 3))
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    require(full_disk(tmp_path))
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    require(two_at_once(tmp_path))
+
+
+def test_damaged_checkpoints(tmp_path: Path) -> None:
+    require(damaged_checkpoints(tmp_path, 2))
+
+
+def test_malformed_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    require(malformed(tmp_path, 40))
+
+
+def test_locked_folder(tmp_path: Path) -> None:
+    require(locked_folder(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_at_length(tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    require(FAULTS[fault](tmp_path))
