@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.__main__ import FAULTS
-from tests.faults.disks import damaged_checkpoints, full_disk, two_at_once
+from tests.faults.disks import damaged_checkpoints, full_disk, locked_folder, two_at_once
 from tests.faults.kills import kill_often
 from tests.faults.malformed import malformed
 from tests.faults.outcome import TASKS, Outcome
