@@ -31,7 +31,7 @@ class FractalData(LightningDataModule):
 
     Args:
         fractals: what draws: ``random``, the name of learned fractals that ship with the project, their
-            safetensors file, or a checkpoint of FractalGAN; follows --model.fractals.
+            safetensors or JSON file, or a checkpoint of FractalGAN; follows --model.fractals.
         num_fractals: J, the pseudo-classes; learned fractals must have as many.
         num_transforms: N, the affine maps of each random fractal.
         start: the procedure of random fractals.

@@ -135,7 +135,7 @@ class FractalGenerator(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
-        """The fractals that ship under a name, or those of a safetensors file or a FractalGAN checkpoint.
+        """The fractals that ship under a name, or of a safetensors or JSON file, or a FractalGAN checkpoint.
 
         Raises InputError where there are none.
         """

@@ -29,7 +29,7 @@ class Pretraining(Task):
 
     Args:
         fractals: what draws the images: ``random``, the name of learned fractals that ship with the
-            project, their safetensors file, or a checkpoint of FractalGAN.
+            project, their safetensors or JSON file, or a checkpoint of FractalGAN.
         num_fractals: J, the pseudo-classes.
         image_size: height and width in pixels; follows the data.
         optimizer: its name; SGD has Nesterov's momentum of 0.9.
