@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: fit test slow faults check clean
+.PHONY: fit test slow test-oldest faults check clean
 
 fit: .venv/installed
 	.venv/bin/python -m fractalgan fit $(ARGS)
@@ -14,6 +14,10 @@ test: .venv/installed-test
 
 slow: .venv/installed-test
 	.venv/bin/python -m pytest -m slow
+
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest
 
 faults: .venv/installed-test
 	.venv/bin/python -m tests.faults
@@ -25,7 +29,7 @@ check: .venv/installed-test
 	.venv/bin/python -m pytest
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-oldest
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,4 +41,10 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(PIP) -e '.[test]'
+	@touch $@
+
+.venv-oldest/installed: pyproject.toml tests/oldest.py
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/constraints.txt -e '.[test]'
 	@touch $@

@@ -50,14 +50,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def newest_good(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]] | None:
-    """The checkpoint with the most steps behind it of those that can be read, and its content."""
-    good = []
-    for path in paths:
+    """The checkpoint with the most steps behind it of those that can be read, and its content.
+
+    Of two with as many it is best.ckpt, which was saved after its validation.
+    """
+    newest = None
+    for path in sorted(paths, reverse=True):  # step_..., best.ckpt
         try:
-            good.append((path, read_checkpoint(path)))
+            content = read_checkpoint(path)
         except InputError:
             continue
-    return max(good, key=lambda each: each[1]["global_step"], default=None)
+        if newest is None or content["global_step"] >= newest[1]["global_step"]:
+            newest = path, content
+    return newest
 
 
 def _check_whole(path: Path) -> None:

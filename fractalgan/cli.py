@@ -30,6 +30,7 @@ from fractalgan.callbacks import (
     KeptCheckpoints,
     KeptFractals,
     LastCheckpoint,
+    NetThreads,
     Pictures,
     Starts,
     StepCount,
@@ -249,8 +250,8 @@ class SaveRunConfig(SaveConfigCallback):
             return
         path = Path(self.config_filename)
         text = options_as_text(self.parser, self.config)
-        if path.exists() and path.read_text() != text:
-            path.replace(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"))
+        if path.exists() and (before := path.read_text()) != text:
+            write_whole(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"), before)
         write_whole(path, text)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -264,6 +265,7 @@ class FractalCLI(LightningCLI):
         self.exit_status = 0
         self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
         self.home: RunFolder | None = None  # the run that is gone on with in place
+        self.last_saved: int | None = None  # when that had saved last
         self.left_to_data: list[str] = []  # of the model's options, those that were given as null
         self.stop, self.steps = GracefulStop(), StepCount()
         self.best: ModelCheckpoint | None = None
@@ -350,8 +352,10 @@ class FractalCLI(LightningCLI):
                 f"{folder} holds a run already, with other options:"
                 " go on with it by --ckpt_path last, or give another --run"
             )
-        if folder.last.is_file():
+        if any(folder.checkpoints.glob("*.ckpt")):
             return str(folder.last)
+        if folder.summary.exists():
+            raise InputError(f"{folder} holds a run already, which kept no checkpoint: give another --run")
         log.info("%s ended before its first checkpoint: it begins again", folder)
         self.home, self.checkpoint_step = folder, 0
         return None
@@ -366,14 +370,15 @@ class FractalCLI(LightningCLI):
             self.home = home
         if self.config.subcommand != "fit" or path.name != home.last.name:
             return path, read_checkpoint(path)
-        self.home = home
+        self.home, self.last_saved = home, home.last_saved()
         try:
             return path, read_checkpoint(path)
         except InputError:
             good = newest_good(other for other in home.checkpoints.glob("*.ckpt") if other.name != path.name)
             if good is None:
                 raise
-            log.warning("%s is damaged: going on from %s instead", path, good[0])
+            damage = "damaged" if path.exists() else "missing"
+            log.warning("%s is %s: going on from %s instead", path, damage, good[0])
             return good
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
@@ -519,6 +524,7 @@ class FractalCLI(LightningCLI):
             options.model.init_args[name] = None
         callbacks: list[Callback] = [
             SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
+            NetThreads(NET_THREADS),
             Starts(self.folder.environment, options.seed_everything),
             self.steps,
             self.stop,
@@ -558,6 +564,11 @@ class FractalCLI(LightningCLI):
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
         with self._locked():
+            if (
+                self._writes(self.config_init[self.subcommand])
+                and self.folder.last_saved() != self.last_saved
+            ):
+                raise InputError(f"another program has just written to {self.folder}: give the command again")
             self._fit(model, **kwargs)
 
     def _fit(self, model: LightningModule, **kwargs: Any) -> None:

@@ -248,7 +248,8 @@ def _train_gan(plan: Plan, options: Namespace, gan: RunFolder) -> int:
             return 0
         given = [f"--ckpt_path={gan.last}"]
     else:
-        shutil.rmtree(gan.path, ignore_errors=True)  # of a run that has saved nothing
+        if not any(gan.checkpoints.glob("*.ckpt")):
+            shutil.rmtree(gan.path, ignore_errors=True)  # of a run that has saved nothing
         given = ["--config", plan.gan] if plan.gan else []
         given += [f"--data.{name}={value}" for name, value in vars(options.data).items()]
         given += [f"--run={gan}", f"--seed_everything={options.seed_everything}", "--trainer.devices=1"]

@@ -34,7 +34,7 @@ def explain(error: BaseException) -> str | None:
         said = " ".join(str(error).split())
         return f"the checkpoint does not hold what its options say ({type(error).__name__}: {said[:200]})"
     if isinstance(error, ValueError) and "jsonargparse" in _frames(error)[-1].filename:
-        return f"the options cannot be read: {error}"
+        return f"the options cannot be read: {' '.join(str(error).split())}"
     # jsonargparse wraps what the constructors of tasks and data raise
     return explain(error.__cause__) if isinstance(error.__cause__, (ValueError, InputError)) else None
 
@@ -55,6 +55,8 @@ def _frames(error: BaseException) -> list[traceback.FrameSummary]:
 def _explain_argument(error: ArgumentError) -> str:
     """Of jsonargparse's tree of reasons, one level of indentation a key, the innermost alone."""
     lines = [line for line in str(error).splitlines() if line.strip()]
+    if place := re.search(r'in "<unicode string>", (line \d+, column \d+)', lines[-1]):
+        return f"the configuration is no valid YAML, at {place[1]}"
     keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
     reason = max(lines, key=lambda line: len(line) - len(line.lstrip(" -"))).strip(" -")
     reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)

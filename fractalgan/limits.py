@@ -17,7 +17,7 @@ MOST = {
 }
 MAPS = 10_000_000  # of all fractals together: 240 MB
 PICTURE = 25_000_000  # pixels of a picture; of a JPEG, once it is decoded to a fraction of its size
-TEXT = 200_000_000  # bytes of a file of JSON
+TEXT = 20_000_000  # bytes of a file of JSON: some ten thousand fractals
 
 
 def require_sizes(least: int = 1, **numbers: int) -> None:

@@ -2,11 +2,10 @@
 
 import fcntl
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from fractalgan.errors import InputError
@@ -15,6 +14,7 @@ from fractalgan.whole_file import SUFFIX
 log = logging.getLogger("fractalgan")
 
 RUNS = Path("runs")
+LOCK = ".lock"
 EVENTS = "events.out.tfevents."
 
 
@@ -52,9 +52,16 @@ class RunFolder:
             raise InputError(f"{self} holds no {path.name}: it ended before its first validation")
         return path
 
+    def last_saved(self) -> int | None:
+        """When the last checkpoint was written, in nanoseconds; None where there is none."""
+        return self.last.stat().st_mtime_ns if self.last.is_file() else None
+
     def is_empty(self) -> bool:
         """Whether no run began here; TensorBoard may have opened its file, or a first file be unfinished."""
-        return all(path.name.startswith(EVENTS) or path.suffix == SUFFIX for path in self.path.iterdir())
+        return all(
+            path.name.startswith(EVENTS) or path.suffix == SUFFIX or path.name == LOCK
+            for path in self.path.iterdir()
+        )
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run that never began."""
@@ -67,24 +74,16 @@ class RunFolder:
 
         Raises InputError where another one is at it.
         """
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            self._lock(folder)
+        with (self.path / LOCK).open("a") as file:
+            try:  # not flock, which forked processes keep, and which some network disks lack
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise InputError(
+                    f"another program is writing to {self}: wait for it, or give another --run"
+                ) from None
+            except OSError:
+                log.warning("the disk of %s knows no locks: see to it that one program writes there", self)
             yield
-        finally:
-            with suppress(OSError):  # where it could not be locked
-                fcntl.flock(folder, fcntl.LOCK_UN)  # of processes that were forked with it, too
-            os.close(folder)
-
-    def _lock(self, folder: int) -> None:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another program is writing to {self}: wait for it, or give another --run"
-            ) from None
-        except OSError:
-            log.warning("the disk of %s knows no locks: see to it that one program alone writes there", self)
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":

@@ -3,6 +3,7 @@
 from fractalgan.callbacks.checkpoints import KeptCheckpoints, LastCheckpoint, best_checkpoint, kept_path
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
+from fractalgan.callbacks.net_threads import NetThreads
 from fractalgan.callbacks.pictures import Pictures, grid, save_picture
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
@@ -19,6 +20,7 @@ __all__ = [
     "KeptCheckpoints",
     "KeptFractals",
     "LastCheckpoint",
+    "NetThreads",
     "Pictures",
     "SetMetrics",
     "Starts",

@@ -20,5 +20,5 @@ class KeptFractals(Callback):
         self.fractals = fractals
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero and not self.path.exists():
+        if trainer.is_global_zero and (trainer.global_step == 0 or not self.path.exists()):
             write_fractals(self.path, read_fractals(self.fractals))

@@ -42,7 +42,8 @@ class FittedFractals(Callback):
         known |= {"scores": scores, "version": __version__}
         fitted.save(self.folder.fractals, known)
         transforms = fitted.embedding()
-        view = {name: getattr(fitted, name) for name in ("window", "tau", "num_points", "probabilities")}
+        view: dict[str, Any] = {"image_size": fitted.size[0]}
+        view |= {name: getattr(fitted, name) for name in ("window", "tau", "num_points", "probabilities")}
         targets = [
             {"name": name}
             | {key: _plain(each[k]) for key, each in results.items()}

@@ -105,7 +105,8 @@ def _read_grey(path: Path, size: int) -> tuple[Tensor, bool]:
         with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):
             opening = Image.open(path)
         with opening as opened:
-            opened.draft(None, (SPARE * size, SPARE * size))  # JPEG is decoded no larger than that
+            if not opened.info.get("progressive"):  # which is kept whole, whatever is decoded of it
+                opened.draft(None, (SPARE * size, SPARE * size))  # JPEG is decoded no larger than that
             if opened.width * opened.height > PICTURE:
                 raise ValueError(f"{opened.width} x {opened.height} pixels are too many")
             image = ImageOps.exif_transpose(_reduced(opened, SPARE * size))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import InputError
-from fractalgan.limits import TEXT, require_maps
+from fractalgan.limits import TEXT
 
 # What a file need not say: the entries of A are all that is known of them.
 UNSAID = {
@@ -41,7 +41,6 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     if not isinstance(targets, list) or not all(isinstance(each, dict) for each in targets) or not targets:
         raise InputError(f'{path} holds no fractals: want {{"targets": [{{"A": ..., "b": ...}}, ...]}}')
     b = _numbers(path, targets, "b", (2,))
-    require_maps(len(b), b.shape[1])
     A = _numbers(path, targets, "A", (2, 2))
     if A.shape[:2] != b.shape[:2]:
         raise InputError(f"{path}: A is of {A.shape[1]} transforms, b of {b.shape[1]}")

@@ -1,10 +1,14 @@
 """The command line in-process: runs, their folders, resuming, bad input."""
 
+import contextlib
 import inspect
 import json
+import os
 import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -287,13 +291,62 @@ def test_newest_good_checkpoint_takes_the_place_of_a_damaged_one(
     assert content(Path("hurt")) == before
 
 
+HOLD = """
+import pathlib
+from fractalgan.run_folder import RunFolder
+with RunFolder(pathlib.Path("mine")).locked():
+    print("locked", flush=True)
+    input()
+"""
+
+
+def test_folder_that_a_program_has_just_written_to_is_refused(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is done between the reading of its checkpoint and the locking: its rows would be dropped."""
+    assert call("fit", *TINY, "--run=mine") == 0
+    locked = RunFolder.locked
+
+    @contextlib.contextmanager
+    def late(self: RunFolder) -> Iterator[None]:
+        os.utime(self.last)
+        with locked(self):
+            yield
+
+    monkeypatch.setattr(RunFolder, "locked", late)
+    before = content(Path("mine"))
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
+    assert "another program has just written to mine" in capsys.readouterr().err
+    assert content(Path("mine")) == before
+
+
+def test_run_without_its_last_checkpoint_is_not_begun_again(
+    call: Call, capsys: pytest.CaptureFixture[str], said: pytest.LogCaptureFixture
+) -> None:
+    assert call("fit", *TINY, "--run=mine") == 0
+    Path("mine/checkpoints/last.ckpt").unlink()
+    best = torch.load("mine/checkpoints/best.ckpt", weights_only=True)["global_step"]
+    assert call("fit", *TINY, "--run=mine") == (1 if best == 6 else 0)
+    assert "last.ckpt is missing: going on from mine/checkpoints/best.ckpt instead" in said.text
+    assert call("fit", *TINY, "--run=bare", "--trainer.enable_checkpointing=false") == 0
+    before = content(Path("bare"))
+    assert call("fit", *TINY, "--run=bare", "--trainer.enable_checkpointing=false") == 1
+    assert "bare holds a run already, which kept no checkpoint" in capsys.readouterr().err
+    assert content(Path("bare")) == before
+
+
 def test_folder_that_a_program_writes_to_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY, "--run=mine") == 0
     before = content(Path("mine"))
-    with RunFolder(Path("mine")).locked():
-        assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()  # it has the lock
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
     assert "another program is writing to mine" in capsys.readouterr().err
+    before[str(Path("mine/.lock"))] = b""
     assert content(Path("mine")) == before
+    holder.kill()
+    holder.communicate()
     assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 0
 
 

@@ -147,6 +147,12 @@ def test_more_pixels_than_memory_should_hold_are_refused(tmp_path: Path, side: i
         load_folder(tmp_path, 32)
 
 
+def test_a_progressive_jpeg_is_held_whole_and_so_is_limited(tmp_path: Path) -> None:
+    Image.new("L", (8000, 6000), 200).save(tmp_path / "photo.jpg", progressive=True)
+    with pytest.raises(InputError, match="8000 x 6000 pixels are too many"):
+        load_folder(tmp_path, 32)
+
+
 def test_a_photograph_may_have_more_of_them(tmp_path: Path) -> None:
     Image.new("L", (8000, 6000), 200).save(tmp_path / "photo.jpg")
     assert load_folder(tmp_path, 32).train.images.float().mean() == pytest.approx(200, abs=1)

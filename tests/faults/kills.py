@@ -1,30 +1,44 @@
 """SIGKILL, at any moment and again and again."""
 
 import random
+import subprocess
 import time
 from pathlib import Path
 
 from tests.faults.outcome import LAST, TASKS, Outcome, differences, finish, start
 
-LATEST = 9.0  # seconds after its start that a run is killed at; half of them it needs to begin
+EARLY = 0.2  # the share of kills while it begins, which takes some seconds
+BEGINNING, TRAINING = 4.0, 1.5  # seconds within which it is killed: of its start, of its first new row
+STEPS = 80  # for every kill: more than it does before it
 
 
 def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
     """Kill a run at random moments and give the same command again, until it has been killed so often."""
-    options = TASKS[task]
+    options = [*TASKS[task], f"--trainer.max_steps={STEPS * times}"]
     status, said = finish(folder / "whole", *options)
     assert status == 0, said
-    moments = random.Random(seed)
-    killed = gone_on = 0
-    while killed < times:
-        process = start(folder / "killed", *options)
-        time.sleep(moments.uniform(0, LATEST))
-        if process.poll() is not None:
-            raise AssertionError(f"the run ended by itself: {process.communicate()[1]}")
+    run, moments, gone_on = folder / "killed", random.Random(seed), 0
+    for _ in range(times):
+        gone_on += (run / LAST).exists()
+        process = start(run, *options)
+        if moments.random() < EARLY:
+            time.sleep(moments.uniform(0, BEGINNING))
+        else:
+            _wait_for_rows(process, run / "metrics.jsonl")
+            time.sleep(moments.uniform(0, TRAINING))
+        assert process.poll() is None, f"it ended by itself: {process.communicate()}"
         process.kill()
         process.communicate()
-        killed += 1
-        gone_on += (folder / "killed" / LAST).exists()
-    status, said = finish(folder / "killed", *options)
-    lost = differences(folder / "whole", folder / "killed") if status == 0 else "\n".join(said)
-    return Outcome(f"SIGKILL at random moments, {task}", killed, killed if lost == "nothing" else 0, lost)
+    status, said = finish(run, *options)
+    lost = differences(folder / "whole", run) if status == 0 else "\n".join(said)
+    survived = times if lost == "nothing" and gone_on else 0
+    return Outcome(
+        f"SIGKILL at random moments, {task}; {gone_on} starts from a checkpoint", times, survived, lost
+    )
+
+
+def _wait_for_rows(process: subprocess.Popen[str], metrics: Path) -> None:
+    """Until the run has written to its metrics."""
+    before = metrics.stat().st_mtime_ns if metrics.exists() else None
+    while process.poll() is None and (metrics.stat().st_mtime_ns if metrics.exists() else None) == before:
+        time.sleep(0.02)

@@ -75,10 +75,9 @@ def what_is_wrong(command: list[str]) -> str:
             status = cli.run(command)
     except BaseException:
         return traceback.format_exc()
-    errors = [line for line in said.getvalue().splitlines() if line.startswith("fractalgan: error: ")]
-    if status not in (1, 2) or len(errors) != 1 or "Traceback" in said.getvalue():
-        return f"status {status}, {said.getvalue()!r}"
-    return ""
+    *notes, last = said.getvalue().splitlines() or [""]
+    told = last.startswith("fractalgan: error: ") and all(note.startswith("fractalgan: ") for note in notes)
+    return "" if status in (1, 2) and told else f"status {status}, {said.getvalue()!r}"
 
 
 # -- files of fractals --------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The short form of every fault; the long one makes docs/reliability.md: `make faults`."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,8 +10,7 @@ import pytest
 from tests.faults.__main__ import FAULTS
 from tests.faults.disks import damaged_checkpoints, full_disk, locked_folder, two_at_once
 from tests.faults.kills import kill_often
-from tests.faults.malformed import malformed
-from tests.faults.outcome import TASKS, Outcome
+from tests.faults.outcome import ROOT, TASKS, Outcome
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -35,9 +37,15 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
     require(damaged_checkpoints(tmp_path, 2))
 
 
-def test_malformed_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    require(malformed(tmp_path, 40))
+def test_malformed_inputs(tmp_path: Path) -> None:
+    """In a process of its own: it has the memory of no other test."""
+    code = (
+        "import pathlib; from tests.faults.malformed import malformed; print(malformed(pathlib.Path(), 40))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "| 40 | 40 | nothing |" in done.stdout, done.stdout + done.stderr
 
 
 def test_locked_folder(tmp_path: Path) -> None:

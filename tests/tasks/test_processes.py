@@ -66,6 +66,9 @@ def test_two_processes_write_one_folder(tmp_path: Path) -> None:
     lines = (tmp_path / "runs/gan-digits-1/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6, 6]
     assert done.stdout.count("run folder:") == 1
+    (start,) = json.loads((tmp_path / "runs/gan-digits-1/environment.json").read_text())
+    assert start["processes"] == 2
+    assert start["threads"]["torch"] == 2  # not what Lightning shares out
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,11 @@ def test_run_leaves_fractals_for_people_and_programs(call: Call, capsys: pytest.
     assert call(*FIT, "--run=whole") == 0
     content = json.loads(Path("whole/fractals.json").read_text())
     generator = FractalGenerator.from_pretrained("whole/fractals.safetensors")
+    by_hand = FractalGenerator.from_pretrained("whole/fractals.json")
+    for name in ("size", "num_points", "window", "tau", "jitter", "probabilities"):
+        assert getattr(by_hand, name) == getattr(generator, name)
+    drawn = [each.draw(torch.arange(5), torch.Generator().manual_seed(0)) for each in (generator, by_hand)]
+    assert (drawn[0] - drawn[1]).abs().mean() < 1e-3
     A, b = generator.embedding()
     for k, target in enumerate(content["targets"]):
         assert target["name"].startswith("digits ")
