@@ -10,6 +10,7 @@ import torch
 
 from tests.cli.test_runs import TASKS
 
+OTHERS = ["reconstruction", "pretraining", "probe"]
 PROGRAM = [sys.executable, "-m", "fractalgan", "fit"]
 
 
@@ -24,7 +25,9 @@ def state(folder: Path, threads: int, *options: str) -> dict[str, torch.Tensor]:
     return weights
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", ["gan", "encoder", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
+)
 def test_bits_do_not_depend_on_the_number_of_threads(task: str, tmp_path: Path) -> None:
     _, options = TASKS[task]
     one, three = (state(tmp_path / str(threads), threads, *options) for threads in (1, 3))

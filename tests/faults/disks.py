@@ -6,6 +6,7 @@ import shutil
 import struct
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import TINY
@@ -15,13 +16,16 @@ from tests.faults.outcome import LAST, Outcome, differences, finish, left_over, 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
-def full_disk(folder: Path) -> Outcome:
+ROOM = [0.002, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9]  # of what the largest file takes
+
+
+def full_disk(folder: Path, room: Sequence[float] = ROOM) -> Outcome:
     """Files may have so many bytes and no more, as where the disk is full; then there is room again."""
     whole = folder / "whole"
     status, said = finish(whole, *TINY)
     assert status == 0, said
     largest = max(path.stat().st_size for path in whole.rglob("*") if path.is_file())
-    limits = [500, 2000, 6000, *(largest * part // 10 for part in range(1, 10, 2))]
+    limits = [int(share * largest) for share in room]
     survived, lost = 0, "nothing"
     for limit in limits:
         run = folder / f"limit-{limit}"

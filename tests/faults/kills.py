@@ -19,7 +19,6 @@ def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
     assert status == 0, said
     run, moments, gone_on = folder / "killed", random.Random(seed), 0
     for _ in range(times):
-        gone_on += (run / LAST).exists()
         process = start(run, *options)
         if moments.random() < EARLY:
             time.sleep(moments.uniform(0, BEGINNING))
@@ -29,6 +28,7 @@ def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
         assert process.poll() is None, f"it ended by itself: {process.communicate()}"
         process.kill()
         process.communicate()
+        gone_on += (run / LAST).exists()
     status, said = finish(run, *options)
     lost = differences(folder / "whole", run) if status == 0 else "\n".join(said)
     survived = times if lost == "nothing" and gone_on else 0

@@ -91,8 +91,7 @@ def test_two_processes_train_a_gan_as_one_does_on_the_same_images(
         torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("fresh", ["false", "true"])
-@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+@pytest.mark.parametrize(("fresh", "optimizer"), [("false", "SGD"), ("true", "AdamW")])
 def test_two_processes_pretrain_as_one_does_on_the_same_images(
     call: Call, tmp_path: Path, fresh: str, optimizer: str
 ) -> None:
