@@ -253,7 +253,8 @@ def _report(folder: RunFolder, strips: Path, plan: Plan, rows: list[Row]) -> Non
     text = table1.as_markdown(summary)
     write_csv(folder.path / "table1.csv", table1.COLUMNS, rows)
     write_whole(folder.path / "table1.md", text)
-    table1.draw_curves(folder.path / "figure3.png", rows, plan.steps)
-    table1.draw_strips(folder.path / "figure4.png", strips, summary)
+    shown = [row for row in rows if not row["row"].startswith("best-")] or rows  # what can be looked at
+    table1.draw_curves(folder.path / "figure3.png", shown, plan.steps)
+    table1.draw_strips(folder.path / "figure4.png", strips, table1.summarize(shown, list(ROWS)))
     print(text)
     print(f"table, figures, summary: {folder}/table1.md, .csv, figure3.png, figure4.png, summary.json")

@@ -85,7 +85,7 @@ def _figure(spread: dict[str, float | None]) -> str:
 def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
     """Figure 3: the loss over steps, mean line and band of one deviation over seeds, a panel a data set."""
     names = list(dict.fromkeys(row["data"] for row in rows))
-    figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
+    figure = Figure(figsize=(5 * len(names) + 1, 4), layout="constrained")
     for axes, data in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for name in dict.fromkeys(row["row"] for row in rows):
             curves = np.array([r["curve"] for r in rows if (r["data"], r["row"]) == (data, name)])
@@ -97,7 +97,7 @@ def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
                 low, high = (curves.mean(0) + sign * curves.std(0, ddof=1) for sign in (-1, 1))
                 axes.fill_between(at, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         axes.set(title=data, xlabel="steps", ylabel="training loss (MSE)", yscale="log")
-        axes.legend()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     _save(figure, path)
 
 

@@ -181,10 +181,12 @@ def checkpoints(draw: st.DrawFn) -> Write:
         if kind == "cut":
             path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         if kind == "packed":
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                with archive.open("archive/data.pkl", "w") as entry:
-                    for _ in range(1000):
-                        entry.write(bytes(10**6))
+            with (
+                zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+                archive.open("archive/data.pkl", "w") as entry,
+            ):
+                for _ in range(1000):
+                    entry.write(bytes(10**6))
         return ["fit", *TINY, f"--ckpt_path={path}"]
 
     return write
