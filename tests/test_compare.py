@@ -156,7 +156,8 @@ def test_bad_input_is_told_in_one_line(
             "global_step": 5,
         }
         torch.save(content | {"task": "FractalGAN"}, f"{name}.ckpt")
-    torch.save({"state_dict": {}, "global_step": 5, "task": "LinearProbe"}, "probe.ckpt")
+    other = {"state_dict": {}, "hyper_parameters": {}, "global_step": 5, "task": "LinearProbe"}
+    torch.save(other, "probe.ckpt")
     Path("flat").mkdir()
     for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
         path.rename(f"flat/{number}.png")

@@ -524,7 +524,7 @@ BAD = {
     "no points": (["--model.num_points=-1"], "num_points: want 1 or more"),
     "no steps": (["--trainer.max_steps=0"], "trainer.max_steps: want 1 or more"),
     "endless": (["--trainer.max_steps=-1"], "give --trainer.max_steps"),
-    "no size": (["--data.size=0"], "image_size: want 16 or more, got 0"),
+    "no size": (["--data.size=0"], "error: image_size: want 16 or more, got 0"),
     "no batch": (["--data.batch_size=0"], "batch_size: want 1 or more"),
     "missing config": (["--config=none.yaml"], "none.yaml"),
     "missing folder": (["--data.name=folder", "--data.root=none"], "no folder none"),
