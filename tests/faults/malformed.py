@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import pickle
+import string
 import struct
 import traceback
 import zipfile
@@ -32,10 +33,11 @@ TRIANGLE = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 3, "b": [[0.0, 0.0], [0.5, 0.0], [
 
 Write = Callable[[Path], list[str]]  # writes a malformed input below a folder, and gives a command for it
 
+words = st.text(
+    string.printable + "äß語", max_size=20
+)  # of all letters there are, hypothesis has a large table
 huge = st.integers(10**9, 10**18)
-junk = st.one_of(
-    st.text(max_size=20), huge, st.lists(st.text(max_size=3), min_size=1, max_size=3), st.just({"a": 1})
-)
+junk = st.one_of(words, huge, st.lists(words, min_size=1, max_size=3), st.just({"a": 1}))
 
 
 def malformed(folder: Path, count: int) -> Outcome:
