@@ -376,7 +376,9 @@ class FractalCLI(LightningCLI):
         except InputError:
             good = newest_good(other for other in home.checkpoints.glob("*.ckpt") if other.name != path.name)
             if good is None:
-                raise
+                raise InputError(
+                    f"{path} is damaged, and no other checkpoint of {home} is whole: begin with another --run"
+                ) from None
             damage = "damaged" if path.exists() else "missing"
             log.warning("%s is %s: going on from %s instead", path, damage, good[0])
             return good

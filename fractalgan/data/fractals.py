@@ -107,6 +107,8 @@ class FractalData(LightningDataModule):
         """Draw ``size`` pixels a side, and what is given in place of the fractals' own view."""
         generator = self.generator
         area = (self.size / generator.size[0]) ** 2
+        if len(generator.embedding) == 1:
+            raise InputError(f"{self.source} is one fractal: pre-training tells two or more apart")
         if len(generator.embedding) != self.num_fractals:
             raise InputError(
                 f"{self.source} has {len(generator.embedding)} fractals, not {self.num_fractals}:"
