@@ -375,6 +375,8 @@ class FractalCLI(LightningCLI):
             return path, read_checkpoint(path)
         except InputError:
             good = newest_good(other for other in home.checkpoints.glob("*.ckpt") if other.name != path.name)
+            if good is None and not path.exists():
+                raise
             if good is None:
                 raise InputError(
                     f"{path} is damaged, and no other checkpoint of {home} is whole: begin with another --run"
