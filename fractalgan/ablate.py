@@ -240,9 +240,8 @@ def _check(plan: Plan) -> dict[str, Tensor]:
 
 def _check_encoder(plan: Plan, cells: Cells) -> None:
     """Refuse to mix cells of two encoders in one table."""
-    if set(plan.rows) & set(ENCODED) and {
-        row.get("encoder") for row in cells.rows if row["row"] in ENCODED
-    } - {plan.digest()}:
+    known = {row.get("encoder") for row in cells.rows if row["row"] in ENCODED}
+    if set(plan.rows) & set(ENCODED) and known - {plan.digest()}:
         raise InputError(f"{cells.path} holds rows of another encoder: give another --run")
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -364,17 +364,18 @@ class FractalCLI(LightningCLI):
         """The checkpoint's file and content. A run goes on in place from its last alone: from an earlier one,
         what came after is kept. Where the last is damaged, the newest of its others takes its place."""
         home = RunFolder.of_checkpoint(path)
-        if home is None or (run and Path(run).resolve() != home.path.resolve()):
-            return path, read_checkpoint(path)
-        if self.config.subcommand == "predict":
-            self.home = home
-        if self.config.subcommand != "fit" or path.name != home.last.name:
-            return path, read_checkpoint(path)
-        self.home, self.last_saved = home, home.last_saved()
+        here = home is not None and (not run or Path(run).resolve() == home.path.resolve())
+        verb = self.config.subcommand
+        if home and here and (verb == "predict" or (verb == "fit" and path.name == home.last.name)):
+            self.home, self.last_saved = home, home.last_saved()
         try:
             return path, read_checkpoint(path)
         except InputError:
-            good = newest_good(other for other in home.checkpoints.glob("*.ckpt") if other.name != path.name)
+            if verb != "fit" or self.home is None:
+                raise
+            good = newest_good(
+                each for each in self.home.checkpoints.glob("*.ckpt") if each.name != path.name
+            )
             if good is None and not path.exists():
                 raise
             if good is None:
@@ -444,14 +445,14 @@ class FractalCLI(LightningCLI):
         if options.trainer.enable_progress_bar is not False:
             callbacks.append(StepProgress())
         logger: Any = False
-        if self._writes(options):
+        if self.writes:
             self.folder = self._run_folder(options)
             callbacks += self._fit_callbacks() if self.subcommand == "fit" else self._predict_callbacks()
             logger = self._loggers(options)
         try:
             trainer = super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
         except Exception as error:
-            if self._writes(options):
+            if self.writes:
                 self.folder.discard_if_empty()
             if isinstance(error, (ValueError, ImportError)):  # an accelerator that is not there, and the like
                 raise InputError(f"trainer: {error}") from error
@@ -460,9 +461,11 @@ class FractalCLI(LightningCLI):
             trainer.strategy.checkpoint_io = WholeCheckpoints()
         return trainer
 
-    def _writes(self, options: Any) -> bool:
+    @property
+    def writes(self) -> bool:
         """Whether this run has a folder to write to."""
-        return self.subcommand in ("fit", "predict") and not options.trainer.fast_dev_run
+        trainer = self.config_init[self.subcommand].trainer
+        return self.subcommand in ("fit", "predict") and not trainer.fast_dev_run
 
     def _check_verb(self) -> None:
         needed = NEEDED.get(str(self.subcommand))
@@ -561,50 +564,50 @@ class FractalCLI(LightningCLI):
 
     # -- the run, and what is said after it -----------------------------------------------------
 
-    def _locked(self) -> AbstractContextManager[None]:
-        """The run's folder for this program alone, if it writes to one; of many processes, one locks it."""
-        writes = self._writes(self.config_init[self.subcommand])
-        return self.folder.locked() if writes and is_rank_zero() else nullcontext()
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The run's folder for this program alone, if it writes to one; of many processes, one sees to it."""
+        if not self.writes or not is_rank_zero():
+            yield
+            return
+        with self.folder.locked():
+            if self.folder.last_saved() != self.last_saved:
+                raise InputError(f"another program has just written to {self.folder}: give the command again")
+            yield
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
-        with self._locked():
-            if (
-                self._writes(self.config_init[self.subcommand])
-                and self.folder.last_saved() != self.last_saved
-            ):
-                raise InputError(f"another program has just written to {self.folder}: give the command again")
+        with self._alone():
             self._fit(model, **kwargs)
 
     def _fit(self, model: LightningModule, **kwargs: Any) -> None:
         begun = time.monotonic()
-        writes = self._writes(self.config_init[self.subcommand])
         try:
             self.trainer.fit(model, **kwargs)
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"{error}: {self._what_is_kept(writes)}; lower the learning rates and start again"
+                f"{error}: {self._what_is_kept()}; lower the learning rates and start again"
             ) from error
         except RuntimeError as error:
             if not _lost_a_process(error):
                 raise
             raise ConnectionError(
                 "another process of this run ended, of too little memory perhaps:"
-                f" {self._what_is_kept(writes)}; go on from there by --ckpt_path"
+                f" {self._what_is_kept()}; go on from there by --ckpt_path"
             ) from error
         except InputError:  # found out before the first step
-            if writes:
+            if self.writes:
                 self.folder.discard_if_empty()
             raise
         except SystemExit as stopped:  # Lightning's answer to a second Ctrl-C
-            if not (self.stop.signal_name and writes):
+            if not (self.stop.signal_name and self.writes):
                 raise
             print("\n".join(["stopped at once", *self.what_next(finished=False)]))
             raise SystemExit(EXIT_STATUS[self.stop.signal_name]) from stopped
-        if self.trainer.is_global_zero and writes:
+        if self.trainer.is_global_zero and self.writes:
             self._report(time.monotonic() - begun)
 
-    def _what_is_kept(self, writes: bool) -> str:
-        if writes and self.folder.last.exists():
+    def _what_is_kept(self) -> str:
+        if self.writes and self.folder.last.exists():
             return f"the last good checkpoint is {self.folder.last}"
         return "there is no checkpoint yet"
 
@@ -676,7 +679,7 @@ class FractalCLI(LightningCLI):
             print(f"written to {folder.evaluations}")
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
-        with self._locked():
+        with self._alone():
             self.trainer.predict(model, **kwargs)
         if self.trainer.is_global_zero:
             print(f"images of every fractal: {self.folder.predictions}, one sub-folder a fractal")

@@ -33,9 +33,7 @@ def explain(error: BaseException) -> str | None:
     if _is_of_restoring(error):
         said = " ".join(str(error).split())
         return f"the checkpoint does not hold what its options say ({type(error).__name__}: {said[:200]})"
-    if isinstance(
-        error.__cause__, ValueError
-    ):  # jsonargparse wraps what constructors of tasks and data raise
+    if isinstance(error.__cause__, ValueError):  # a constructor's, which jsonargparse wraps
         return explain(error.__cause__)
     if isinstance(error, ValueError) and "jsonargparse" in _frames(error)[-1].filename:
         return f"the options cannot be read: {' '.join(str(error).split())}"

@@ -22,17 +22,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         with beside.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(beside, path)
-    except OSError as error:
-        _remove(beside)
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
-    except BaseException:
-        _remove(beside)
+    except BaseException as error:
+        with suppress(OSError):  # where nothing could be written, there may be nothing to remove
+            beside.unlink()
+        if isinstance(error, OSError):
+            raise OSError(f"cannot write {path}: {error.strerror or error}") from error
         raise
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # where nothing could be written, there may be nothing to remove
-        path.unlink()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

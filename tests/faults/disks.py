@@ -4,13 +4,12 @@ import ctypes
 import resource
 import shutil
 import struct
-import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import TINY
-from tests.faults.outcome import LAST, Outcome, differences, finish, left_over, start
+from tests.faults.outcome import LAST, Outcome, differences, end, finish, fit_whole, left_over, start_and_save
 
 # Of Linux: what root gives up so that files that may not be written cannot be.
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
@@ -21,9 +20,7 @@ ROOM = [0.002, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9]  # of what the largest file 
 
 def full_disk(folder: Path, room: Sequence[float] = ROOM) -> Outcome:
     """Files may have so many bytes and no more, as where the disk is full; then there is room again."""
-    whole = folder / "whole"
-    status, said = finish(whole, *TINY)
-    assert status == 0, said
+    whole = fit_whole(folder / "whole", *TINY)
     largest = max(path.stat().st_size for path in whole.rglob("*") if path.is_file())
     limits = [int(share * largest) for share in room]
     survived, lost = 0, "nothing"
@@ -36,8 +33,7 @@ def full_disk(folder: Path, room: Sequence[float] = ROOM) -> Outcome:
         status, said = finish(run, *TINY, preexec_fn=little_room)
         told = status == 1 and len(said) == 1 and said[0].startswith("fractalgan: error:")
         half = left_over(run) if run.exists() else []
-        status, said = finish(run, *TINY)
-        found = differences(whole, run) if status == 0 else "\n".join(said)
+        _, found = end(whole, run, *TINY)
         survived += told and not half and found == "nothing"
         lost = found if found != "nothing" else lost
     return Outcome("no room on the disk, from one size of file on", len(limits), survived, lost)
@@ -45,9 +41,7 @@ def full_disk(folder: Path, room: Sequence[float] = ROOM) -> Outcome:
 
 def locked_folder(folder: Path) -> Outcome:
     """A run folder that may not be written to."""
-    run = folder / "locked"
-    status, said = finish(run, *TINY)
-    assert status == 0, said
+    run = fit_whole(folder / "locked", *TINY)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for path in [run, *run.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -65,13 +59,9 @@ def _obey_permissions() -> None:
 
 def two_at_once(folder: Path) -> Outcome:
     """A second program is started into the folder of a run that is on."""
-    whole, run = folder / "whole", folder / "shared"
-    options = [*TINY, "--trainer.max_steps=90"]
-    status, said = finish(whole, *options)
-    assert status == 0, said
-    first = start(run, *options)
-    while not (run / LAST).exists() and first.poll() is None:
-        time.sleep(0.05)
+    run, options = folder / "shared", [*TINY, "--trainer.max_steps=90"]
+    whole = fit_whole(folder / "whole", *options)
+    first = start_and_save(run, *options)
     status, said = finish(run, *options)
     refused = status == 1 and "another program is writing" in said[-1]
     first.communicate()
@@ -81,13 +71,9 @@ def two_at_once(folder: Path) -> Outcome:
 
 def damaged_checkpoints(folder: Path, cases: int = 10) -> Outcome:
     """The last checkpoint is cut, at every tenth of its length, or has a flipped byte in one of its parts."""
-    whole, died = folder / "whole", folder / "died"
-    options = [*TINY, "--trainer.max_steps=60"]
-    status, said = finish(whole, *options)
-    assert status == 0, said
-    process = start(died, *options)
-    while not (died / LAST).exists() and process.poll() is None:
-        time.sleep(0.02)
+    died, options = folder / "died", [*TINY, "--trainer.max_steps=60"]
+    whole = fit_whole(folder / "whole", *options)
+    process = start_and_save(died, *options)
     process.kill()
     process.communicate()
     good = (died / LAST).read_bytes()
@@ -101,9 +87,8 @@ def damaged_checkpoints(folder: Path, cases: int = 10) -> Outcome:
         run = folder / name
         shutil.copytree(died, run)
         (run / LAST).write_bytes(content)
-        status, said = finish(run, *options)
+        said, found = end(whole, run, *options)
         told = any("last.ckpt is damaged: going on from" in line for line in said)
-        found = differences(whole, run) if status == 0 else "\n".join(said)
         survived += told and found == "nothing"
         lost = found if found != "nothing" else lost
     return Outcome("a last checkpoint that is cut or has a flipped byte", len(damaged), survived, lost)

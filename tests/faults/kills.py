@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.faults.outcome import LAST, TASKS, Outcome, differences, finish, start
+from tests.faults.outcome import LAST, TASKS, Outcome, end, fit_whole, start
 
 EARLY = 0.2  # the share of kills while it begins, which takes some seconds
 BEGINNING, TRAINING = 4.0, 1.5  # seconds within which it is killed: of its start, of its first new row
@@ -15,8 +15,7 @@ STEPS = 80  # for every kill: more than it does before it
 def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
     """Kill a run at random moments and give the same command again, until it has been killed so often."""
     options = [*TASKS[task], f"--trainer.max_steps={STEPS * times}"]
-    status, said = finish(folder / "whole", *options)
-    assert status == 0, said
+    whole = fit_whole(folder / "whole", *options)
     run, moments, gone_on = folder / "killed", random.Random(seed), 0
     for _ in range(times):
         process = start(run, *options)
@@ -29,8 +28,7 @@ def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
         process.kill()
         process.communicate()
         gone_on += (run / LAST).exists()
-    status, said = finish(run, *options)
-    lost = differences(folder / "whole", run) if status == 0 else "\n".join(said)
+    _, lost = end(whole, run, *options)
     survived = times if lost == "nothing" and gone_on else 0
     return Outcome(
         f"SIGKILL at random moments, {task}; {gone_on} starts from a checkpoint", times, survived, lost

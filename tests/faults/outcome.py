@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +59,27 @@ def finish(folder: Path, *options: str, **given: object) -> tuple[int, list[str]
     process = start(folder, *options, **given)
     _, said = process.communicate()
     return process.returncode, [line for line in said.splitlines() if not line.startswith("step ")]
+
+
+def fit_whole(folder: Path, *options: str) -> Path:
+    """A run that nothing happens to."""
+    status, said = finish(folder, *options)
+    assert status == 0, said
+    return folder
+
+
+def start_and_save(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """A run that is on, and has just saved for the first time."""
+    process = start(folder, *options)
+    while not (folder / LAST).exists() and process.poll() is None:
+        time.sleep(0.02)
+    return process
+
+
+def end(whole: Path, folder: Path, *options: str) -> tuple[list[str], str]:
+    """Fit to the end: what is said, and what is lost against the run that nothing happened to."""
+    status, said = finish(folder, *options)
+    return said, differences(whole, folder) if status == 0 else "\n".join(said)
 
 
 def rows(folder: Path) -> list[dict[str, float]]:
