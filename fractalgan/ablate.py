@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from fractalgan import cli
+from fractalgan.answer import answer
 from fractalgan.cadence import is_logged
 from fractalgan.callbacks import grid, save_picture
 from fractalgan.cells import Cells, Row
@@ -24,6 +24,7 @@ from fractalgan.experiment import make_parser, open_folder, parse, run_cells, st
 from fractalgan.measure import quiet_trainer
 from fractalgan.reports import table1, write_csv
 from fractalgan.run_folder import RunFolder
+from fractalgan.shipped import CONFIGS
 from fractalgan.tasks import Reconstruction
 from fractalgan.whole_file import write_whole
 
@@ -112,10 +113,10 @@ class Plan:
             if self.encoder is None:
                 raise InputError(
                     f"row {row} begins at an encoder's guess: train one by fit --config"
-                    f" {cli.CONFIGS / 'inverse_encoder.yaml'}, and give its checkpoint as --plan.encoder"
+                    f" {CONFIGS / 'inverse_encoder.yaml'}, and give its checkpoint as --plan.encoder"
                 )
             differing = differing | {"start": self.encoder}
-        options = yaml.safe_load((cli.CONFIGS / file).read_text())["model"]["init_args"]
+        options = yaml.safe_load((CONFIGS / file).read_text())["model"]["init_args"]
         try:
             return Reconstruction(**options | differing | self.options, image_size=self.size, seed=seed)
         except TypeError as error:
@@ -174,7 +175,7 @@ class LossCurve(Callback):
 
 def run(arguments: list[str]) -> int:
     """Run one command line of `ablate` and return its exit status."""
-    return cli.answer(lambda: _ablate(arguments))
+    return answer(lambda: _ablate(arguments))
 
 
 def _ablate(arguments: list[str]) -> int:

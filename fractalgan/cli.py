@@ -1,27 +1,24 @@
 """The command line: Lightning's verbs on our tasks and data, one folder a run."""
 
-import argparse
 import json
 import logging
 import os
-import sys
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import Namespace
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from fractalgan import __version__
+from fractalgan.answer import EXIT_STATUS, STRICT, answer
 from fractalgan.callbacks import (
     Film,
     FittedFractals,
@@ -29,7 +26,9 @@ from fractalgan.callbacks import (
     ImageWriter,
     KeptCheckpoints,
     KeptFractals,
+    KeptOptions,
     LastCheckpoint,
+    LastValidation,
     NetThreads,
     Pictures,
     Starts,
@@ -37,50 +36,20 @@ from fractalgan.callbacks import (
     StepProgress,
     best_checkpoint,
 )
-from fractalgan.checkpoint_file import WholeCheckpoints, newest_good, read_checkpoint
+from fractalgan.checkpoint_file import WholeCheckpoints
 from fractalgan.errors import InputError, require_at_least
-from fractalgan.explain import explain
 from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ops import set_render_threads
+from fractalgan.origin import Origin, origin_of_checkpoint, origin_of_command, with_config_of_run
 from fractalgan.ranks import is_rank_zero
-from fractalgan.reports import Summary, next_commands
+from fractalgan.reports import Summary, after_fit, next_commands
 from fractalgan.run_folder import RunFolder
-from fractalgan.shipped import shipped
 from fractalgan.tasks import Reconstruction, Task
-from fractalgan.whole_file import write_whole
 
 log = logging.getLogger("fractalgan")
 
-CONFIGS = shipped("configs")
-
 # What a task's run folders are called after.
 STEMS = {"FractalGAN": "gan", "InverseEncoder": "encoder", "LinearProbe": "probe"}
-
-# What comes after a run of a task.
-NEXT = {
-    "FractalGAN": {
-        "next": "predict --ckpt_path {best}",
-        "use": "fit --config {configs}/pretraining.yaml --model.fractals {best}{num_fractals}{image_size}",
-    },
-    "Pretraining": {"next": "fit --config {configs}/probe.yaml --model.backbone {last}{image_size}"},
-    "LinearProbe": {"next": "test --ckpt_path {best}"},
-    "InverseEncoder": {
-        "use": "fit --config {configs}/reconstruction.yaml --model.start {best}"
-        "{image_size}{num_transforms}{window}",
-    },
-    "Reconstruction": {
-        "use": "fit --config {configs}/pretraining.yaml --model.fractals {fractals}{num_targets}{image_size}",
-    },
-}
-
-# Parameters that the next stage must be told unless they are the default: its option, the default.
-SIZES = {
-    "image_size": ("data.size", 32),
-    "num_fractals": ("model.num_fractals", 100),
-    "num_targets": ("model.num_fractals", 100),
-    "num_transforms": ("model.num_transforms", 10),
-    "window": ("model.window", 2.5),
-}
 
 TRAINER_DEFAULTS = {
     "max_steps": 1500,
@@ -92,26 +61,8 @@ TRAINER_DEFAULTS = {
     "enable_autolog_hparams": False,  # they are in config.yaml
 }
 
-EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}  # what shells expect of a program that was stopped so
-
-QUIET = (
-    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
-    "The '.*_dataloader' does not have many workers",
-    "LightningCLI's args parameter is intended to run from within Python",
-    "Checkpoint directory .* exists and is not empty",  # a run that is gone on with
-    "The dirpath has changed from",  # a run that branches off
-    "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
-    "Couldn't infer the batch indices",
-    "`weights_only` was not set",
-    "Grad strides do not match bucket view strides",  # of a convolution with one channel; several processes
-    "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers an image
-)
-
 # Threads of a CPU for all but drawing, whatever the machine has: the bits of a run follow from it.
 NET_THREADS = 2
-
-# Options are written out, and mistakes are told by us.
-STRICT: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
 
 # What a task must have for a verb that not every task serves.
 NEEDED = {"test": "test_step", "predict": "predict_step"}
@@ -153,86 +104,9 @@ def _nets_on(threads: int) -> Iterator[None]:
         set_render_threads(None)
 
 
-def answer(work: Callable[[], int]) -> int:
-    """Do the work of a command line and return its exit status; what a user can mend is told in one line."""
-    _set_up_logging()
-    _ask_for_gpus_once()
-    threading.excepthook = _tell_defects
-    try:
-        return work()
-    except KeyboardInterrupt:
-        print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
-        return EXIT_STATUS["SIGINT"]
-    except Exception as error:
-        mendable = explain(error)
-        if mendable is None:
-            raise
-        print(f"fractalgan: error: {mendable}", file=sys.stderr)
-        return 2 if isinstance(error, ArgumentError) else 1
-
-
-def with_config_of_run(arguments: list[str]) -> list[str]:
-    """The command line with the config.yaml of the run that ``--ckpt_path`` lies in, if no other is given.
-
-    So a run is gone on with, or judged, by its own options and on its own data; those on the command
-    line come on top. "last" and "best" are of ``--run``, else of the run that has saved last.
-    """
-    scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for option in ("--ckpt_path", "--run", "--config"):
-        scan.add_argument(option)
-    scan.add_argument("-c", dest="config")
-    given, _ = scan.parse_known_args(arguments)
-    if not given.ckpt_path or given.config:
-        return arguments
-    folder: RunFolder | None
-    if given.ckpt_path not in ("last", "best"):
-        folder = RunFolder.of_checkpoint(Path(given.ckpt_path))
-    elif given.run:
-        folder = RunFolder(Path(given.run))
-    else:
-        folder = RunFolder.newest()
-        arguments = [*arguments, "--ckpt_path", str(folder.checkpoint(given.ckpt_path))]
-    if folder is None or not folder.config.is_file():
-        return arguments
-    return [arguments[0], "--config", str(folder.config), *arguments[1:]]
-
-
 def _lost_a_process(error: RuntimeError) -> bool:
     """Whether what ended a run is that another of its processes did."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
-
-
-def _tell_defects(thread: threading.ExceptHookArgs) -> None:
-    """TensorBoard's thread cannot write either where the disk is full, which the program itself will tell."""
-    if not issubclass(thread.exc_type, OSError):
-        threading.__excepthook__(thread)
-
-
-class _CurrentStderr(logging.Handler):
-    """Writes to what stderr is now: a progress bar puts itself in its place, to keep its line."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
-
-
-def _set_up_logging() -> None:
-    handler = _CurrentStderr()
-    handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
-    log.handlers = [handler]
-    log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # says that a process died, and ends the others where they did not notice
-    logging.getLogger("lightning_fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
-    for message in QUIET:
-        warnings.filterwarnings("ignore", message)
-
-
-def _ask_for_gpus_once() -> None:
-    """Lightning has torch look for GPUs by NVIDIA's library, so that processes can be forked after it;
-    where there is none, every step of Adam would search the disk for it."""
-    if not torch.cuda.is_available():
-        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
 def options_as_text(parser: Any, options: Any) -> str:
@@ -242,32 +116,14 @@ def options_as_text(parser: Any, options: Any) -> str:
     return str(parser.dump(kept, skip_none=False))
 
 
-class SaveRunConfig(SaveConfigCallback):
-    """Writes the options in force to config.yaml; those of before a resumption are kept beside it."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        path = Path(self.config_filename)
-        text = options_as_text(self.parser, self.config)
-        if path.exists() and (before := path.read_text()) != text:
-            write_whole(path.with_name(f"config_until_{trainer.global_step:06d}.yaml"), before)
-        write_whole(path, text)
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet: the run may fail to begin."""
-
-
 class FractalCLI(LightningCLI):
     """LightningCLI in subclass mode, with a default task and data set, and a folder for every run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.exit_status = 0
-        self.checkpoint_step: int | None = None  # of the checkpoint that is gone on with or judged
-        self.home: RunFolder | None = None  # the run that is gone on with in place
-        self.last_saved: int | None = None  # when that had saved last
+        self.origin = Origin()
         self.left_to_data: list[str] = []  # of the model's options, those that were given as null
-        self.stop, self.steps = GracefulStop(), StepCount()
+        self.stop, self.validation = GracefulStop(), LastValidation()
         self.best: ModelCheckpoint | None = None
         self.fractals = "random"  # what is learned from, where fractals draw it
         super().__init__(*args, **kwargs)  # parses, instantiates and runs
@@ -308,17 +164,14 @@ class FractalCLI(LightningCLI):
         for name in ("trainer", "model", "data"):
             if not isinstance(options.get(name), Namespace):
                 raise InputError(f"--{name}: want options by their names, got {options.get(name)!r}")
-        if not options.get("ckpt_path"):
-            options.ckpt_path = self._begun_by_the_same_command(options)
-        if not options.get("ckpt_path"):
+        self.origin = self._find_origin(options)
+        if self.origin.content is None:
             if self.config.subcommand != "fit":
                 log.warning(
                     "no --ckpt_path is given: nothing is learned here, all is as random as at the start"
                 )
             return
-        path, checkpoint = self._checkpoint(
-            self._checkpoint_path(options.ckpt_path, options.run), options.run
-        )
+        path, checkpoint = self.origin.path, self.origin.content
         task = options.model.class_path.rpartition(".")[2]
         if checkpoint["task"] != task:
             raise InputError(
@@ -326,8 +179,7 @@ class FractalCLI(LightningCLI):
                 " give another, or the configuration that it was made with"
             )
         options.ckpt_path = str(path)
-        self.checkpoint_step = checkpoint["global_step"]
-        log.info("%s from %s, step %d", self.config.subcommand, path, self.checkpoint_step)
+        log.info("%s from %s, step %d", self.config.subcommand, path, self.origin.step)
         given = options.model.init_args.clone()
         self.left_to_data = [name for name, value in vars(given).items() if value is None]
         self._follow_checkpoint(checkpoint["hyper_parameters"])
@@ -339,52 +191,17 @@ class FractalCLI(LightningCLI):
             elif name not in self.left_to_data and taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
 
-    def _begun_by_the_same_command(self, options: Any) -> str | None:
-        """The last checkpoint of ``--run``, where these options made it; null: there is none, begin.
-
-        Raises InputError where other options made it.
-        """
+    def _find_origin(self, options: Any) -> Origin:
+        """What is taken up: a checkpoint that is named, or where the same command was, if it was."""
+        verb = str(self.config.subcommand)
+        if options.get("ckpt_path"):
+            return origin_of_checkpoint(
+                verb, self._checkpoint_path(options.ckpt_path, options.run), options.run
+            )
         folder = RunFolder(Path(options.run or os.devnull))
-        if self.config.subcommand != "fit" or options.trainer.fast_dev_run or not folder.config.is_file():
-            return None
-        if folder.config.read_text() != options_as_text(self._parser("fit"), options):
-            raise InputError(
-                f"{folder} holds a run already, with other options:"
-                " go on with it by --ckpt_path last, or give another --run"
-            )
-        if any(folder.checkpoints.glob("*.ckpt")):
-            return str(folder.last)
-        if folder.summary.exists():
-            raise InputError(f"{folder} holds a run already, which kept no checkpoint: give another --run")
-        log.info("%s ended before its first checkpoint: it begins again", folder)
-        self.home, self.checkpoint_step = folder, 0
-        return None
-
-    def _checkpoint(self, path: Path, run: str | None) -> tuple[Path, dict[str, Any]]:
-        """The checkpoint's file and content. A run goes on in place from its last alone: from an earlier one,
-        what came after is kept. Where the last is damaged, the newest of its others takes its place."""
-        home = RunFolder.of_checkpoint(path)
-        here = home is not None and (not run or Path(run).resolve() == home.path.resolve())
-        verb = self.config.subcommand
-        if home and here and (verb == "predict" or (verb == "fit" and path.name == home.last.name)):
-            self.home, self.last_saved = home, home.last_saved()
-        try:
-            return path, read_checkpoint(path)
-        except InputError:
-            if verb != "fit" or self.home is None:
-                raise
-            good = newest_good(
-                each for each in self.home.checkpoints.glob("*.ckpt") if each.name != path.name
-            )
-            if good is None and not path.exists():
-                raise
-            if good is None:
-                raise InputError(
-                    f"{path} is damaged, and no other checkpoint of {home} is whole: begin with another --run"
-                ) from None
-            damage = "damaged" if path.exists() else "missing"
-            log.warning("%s is %s: going on from %s instead", path, damage, good[0])
-            return good
+        if verb != "fit" or options.trainer.fast_dev_run or not folder.config.is_file():
+            return Origin()
+        return origin_of_command(folder, options_as_text(self._parser("fit"), options))
 
     def _follow_checkpoint(self, parameters: dict[str, Any]) -> None:
         """Options that the model's are linked to must agree with the checkpoint, too."""
@@ -497,16 +314,16 @@ class FractalCLI(LightningCLI):
         if trainer.max_steps != -1:
             require_at_least(1, **{"trainer.max_steps": trainer.max_steps})
             trainer.val_check_interval = min(trainer.val_check_interval, trainer.max_steps)
-        if self.checkpoint_step is not None and 0 < trainer.max_steps <= self.checkpoint_step:
+        step = self.origin.step
+        if step is not None and not self.origin.again and 0 < trainer.max_steps <= step:
             raise InputError(
-                f"{options.ckpt_path} is at step {self.checkpoint_step} already:"
-                f" give a --trainer.max_steps above it to go on"
+                f"{options.ckpt_path} is at step {step} already: give a --trainer.max_steps above it to go on"
             )
 
     def _run_folder(self, options: Any) -> RunFolder:
         """Where this run writes: the folder it goes on with, the one that is named, or the next one."""
-        if self.home is not None:
-            folder = self.home
+        if self.origin.home is not None:
+            folder = self.origin.home
         elif not is_rank_zero():  # rank 0 alone makes folders; it tells the processes that it starts
             folder = RunFolder(Path(options.run or os.environ.get("FRACTALGAN_RUN", os.devnull)))
         elif options.run:
@@ -520,9 +337,9 @@ class FractalCLI(LightningCLI):
         given = options.trainer.logger
         if self.subcommand != "fit" or given is False:
             return False
-        ours: list[Any] = [JsonLinesLogger(self.folder.metrics, self.checkpoint_step)]
+        ours: list[Any] = [JsonLinesLogger(self.folder.metrics, self.origin.step)]
         if given in (None, True):
-            return [*ours, EventsLogger(self.folder.path, self.checkpoint_step)]
+            return [*ours, EventsLogger(self.folder.path, self.origin.step)]
         return [*ours, *(given if isinstance(given, list) else [given])]
 
     def _fit_callbacks(self) -> list[Callback]:
@@ -530,11 +347,12 @@ class FractalCLI(LightningCLI):
         for name in self.left_to_data:  # as they were given, not as the checkpoint has them
             options.model.init_args[name] = None
         callbacks: list[Callback] = [
-            SaveRunConfig(self._parser(self.subcommand), options, str(self.folder.config)),
+            KeptOptions(self.folder, options_as_text(self._parser(self.subcommand), options)),
             NetThreads(NET_THREADS),
             Starts(self.folder.environment, options.seed_everything),
-            self.steps,
+            StepCount(),
             self.stop,
+            self.validation,
         ]
         if hasattr(self.model, "gallery"):
             callbacks.append(Pictures(self.folder.figures))
@@ -571,13 +389,17 @@ class FractalCLI(LightningCLI):
             yield
             return
         with self.folder.locked():
-            if self.folder.last_saved() != self.last_saved:
+            if self.folder.last_saved() != self.origin.saved:
                 raise InputError(f"another program has just written to {self.folder}: give the command again")
             yield
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
         with self._alone():
-            self._fit(model, **kwargs)
+            if self.origin.summary is None:
+                self._fit(model, **kwargs)
+            elif is_rank_zero():
+                log.info("%s is finished: there is nothing left to do", self.folder)
+                self._tell(self.origin.summary)
 
     def _fit(self, model: LightningModule, **kwargs: Any) -> None:
         begun = time.monotonic()
@@ -627,40 +449,20 @@ class FractalCLI(LightningCLI):
             seconds=round(seconds, 1),
             monitor=self.model.monitor,
             best=None if best is None else best.item(),
-            validated=self.steps.validated,
-            metrics={
-                name: value.item()
-                for name, value in trainer.callback_metrics.items()
-                if name.startswith("val/")
-            },
+            validated=self.validation.step,
+            metrics=self.validation.metrics,
         )
         summary.write(self.folder)
-        print("\n".join([*summary.lines(self.folder), *self.what_next(finished)]))
+        self._tell(summary)
         if not finished:
             self.exit_status = EXIT_STATUS[str(self.stop.signal_name)]
 
+    def _tell(self, summary: Summary) -> None:
+        print("\n".join([*summary.lines(self.folder), *self.what_next(summary.finished)]))
+
     def what_next(self, finished: bool) -> list[str]:
         """What can be done with what this run has left."""
-        commands: dict[str, str] = {}
-        checkpoints = [path for path in (self.folder.best, self.folder.last) if path.exists()]
-        if finished and checkpoints:
-            places = {
-                "best": checkpoints[0],
-                "last": checkpoints[-1],
-                "fractals": self.folder.fractals,
-                "configs": os.path.relpath(CONFIGS),
-            }
-            for name, (option, default) in SIZES.items():
-                value = self.model.hparams.get(name, default)
-                places[name] = "" if value == default else f" --{option} {value}"
-            for name, command in NEXT.get(type(self.model).__name__, {}).items():
-                if "{num_targets}" in command and self.model.hparams["num_targets"] < 2:
-                    continue  # one fractal is no set of pseudo-classes
-                commands[name] = "fractalgan " + command.format(**places)
-            commands["watch"] = f"tensorboard.main --logdir {self.folder.path.parent}"
-        elif checkpoints:
-            commands["go on"] = f"fractalgan fit --ckpt_path {checkpoints[-1]}"
-        return next_commands(**commands) if commands else []
+        return after_fit(self.folder, self.model, finished)
 
     def validate(self, model: LightningModule, **kwargs: Any) -> None:
         self._judge(self.trainer.validate(model, **kwargs))
@@ -673,7 +475,7 @@ class FractalCLI(LightningCLI):
         path = self.config[self.subcommand].ckpt_path
         folder = RunFolder.of_checkpoint(Path(path)) if path else None
         if folder and results and self.trainer.is_global_zero:
-            row = {"verb": self.subcommand, "checkpoint": path, "step": self.checkpoint_step}
+            row = {"verb": self.subcommand, "checkpoint": path, "step": self.origin.step}
             with folder.evaluations.open("a") as file:
                 file.write(json.dumps(row | results[0]) + "\n")
             print(f"written to {folder.evaluations}")

@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from fractalgan import cli
+from fractalgan.answer import EXIT_STATUS, answer
 from fractalgan.callbacks import kept_path
 from fractalgan.cells import Cells, Row
 from fractalgan.checkpoint_file import read_checkpoint
@@ -113,7 +114,7 @@ def missing(jobs: list[Job], cells: Cells) -> list[Job]:
 
 def run(arguments: list[str]) -> int:
     """Run one command line of `compare` and return its exit status."""
-    return cli.answer(lambda: _compare(arguments))
+    return answer(lambda: _compare(arguments))
 
 
 def _compare(arguments: list[str]) -> int:
@@ -129,7 +130,7 @@ def _fill(folder: RunFolder, plan: Plan, options: Namespace, real: ImageData) ->
     """Measure the cells that the folder lacks, and report on all; the exit status."""
     try:
         if not plan.learned and (status := _train_gan(plan, options, RunFolder(folder.path / "gan"))):
-            if status in cli.EXIT_STATUS.values():
+            if status in EXIT_STATUS.values():
                 raise KeyboardInterrupt
             return status
         learned = _by_gan_step(plan, plan.learned) if plan.learned else _own_by_gan_step(plan, folder)

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fractalgan import cli
+from fractalgan.answer import EXIT_STATUS, STRICT
 from fractalgan.cells import Cells, Row
 from fractalgan.environment import record_start
 from fractalgan.errors import InputError
@@ -27,7 +27,7 @@ Job = TypeVar("Job")
 
 def make_parser(verb: str, about: str | None) -> ArgumentParser:
     """A parser with the options of every experiment; its own are added to it."""
-    parser = ArgumentParser(prog=f"fractalgan {verb}", description=about, **cli.STRICT)
+    parser = ArgumentParser(prog=f"fractalgan {verb}", description=about, **STRICT)
     parser.add_argument("--config", action="config", help="Take the options from a YAML file.")
     parser.add_argument(
         "--run",
@@ -111,7 +111,7 @@ def run_cells(
 def stopped(verb: str, folder: RunFolder) -> int:
     """Say how to go on after Ctrl-C, and return the exit status."""
     print(*next_commands(**{"go on with all": f"fractalgan {verb} --run {folder}"}))
-    return cli.EXIT_STATUS["SIGINT"]
+    return EXIT_STATUS["SIGINT"]
 
 
 def write_summary(folder: RunFolder, summary: dict[str, Any]) -> None:

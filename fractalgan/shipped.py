@@ -12,3 +12,6 @@ def shipped(folder: str) -> Path:
         return clone / folder
     data = (Path(base, "share", "fractalgan") for base in (sysconfig.get_path("data"), site.getuserbase()))
     return next((root for root in data if root.is_dir()), clone) / folder
+
+
+CONFIGS = shipped("configs")

@@ -4,6 +4,7 @@ from fractalgan.callbacks.checkpoints import KeptCheckpoints, LastCheckpoint, be
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.net_threads import NetThreads
+from fractalgan.callbacks.options import KeptOptions
 from fractalgan.callbacks.pictures import Pictures, grid, save_picture
 from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
@@ -11,6 +12,7 @@ from fractalgan.callbacks.reconstructions import Film, FittedFractals
 from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.starts import Starts
 from fractalgan.callbacks.steps import StepCount
+from fractalgan.callbacks.validations import LastValidation
 
 __all__ = [
     "Film",
@@ -19,7 +21,9 @@ __all__ = [
     "ImageWriter",
     "KeptCheckpoints",
     "KeptFractals",
+    "KeptOptions",
     "LastCheckpoint",
+    "LastValidation",
     "NetThreads",
     "Pictures",
     "SetMetrics",

@@ -46,11 +46,12 @@ class Pictures(Callback):
             self._show(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         before, real = self._path("fractals", 0), self._path("real", 0)
         if not (before.exists() and real.exists()):
             return  # resumed in another folder
-        after = to_pil_image(_gallery(pl_module))
+        drawn = self._path("fractals", trainer.global_step)
+        after = _read(drawn) if drawn.exists() else to_pil_image(_gallery(pl_module))
         row = side_by_side([_read(before), after, _read(real)])
         save_picture(self.folder / "before_after_real.png", row)
 

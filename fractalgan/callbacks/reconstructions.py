@@ -84,7 +84,7 @@ class Film(Callback):
             save_picture(self._path(trainer), _frame(trainer, pl_module))
 
     @rank_zero_only
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         frames = [_opened(path) for path in sorted((self.folder / "frames").glob("*.png"))]
         if not self._path(trainer).exists():
             frames.append(_frame(trainer, pl_module))

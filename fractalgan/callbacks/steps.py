@@ -8,15 +8,12 @@ from fractalgan.cadence import is_logged
 
 
 class StepCount(Callback):
-    """Makes every logger's step the number of batches done, and keeps that of the last validation.
+    """Makes every logger's step the number of batches done.
 
     By itself Lightning logs the index of the batch, one less, and counts it apart from ``global_step``:
     after some resumes that count is one ahead, and rows come at other steps than in a run that was
     never stopped.
     """
-
-    def __init__(self) -> None:
-        self.validated: int | None = None  # the step of the last validation
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
@@ -27,5 +24,4 @@ class StepCount(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            self.validated = trainer.global_step
             pl_module.log("step", float(trainer.global_step), sync_dist=True)

@@ -1,10 +1,7 @@
 """The result of a training run: summary.json, and the lines that are printed at its end."""
 
 import json
-import shutil
-import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from fractalgan.run_folder import RunFolder
 from fractalgan.whole_file import write_whole
@@ -14,8 +11,8 @@ from fractalgan.whole_file import write_whole
 class Summary:
     """What is worth knowing about a run without opening anything else.
 
-    ``metrics`` are those of the validation after step ``validated``, None if there was none since the
-    last start, from which ``seconds`` count, too.
+    ``metrics`` are those of the last validation, after step ``validated``, None if there was none;
+    ``seconds`` count from the last start.
     """
 
     version: str
@@ -30,6 +27,14 @@ class Summary:
     best: float | None
     validated: int | None
     metrics: dict[str, float]
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Summary | None":
+        """What ``summary.json`` holds; None where there is none of a run, or another version's."""
+        try:
+            return cls(**json.loads(folder.summary.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
 
     def write(self, folder: RunFolder) -> None:
         """Write ``summary.json``, whole or not at all."""
@@ -47,18 +52,3 @@ class Summary:
             numbers.insert(0, f"validation at step {self.validated}:")
         pictures = [f"pictures:   {folder.figures}"] if folder.figures.is_dir() else []
         return [head, *numbers, f"run folder: {folder}", *pictures]
-
-
-def next_commands(**commands: str) -> list[str]:
-    """Lines that say what can be done next: ``next_commands(resume="fit --ckpt_path last")``."""
-    width = max(len(name) for name in commands) + 1
-    return [f"{name + ':':<{width}} {_python()} -m {command}" for name, command in commands.items()]
-
-
-def _python() -> str:
-    """How this interpreter is called from the current folder."""
-    executable = Path(sys.executable)
-    if shutil.which("python") == str(executable):
-        return "python"
-    here = executable.is_relative_to(Path.cwd())
-    return str(executable.relative_to(Path.cwd()) if here else executable)
