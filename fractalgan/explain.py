@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-define
 )
 
 from fractalgan.errors import InputError
+from fractalgan.suggestion import suggestion
 
 # What a user can mend: wrong input, a wrong trainer option, a run that diverged, a full or locked disk.
 MENDABLE = (InputError, MisconfigurationException, FloatingPointError, OSError)
@@ -63,4 +64,5 @@ def _explain_argument(error: ArgumentError) -> str:
     reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
     reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", reason)
     reason = re.sub(r"Expected an? <class '([\w.]+)'>", r"expected \1", reason)
+    reason += suggestion(reason)
     return f"--{'.'.join(keys)}: {reason}" if keys else reason

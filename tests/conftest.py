@@ -1,14 +1,20 @@
 """What tests share: tiny data in the sources' own formats, and a command line to call in-process."""
 
 import logging
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+
+# As __main__.py does: threads that spin would make the tests ten times as long beside another program.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+import torch
 
 from fractalgan.cli import run
 

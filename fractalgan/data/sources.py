@@ -47,6 +47,7 @@ def fetch(name: str, root: Path) -> None:
         raise InputError(
             f"{name} is not in {root} and cannot be downloaded ({_first_line(error)}):"
             f" put {files} into {folder} by hand, or give the folder that holds {name}/ as --data.root"
+            " (ablate: --plan.root)"
         ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -571,6 +571,12 @@ def test_number_that_is_not_finite_ends_the_run_at_its_last_good_checkpoint(
 BAD = {
     "unknown data set": (["--data.name=imagenet"], "expected one of 'digits', 'MNIST'"),
     "unknown option": (["--model.nonsense=1"], "nonsense"),
+    "misspelt option": (
+        ["--model.num_fractal=9"],
+        "'num_fractal' is not accepted; did you mean num_fractals?",
+    ),
+    "misspelt trainer's": (["--trainer.max_step=9"], "--trainer.max_step=9; did you mean max_steps?"),
+    "misspelt group": (["--dta.name=digits"], "--dta.name=digits; did you mean data?"),
     "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int. Got value: many"),
     "no fractals": (["--model.num_fractals=0"], "num_fractals: want 1 or more, got 0"),
     "no transforms": (["--model.num_transforms=0"], "num_transforms: want 1 or more"),

@@ -66,8 +66,9 @@ def malformed(folder: Path, count: int) -> Outcome:
     give()
     tried = next(numbers)
     taken = _most_memory() - before
-    lost = "\n".join(failures) or ("nothing" if taken < MEMORY else f"{taken / 1e9:.2f} GB of memory")
-    return Outcome("malformed files, configurations and image folders", tried, tried - len(failures), lost)
+    lost = "\n".join(failures) or ("nothing" if taken < MEMORY else "memory")
+    fault = f"malformed files, configurations, image folders; at most {taken / 1e6:.0f} MB of memory more"
+    return Outcome(fault, tried, tried - len(failures), lost)
 
 
 def _most_memory() -> int:
