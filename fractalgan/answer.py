@@ -16,7 +16,11 @@ from fractalgan.ranks import is_rank_zero
 
 log = logging.getLogger("fractalgan")
 
-EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}  # what shells expect of a program that was stopped so
+EXIT_STATUS = {
+    "SIGINT": 130,
+    "SIGTERM": 143,
+    "SIGUSR1": 138,
+}  # what shells expect of a program that was stopped so
 
 # Options are written out, and mistakes are told by us.
 STRICT: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
@@ -26,7 +30,6 @@ QUIET = (
     "The '.*_dataloader' does not have many workers",
     "LightningCLI's args parameter is intended to run from within Python",
     "Checkpoint directory .* exists and is not empty",  # a run that is gone on with
-    "The dirpath has changed from",  # a run that branches off
     "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",  # not needed to judge it
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
@@ -42,7 +45,10 @@ def answer(work: Callable[[], int]) -> int:
     threading.excepthook = _tell_defects
     try:
         return work()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        if isinstance(stopped, SystemExit) and not isinstance(stopped.__context__, KeyboardInterrupt):
+            raise
+        # with SystemExit a trainer answers Ctrl-C where it is not between the steps of `fit`
         print("fractalgan: interrupted before there was anything to save", file=sys.stderr)
         return EXIT_STATUS["SIGINT"]
     except Exception as error:

@@ -2,7 +2,8 @@
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         not isinstance(content.get(name), kind) for name, kind in PARTS.items()
     ):
         raise InputError(f"{path} is no checkpoint of a fractalgan run")
+    if not all(isinstance(name, str) for name in [*content["state_dict"], *content["hyper_parameters"]]):
+        raise InputError(f"{path} is no checkpoint of a fractalgan run")
     return content
 
 
@@ -73,6 +76,18 @@ def _check_whole(path: Path) -> None:
             raise ValueError("a checkpoint is not compressed")
         if damaged := archive.testzip():
             raise ValueError(f"{damaged} is damaged")
+
+
+@contextmanager
+def blame_checkpoint(path: Path) -> Iterator[None]:
+    """Raise as InputError what comes of a checkpoint that does not hold what one of its task holds."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path} does not hold what its task says ({type(error).__name__}: {said})"
+        ) from error
 
 
 def part_of_state(checkpoint: dict[str, Any], prefix: str) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -20,6 +21,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from fractalgan import __version__
 from fractalgan.answer import EXIT_STATUS, STRICT, answer
 from fractalgan.callbacks import (
+    BestCheckpoint,
     Film,
     FittedFractals,
     GracefulStop,
@@ -34,13 +36,18 @@ from fractalgan.callbacks import (
     Starts,
     StepCount,
     StepProgress,
-    best_checkpoint,
 )
 from fractalgan.checkpoint_file import WholeCheckpoints
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.ops import set_render_threads
-from fractalgan.origin import Origin, origin_of_checkpoint, origin_of_command, with_config_of_run
+from fractalgan.origin import (
+    Origin,
+    named_checkpoint,
+    origin_of_checkpoint,
+    origin_of_command,
+    with_config_of_run,
+)
 from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary, after_fit, next_commands
 from fractalgan.run_folder import RunFolder
@@ -63,6 +70,9 @@ TRAINER_DEFAULTS = {
 
 # Threads of a CPU for all but drawing, whatever the machine has: the bits of a run follow from it.
 NET_THREADS = 2
+
+# Options that may name a file.
+PATHS = {"fractals", "backbone", "start"}
 
 # What a task must have for a verb that not every task serves.
 NEEDED = {"test": "test_step", "predict": "predict_step"}
@@ -180,24 +190,35 @@ class FractalCLI(LightningCLI):
             )
         options.ckpt_path = str(path)
         log.info("%s from %s, step %d", self.config.subcommand, path, self.origin.step)
-        given = options.model.init_args.clone()
+        given, known = options.model.init_args.clone(), checkpoint["hyper_parameters"]
         self.left_to_data = [name for name, value in vars(given).items() if value is None]
-        self._follow_checkpoint(checkpoint["hyper_parameters"])
-        super()._parse_ckpt_path()
-        taken = self.config[self.config.subcommand].model.init_args
+        self._follow_checkpoint(known)
+        taken = self._take_options(known, given)
         for name, value in vars(given).items():
-            if name not in checkpoint["hyper_parameters"]:
+            if name not in known:
                 log.warning("the checkpoint is older than the option model.%s: it is %s now", name, value)
             elif name not in self.left_to_data and taken[name] != value:
                 log.info("model.%s is %s, from the checkpoint (not %s)", name, taken[name], value)
+
+    def _take_options(self, known: dict[str, Any], given: Namespace) -> Any:
+        """Have the checkpoint's hyper-parameters take the place of the model's options, and return them.
+
+        The model's options alone: Lightning would take any class that a file names, and import it. A path
+        is not followed, but that which is given.
+        """
+        verb = str(self.config.subcommand)
+        taken = {name: value for name, value in known.items() if name in given}
+        taken |= {name: given[name] for name in PATHS & taken.keys() if Path(str(taken[name])).suffix}
+        model = {"class_path": self.config[verb].model.class_path, "init_args": taken}
+        self.config = self.parser.parse_object({verb: {"model": model}}, self.config)
+        return self.config[verb].model.init_args
 
     def _find_origin(self, options: Any) -> Origin:
         """What is taken up: a checkpoint that is named, or where the same command was, if it was."""
         verb = str(self.config.subcommand)
         if options.get("ckpt_path"):
-            return origin_of_checkpoint(
-                verb, self._checkpoint_path(options.ckpt_path, options.run), options.run
-            )
+            path = named_checkpoint(options.ckpt_path, options.run, self._stem())
+            return origin_of_checkpoint(verb, path, options.run)
         folder = RunFolder(Path(options.run or os.devnull))
         if verb != "fit" or options.trainer.fast_dev_run or not folder.config.is_file():
             return Origin()
@@ -212,13 +233,6 @@ class FractalCLI(LightningCLI):
                 name = option.replace("init_args.", "")
                 log.info("%s is %s, from the checkpoint (not %s)", name, value, options[option])
                 options[option] = value
-
-    def _checkpoint_path(self, given: str, run: str | None) -> Path:
-        """The file that ``--ckpt_path`` means: a path, or "last" or "best" of a run."""
-        if given not in ("last", "best"):
-            return Path(given)
-        folder = RunFolder(Path(run)) if run else RunFolder.newest(self._stem())
-        return folder.checkpoint(given)
 
     def _stem(self) -> str:
         """What this run's folder is called, but for its number: "gan-digits"."""
@@ -266,6 +280,7 @@ class FractalCLI(LightningCLI):
             self.folder = self._run_folder(options)
             callbacks += self._fit_callbacks() if self.subcommand == "fit" else self._predict_callbacks()
             logger = self._loggers(options)
+            kwargs["default_root_dir"] = options.trainer.default_root_dir or str(self.folder)
         try:
             trainer = super().instantiate_trainer(logger=logger, callbacks=callbacks, **kwargs)
         except Exception as error:
@@ -276,6 +291,9 @@ class FractalCLI(LightningCLI):
             raise
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not where the user gave another
             trainer.strategy.checkpoint_io = WholeCheckpoints()
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        if isinstance(environment, SLURMEnvironment):  # it would save within a step, beside our checkpoints
+            environment.auto_requeue = False
         return trainer
 
     @property
@@ -363,7 +381,7 @@ class FractalCLI(LightningCLI):
         if options.trainer.enable_checkpointing is not False:
             if self.model.keep_every is not None:
                 callbacks.append(KeptCheckpoints(self.folder.checkpoints, self.model.keep_every))
-            self.best = best_checkpoint(self.folder.best, self.model.monitor)
+            self.best = BestCheckpoint(self.folder.best, self.model.monitor)
             callbacks += [self.best, LastCheckpoint(self.folder.last)]  # in this order: see LastCheckpoint
         return callbacks
 
@@ -412,9 +430,10 @@ class FractalCLI(LightningCLI):
         except RuntimeError as error:
             if not _lost_a_process(error):
                 raise
+            said = " ".join(str(error).split())[:120]
             raise ConnectionError(
-                "another process of this run ended, of too little memory perhaps:"
-                f" {self._what_is_kept()}; go on from there by --ckpt_path"
+                f"another process of this run is lost ({said}): {self._what_is_kept()};"
+                f" the same command goes on, with --run {self.folder}"
             ) from error
         except InputError:  # found out before the first step
             if self.writes:
@@ -425,6 +444,9 @@ class FractalCLI(LightningCLI):
                 raise
             print("\n".join(["stopped at once", *self.what_next(finished=False)]))
             raise SystemExit(EXIT_STATUS[self.stop.signal_name]) from stopped
+        no_step_left = self.trainer.global_step == self.origin.step
+        if self.origin.again and no_step_left and self.origin.path != self.folder.last:
+            self.trainer.save_checkpoint(self.folder.last)  # in place of the damaged one
         if self.trainer.is_global_zero and self.writes:
             self._report(time.monotonic() - begun)
 

@@ -27,6 +27,8 @@ def explain(error: BaseException) -> str | None:
         return _explain_argument(error)
     if isinstance(error, OSError) and error.errno in FULL:
         return f"the disk is full ({error.strerror}): make room, and give the command again"
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
     if isinstance(error, MENDABLE):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and TOO_LITTLE.search(str(error))):

@@ -7,7 +7,7 @@ MOST = {
     "num_targets": 1_000_000,
     "num_systems": 10_000_000,
     "num_transforms": 10_000,
-    "num_points": 10_000_000,
+    "num_points": 100_000,
     "num_sequences": 100_000,
     "image_size": 1024,
     "size": 1024,
@@ -18,6 +18,7 @@ MOST = {
 MAPS = 10_000_000  # of all fractals together: 240 MB
 PICTURE = 25_000_000  # pixels of a picture; of a JPEG, once it is decoded to a fraction of its size
 TEXT = 20_000_000  # bytes of a file of JSON: some ten thousand fractals
+LISTS = 1_000_000  # and tables in it: empty ones take ten times the memory of their bytes
 
 
 def require_sizes(least: int = 1, **numbers: int) -> None:

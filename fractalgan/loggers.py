@@ -1,6 +1,7 @@
 """Loggers that can go on after an interruption without a gap or a double row."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class JsonLinesLogger(Logger):
         row = {"step": step} | {name: value for name, value in metrics.items() if name != "epoch"}
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # as checkpoints are: one must not be there without its rows
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from fractalgan.callbacks import KeptCheckpoints, best_checkpoint, kept_path
+from fractalgan.callbacks import BestCheckpoint, KeptCheckpoints, kept_path
 from fractalgan.cells import Row
 from fractalgan.data import FractalData, ImageData
 from fractalgan.tasks import LinearProbe, Pretraining
@@ -94,7 +94,7 @@ def fit_probe(
     """A trainer that has fitted a probe, and its best checkpoint, in ``folder``: one with the least error."""
     torch.manual_seed(seed)
     task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed)
-    best = best_checkpoint(folder / "best.ckpt", task.monitor)
+    best = BestCheckpoint(folder / "best.ckpt", task.monitor)
     trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
     trainer.fit(task, real)
     return trainer, best

@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fractalgan.checkpoint_file import newest_good, read_checkpoint
 from fractalgan.errors import InputError
+from fractalgan.ranks import is_rank_zero
 from fractalgan.reports import Summary
 from fractalgan.run_folder import RunFolder
 
@@ -45,16 +47,27 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
     if not given.ckpt_path or given.config:
         return arguments
     folder: RunFolder | None
-    if given.ckpt_path not in ("last", "best"):
-        folder = RunFolder.of_checkpoint(Path(given.ckpt_path))
-    elif given.run:
-        folder = RunFolder(Path(given.run))
-    else:
-        folder = RunFolder.newest()
-        arguments = [*arguments, "--ckpt_path", str(folder.checkpoint(given.ckpt_path))]
-    if folder is None or not folder.config.is_file():
+    path = named_checkpoint(given.ckpt_path, given.run)
+    folder = RunFolder.of_checkpoint(path)
+    arguments = [*arguments, "--ckpt_path", str(path)]
+    if folder is None:
         return arguments
     return [arguments[0], "--config", str(folder.config), *arguments[1:]]
+
+
+def named_checkpoint(name: str, run: str | None, stem: str | None = None) -> Path:
+    """The file that ``--ckpt_path`` means: a path, or "last" or "best" of ``run``, else of the newest run.
+
+    The newest that the first process of a run has found is that of its others, too.
+    Raises InputError where no run has saved such a checkpoint.
+    """
+    if name not in ("last", "best"):
+        return Path(name)
+    if run:
+        return RunFolder(Path(run)).checkpoint(name)
+    if is_rank_zero():
+        os.environ["FRACTALGAN_CKPT"] = str(RunFolder.newest(stem).checkpoint(name))
+    return Path(os.environ["FRACTALGAN_CKPT"])
 
 
 def origin_of_checkpoint(verb: str, path: Path, run: str | None) -> Origin:
@@ -88,6 +101,7 @@ def origin_of_command(folder: RunFolder, options: str) -> Origin:
     if any(folder.checkpoints.glob("*.ckpt")):
         origin = _last_of(folder)._replace(again=True)
         ended = summary is not None and summary.finished and summary.step == origin.step
+        ended = ended and origin.path == folder.last
         return origin._replace(summary=summary) if ended else origin
     if summary is not None and summary.finished:
         return Origin(home=folder, again=True, summary=summary)

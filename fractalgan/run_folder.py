@@ -59,7 +59,7 @@ class RunFolder:
     def is_empty(self) -> bool:
         """Whether no run began here; TensorBoard may have opened its file, or a first file be unfinished."""
         return all(
-            path.name.startswith(EVENTS) or path.suffix == SUFFIX or path.name == LOCK
+            path.name.startswith(EVENTS) or path.name in (LOCK, self.config.name + SUFFIX)
             for path in self.path.iterdir()
         )
 
@@ -126,7 +126,7 @@ class RunFolder:
     def of_checkpoint(cls, path: Path) -> "RunFolder | None":
         """The run that a checkpoint lies in; None where it lies in no run's folder."""
         folder = cls(path.parent.parent)
-        return folder if path.parent.name == folder.checkpoints.name else None
+        return folder if path.parent.name == folder.checkpoints.name and folder.config.is_file() else None
 
 
 def _numbered(stem: str | None) -> list[tuple[int, Path]]:

@@ -24,6 +24,6 @@ def suggestion(complaint: str) -> str:
 
 def _known() -> set[str]:
     """The names of the options of `fit`, each without its group's."""
-    kinds = [each for room in (data, tasks) for each in vars(room).values() if inspect.isclass(each)]
-    kinds = [each for each in kinds if issubclass(each, (LightningModule, LightningDataModule))]
-    return {name for kind in [Trainer, *kinds] for name in inspect.signature(kind).parameters} | set(GROUPS)
+    kinds = [each for room in (data, tasks) for each in vars(room).values() if isinstance(each, type)]
+    ours = [each for each in kinds if issubclass(each, (LightningModule, LightningDataModule))]
+    return {name for kind in [Trainer, *ours] for name in inspect.signature(kind).parameters} | set(GROUPS)

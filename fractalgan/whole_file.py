@@ -22,12 +22,23 @@ def whole_file(path: Path) -> Iterator[Path]:
         with beside.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(beside, path)
+        _sync_names(path.parent)
     except BaseException as error:
         with suppress(OSError):  # where nothing could be written, there may be nothing to remove
             beside.unlink()
         if isinstance(error, OSError):
-            raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+            raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
         raise
+
+
+def _sync_names(folder: Path) -> None:
+    """Wait until the names of a folder's files are on the disk; some network disks know no such thing."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

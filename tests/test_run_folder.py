@@ -53,7 +53,11 @@ def test_folder_that_cannot_be_made_is_explained() -> None:
 
 
 def test_run_of_a_checkpoint() -> None:
-    folder = RunFolder.of_checkpoint(Path("runs/a-1/checkpoints/best.ckpt"))
+    path = Path("runs/a-1/checkpoints/best.ckpt")
+    assert RunFolder.of_checkpoint(path) is None  # any folder may be called checkpoints
+    Path("runs/a-1").mkdir(parents=True)
+    Path("runs/a-1/config.yaml").touch()
+    folder = RunFolder.of_checkpoint(path)
     assert folder is not None
     assert folder.path == Path("runs/a-1")
     assert RunFolder.of_checkpoint(Path("downloads/best.ckpt")) is None

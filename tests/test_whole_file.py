@@ -42,5 +42,5 @@ def test_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pyte
         os, "replace", lambda *paths: done.append(("moved", path.exists())) or replace(*paths)
     )
     write_whole(path, "all")
-    assert done == [("flushed", False), ("moved", False)]
+    assert done == [("flushed", False), ("moved", False), ("flushed", True)]  # the folder's names, at last
     assert path.read_text() == "all"

@@ -1,6 +1,6 @@
 """What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import KeptCheckpoints, LastCheckpoint, best_checkpoint, kept_path
+from fractalgan.callbacks.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint, kept_path
 from fractalgan.callbacks.interrupt import GracefulStop
 from fractalgan.callbacks.kept_fractals import KeptFractals
 from fractalgan.callbacks.net_threads import NetThreads
@@ -15,6 +15,7 @@ from fractalgan.callbacks.steps import StepCount
 from fractalgan.callbacks.validations import LastValidation
 
 __all__ = [
+    "BestCheckpoint",
     "Film",
     "FittedFractals",
     "GracefulStop",
@@ -30,7 +31,6 @@ __all__ = [
     "Starts",
     "StepCount",
     "StepProgress",
-    "best_checkpoint",
     "grid",
     "kept_path",
     "save_picture",

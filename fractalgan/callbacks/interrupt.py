@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the batch, save, and stop."""
+"""Ctrl-C, SIGTERM, and what SLURM sends before the time is up: finish the batch, save, and stop."""
 
 import logging
 import signal
@@ -12,9 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class GracefulStop(Callback):
-    """Turns the first SIGINT or SIGTERM into an orderly end of the run; a second one acts at once.
+    """Turns the first SIGINT, SIGTERM or SIGUSR1 into an orderly end of the run; a second one acts at once.
 
-    ``signal_name`` tells afterwards which one came, None if none did.
+    ``signal_name`` tells afterwards which one came, to this process or to another of the
+    run; None if none did.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class GracefulStop(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():  # others may not set handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 self._before[number] = signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -34,6 +35,7 @@ class GracefulStop(Callback):
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         # one process may be told and not the others: they stop together
         if trainer.strategy.reduce_boolean_decision(self.signal_name is not None, all=False):
+            self.signal_name = self.signal_name or "SIGTERM"
             # as if this had been the last step: `should_stop` would log a row that is not due
             trainer.fit_loop.epoch_loop.max_steps = trainer.global_step
 

@@ -85,7 +85,8 @@ class Film(Callback):
 
     @rank_zero_only
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        frames = [_opened(path) for path in sorted((self.folder / "frames").glob("*.png"))]
+        paths = sorted((self.folder / "frames").glob("*.png"))
+        frames = [_opened(path) for path in paths if int(path.stem) <= trainer.global_step]
         if not self._path(trainer).exists():
             frames.append(_frame(trainer, pl_module))
         durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]

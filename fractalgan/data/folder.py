@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 SPARE = 4  # times the size that is wanted: as much as a large image keeps before it is resized
 LARGE = 4_000_000  # pixels
 
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # of the others, one runs PostScript
+
 LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
@@ -103,7 +105,7 @@ def _read_grey(path: Path, size: int) -> tuple[Tensor, bool]:
     """The image [1, H, W] uint8, and whether it had colours; a large one is made smaller on the way."""
     try:
         with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):
-            opening = Image.open(path)
+            opening = Image.open(path, formats=FORMATS)
         with opening as opened:
             if not opened.info.get("progressive"):  # which is kept whole, whatever is decoded of it
                 opened.draft(None, (SPARE * size, SPARE * size))  # JPEG is decoded no larger than that

@@ -17,7 +17,7 @@ from fractalgan.randomness import TOGETHER, generator_for
 # What random numbers are for: the last word of their key.
 SYSTEMS, DRAWN, FRESH, VALIDATION = range(200, 204)
 
-CHUNK = 5000  # images that are drawn at a time
+POINTS = 1_500_000  # that are drawn at a time: 5,000 images of 300
 
 # How random fractals are drawn where nothing else is asked for: what served pre-training best of all that
 # was tried on Fashion-MNIST's validation images (docs/figure5/README.md).
@@ -162,6 +162,7 @@ def draw_images(generator: FractalGenerator, per_class: int, random: torch.Gener
     """``per_class`` images of every fractal in turn, as 8-bit images labelled with their fractals."""
     labels = torch.arange(len(generator.embedding)).repeat(per_class)
     images = torch.empty(len(labels), 1, *generator.size, dtype=torch.uint8)
-    for part, fractals in zip(torch.split(images, CHUNK), torch.split(labels, CHUNK), strict=True):
+    chunk = max(1, POINTS // generator.num_points)
+    for part, fractals in zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True):
         part.copy_((generator.draw(fractals, random) * 255).round())
     return ImageSet(images, labels)

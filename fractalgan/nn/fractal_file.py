@@ -101,7 +101,7 @@ def _read_checkpoint(path: Path) -> FractalFile:
         raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, which learns no fractals")
     options = checkpoint["hyper_parameters"]
     parameters = part_of_state(checkpoint, "generator.embedding.")
-    provenance = {"step": checkpoint["global_step"], "seed": options["seed"]}
+    provenance = {"step": checkpoint["global_step"], "seed": options.get("seed")}
     return FractalFile(parameters, {name: options[name] for name in SETTINGS if name in options}, provenance)
 
 
@@ -118,5 +118,11 @@ def _check(content: FractalFile) -> None:
     require_sizes(image_size=size, num_points=settings["num_points"])
     check_view((size, size), settings["window"], settings["tau"])
     b = content.parameters.get("b")
-    if b is None or b.ndim != 3 or b.shape[2] != 2 or not b.is_floating_point() or b.numel() == 0:
+    if (
+        not isinstance(b, Tensor)
+        or b.ndim != 3
+        or b.shape[2] != 2
+        or not b.is_floating_point()
+        or not b.numel()
+    ):
         raise ValueError("its b has no shape [fractals, transforms, 2]")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import InputError
-from fractalgan.limits import TEXT
+from fractalgan.limits import LISTS, TEXT
 
 # What a file need not say: the entries of A are all that is known of them.
 UNSAID = {
@@ -33,8 +33,11 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     """
     if path.stat().st_size > TEXT:
         raise InputError(f"{path} is larger than {TEXT} bytes: no file of fractals is")
+    text = path.read_bytes()
+    if text.count(b"[") + text.count(b"{") > LISTS:
+        raise InputError(f"{path} holds more than {LISTS} lists: no file of fractals does")
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged or no JSON file ({error})") from error
     targets = content.pop("targets", None) if isinstance(content, dict) else None

@@ -32,9 +32,11 @@ class Summary:
     def read(cls, folder: RunFolder) -> "Summary | None":
         """What ``summary.json`` holds; None where there is none of a run, or another version's."""
         try:
-            return cls(**json.loads(folder.summary.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+            summary = cls(**json.loads(folder.summary.read_text()))
+            summary.lines(folder)
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
+        return summary
 
     def write(self, folder: RunFolder) -> None:
         """Write ``summary.json``, whole or not at all."""
@@ -44,6 +46,8 @@ class Summary:
         """The result for people."""
         minutes, seconds = divmod(round(self.seconds), 60)
         state = "finished" if self.finished else "stopped"
+        if self.finished and self.step < self.max_steps:
+            state += " by --trainer.max_time"
         head = f"{self.task} on {self.data}: {state} at step {self.step}, {minutes}:{seconds:02d} minutes"
         numbers = [
             f"  {name.removeprefix('val/'):<20} {value:.4g}" for name, value in sorted(self.metrics.items())

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.checkpoint_file import part_of_state, read_checkpoint
+from fractalgan.checkpoint_file import blame_checkpoint, part_of_state, read_checkpoint
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import generator_for
@@ -120,10 +120,11 @@ class LinearProbe(Task):
             raise InputError(
                 f"{path} is a checkpoint of {checkpoint['task']}: a probe judges one of Pretraining"
             )
-        size = checkpoint["hyper_parameters"]["image_size"]
-        if size != self.hparams["image_size"]:
-            raise InputError(f"{path} was trained on images of {size} pixels: give --data.size {size}")
-        self.network.features.load_state_dict(part_of_state(checkpoint, "network.features."))
+        with blame_checkpoint(path):
+            size = checkpoint["hyper_parameters"]["image_size"]
+            if size != self.hparams["image_size"]:
+                raise InputError(f"{path} was trained on images of {size} pixels: give --data.size {size}")
+            self.network.features.load_state_dict(part_of_state(checkpoint, "network.features."))
 
     def on_train_start(self) -> None:
         images = self.trainer.datamodule.train_images  # type: ignore[attr-defined]

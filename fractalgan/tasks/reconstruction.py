@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from fractalgan.cadence import is_logged
-from fractalgan.checkpoint_file import read_checkpoint
+from fractalgan.checkpoint_file import blame_checkpoint, read_checkpoint
 from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_choice
 from fractalgan.limits import require_maps, require_sizes
 from fractalgan.nn import PROBABILITIES, FractalEmbedding, FractalGenerator, MatricesForm, ProbabilityRule
@@ -208,11 +208,12 @@ class Reconstruction(Task):
         checkpoint = read_checkpoint(path)
         if checkpoint["task"] != "InverseEncoder":
             raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, which guesses no fractals")
-        for name in ("num_transforms", "image_size", "window"):
-            learned, wanted = checkpoint["hyper_parameters"][name], self.hparams[name]
-            if learned != wanted:
-                raise InputError(f"{path} was trained with {name} {learned}, not {wanted}")
-        return InverseEncoder.load_from_checkpoint(path, weights_only=True).guess(targets)
+        with blame_checkpoint(path):
+            for name in ("num_transforms", "image_size", "window"):
+                learned, wanted = checkpoint["hyper_parameters"][name], self.hparams[name]
+                if learned != wanted:
+                    raise InputError(f"{path} was trained with {name} {learned}, not {wanted}")
+            return InverseEncoder.load_from_checkpoint(path, weights_only=True).guess(targets)
 
     def configure_optimizers(self) -> Adam:
         # not fused: that form rounds a target's numbers by their place among the others
@@ -258,9 +259,18 @@ class Reconstruction(Task):
         self._perturb(parameters, rows, step)
         self._choose(losses, rows, left, step)
         if is_logged(self.trainer, step + 1):
-            best = losses.amin(1)
-            self.log("train/mse", best[best.isfinite()].mean(), prog_bar=True, sync_dist=True)
+            self.log("train/mse", self._mean_of_all(losses.amin(1)), prog_bar=True)
             self.log("targets", float(len(self.order)), prog_bar=True, logger=False)
+
+    def _mean_of_all(self, losses: Tensor) -> Tensor:
+        """The mean over all processes' targets with a finite loss. Raises FloatingPointError for none."""
+        finite = losses[losses.isfinite()]
+        known = torch.stack([finite.sum(), finite.new_tensor(len(finite))])
+        total, count = self.trainer.strategy.reduce(known, reduce_op="sum")
+        if not count:
+            raise FloatingPointError(f"the loss of every target is not finite at step {self.global_step + 1}")
+        mean: Tensor = total / count
+        return mean
 
     def _learned(self) -> list[nn.Parameter]:
         """Those of the matrices, then b."""

@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
+
+from fractalgan.cadence import is_logged
+from fractalgan.errors import InputError
 
 
 class Task(LightningModule):
@@ -36,13 +39,17 @@ class Task(LightningModule):
             raise FloatingPointError(f"{what} is not finite at step {self.global_step + 1}")
 
     def on_fit_start(self) -> None:
-        if not self.in_parts:
-            for optimizer in self.trainer.optimizers:
+        for optimizer in self.trainer.optimizers:
+            optimizer.register_load_state_dict_post_hook(_check_shapes)
+            if not self.in_parts:
                 optimizer.register_step_post_hook(self._check_parameters)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        # a scaler of half precision leaves out the steps that overflow, by itself
-        if not self.in_parts and getattr(self.trainer.precision_plugin, "scaler", None) is None:
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None:  # of half precision: it leaves out the steps that overflow, and scales down
+            if is_logged(self.trainer, self.global_step + 1) and scaler.get_scale() < 1:
+                raise FloatingPointError(f"gradients are not finite, the last at step {self.global_step + 1}")
+        elif not self.in_parts:
             parameters = _parameters(optimizer)
             gradients = [each.grad for each in parameters if each.grad is not None]
             self.require_finite(f"a gradient of the {self._name_of(parameters)}", *gradients)
@@ -54,6 +61,15 @@ class Task(LightningModule):
     def _name_of(self, parameters: list[Tensor]) -> str:
         """The module that the first of the parameters lies in: "generator"."""
         return next(name for name, each in self.named_parameters() if each is parameters[0]).partition(".")[0]
+
+
+def _check_shapes(optimizer: Optimizer) -> None:
+    """Raise InputError where a checkpoint's state does not fit: fused optimisers would not look."""
+    for parameter, state in optimizer.state.items():
+        for value in state.values():
+            fits = not isinstance(value, Tensor) or value.ndim == 0 or value.shape == parameter.shape
+            if not fits and not isinstance(optimizer, LBFGS):
+                raise InputError("the checkpoint's optimisers do not fit its parameters: take another")
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

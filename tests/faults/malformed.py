@@ -4,7 +4,6 @@ import contextlib
 import io
 import itertools
 import json
-import pickle
 import string
 import struct
 import traceback
@@ -23,7 +22,7 @@ from PIL import Image
 from fractalgan import FractalGAN, cli
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import anderson_farrell
-from tests.conftest import TINY, TINY_PRETRAINING
+from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 from tests.faults.outcome import ROOT, Outcome
 
 MEMORY = 200_000_000  # bytes that it may take beyond what the program has anyway, some 1 GB with torch
@@ -171,20 +170,32 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+# What takes a checkpoint: of which task, and by which option of which command.
+TAKERS = [
+    ("FractalGAN", ["fit", *TINY, "--ckpt_path"]),
+    ("FractalGAN", [*PRETRAINING, "--model.fractals"]),
+    ("Pretraining", ["fit", f"--config={ROOT / 'configs/probe.yaml'}", "--data.size=16", "--model.backbone"]),
+    (
+        "InverseEncoder",
+        ["fit", f"--config={ROOT / 'configs/reconstruction.yaml'}", *TINY_RECONSTRUCTION, "--model.start"],
+    ),
+]
+
+
 @st.composite
 def checkpoints(draw: st.DrawFn) -> Write:
     kind = draw(st.sampled_from(["cut", "trap", "packed", "option", "part", "state"]))
+    task, command = draw(st.sampled_from(TAKERS))
     share, wrong, number = draw(st.floats(0, 0.99)), draw(junk), draw(huge)
-    option = draw(st.sampled_from(["num_fractals", "num_transforms", "num_points", "image_size"]))
-    part = draw(
-        st.sampled_from(
-            ["state_dict", "hyper_parameters", "global_step", "task", "loops", "optimizer_states"]
-        )
-    )
+    options, parts = ["image_size"], ["state_dict", "hyper_parameters", "task"]
+    if command[-1] == "--ckpt_path":  # nothing else looks at more
+        options += ["num_fractals", "num_transforms", "num_points"]
+        parts += ["global_step", "loops", "optimizer_states"]
+    option, part = draw(st.sampled_from(options)), draw(st.sampled_from(parts))
 
     def write(folder: Path) -> list[str]:
         path = folder / "some.ckpt"
-        content = _checkpoint(path)
+        content = _checkpoint(path) | {"task": task}
         if kind == "option":
             content["hyper_parameters"][option] = number
         if kind == "part":
@@ -193,7 +204,7 @@ def checkpoints(draw: st.DrawFn) -> Write:
             content["state_dict"]["generator.embedding.b"] = torch.zeros(1).expand(10**9)
         torch.save(content, path)
         if kind == "trap":
-            path.write_bytes(pickle.dumps(Trap()))
+            torch.save(content | {"callbacks": Trap()}, path)
         if kind == "cut":
             path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         if kind == "packed":
@@ -203,7 +214,7 @@ def checkpoints(draw: st.DrawFn) -> Write:
             ):
                 for _ in range(1000):
                     entry.write(bytes(10**6))
-        return ["fit", *TINY, f"--ckpt_path={path}"]
+        return [*command[:-1], f"{command[-1]}={path}"]
 
     return write
 
@@ -243,7 +254,7 @@ def _configuration(folder: Path, text: str) -> list[str]:
 
 @st.composite
 def image_folders(draw: st.DrawFn) -> Write:
-    kind = draw(st.sampled_from(["noise", "cut", "claim", "empty", "text"]))
+    kind = draw(st.sampled_from(["noise", "cut", "claim", "empty", "text", "program"]))
     noise, share, side = (
         draw(st.binary(max_size=200)),
         draw(st.floats(0, 0.5)),
@@ -260,6 +271,8 @@ def image_folders(draw: st.DrawFn) -> Write:
             path.write_bytes(noise)
         if kind == "text":
             path.write_text("no image")
+        if kind == "program":
+            path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n(what) run\n")
         if kind == "cut":
             path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         if kind == "claim":  # as many pixels as it says it has

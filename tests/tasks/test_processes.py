@@ -130,7 +130,7 @@ def test_process_that_dies_ends_the_others_and_loses_nothing(tmp_path: Path, ran
     _, said = first.communicate(timeout=30)  # until the second closes its end, too
     assert first.returncode != 0
     (error,) = (line for line in said.splitlines() if not line.startswith("step "))
-    assert error.startswith("fractalgan: error: another process of this run ended")
+    assert error.startswith("fractalgan: error: another process of this run is lost (")
     assert "the last good checkpoint is mine/checkpoints/last.ckpt" in error
     assert fit_by_two(
         "--ckpt_path=mine/checkpoints/last.ckpt", "--trainer.max_time=00:00:00:01", cwd=tmp_path
