@@ -268,7 +268,7 @@ class Reconstruction(Task):
         known = torch.stack([finite.sum(), finite.new_tensor(len(finite))])
         total, count = self.trainer.strategy.reduce(known, reduce_op="sum")
         if not count:
-            raise FloatingPointError(f"the loss of every target is not finite at step {self.global_step + 1}")
+            raise FloatingPointError(f"the loss of every target is not finite at step {self.global_step}")
         mean: Tensor = total / count
         return mean
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fractalgan.run_folder import RunFolder
@@ -124,7 +125,7 @@ def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
 
 @pytest.mark.parametrize(
     ("stop_after", "number"),
-    [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGINT), (4, signal.SIGTERM), (5, signal.SIGINT)],
+    [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGUSR1), (4, signal.SIGTERM), (5, signal.SIGINT)],
 )
 def test_run_that_was_stopped_goes_on_as_if_it_had_not(
     call: Call,
@@ -222,6 +223,49 @@ def test_run_that_died_goes_on_from_its_last_checkpoint(call: Call, monkeypatch:
     assert rows(Path("runs/died")) == rows(Path("runs/whole"))
     whole, died = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("whole", "died"))
     assert all(whole[name].equal(died[name]) for name in whole)
+
+
+def test_signal_to_another_process_of_the_run_stops_it_unfinished(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(SingleDeviceStrategy, "reduce_boolean_decision", lambda *_, **__: True)
+        assert call("fit", *TINY, "--run=mine") == 143
+    assert not json.loads(Path("mine/summary.json").read_text())["finished"]
+    assert call("fit", *TINY, "--run=mine") == 0
+    assert json.loads(Path("mine/summary.json").read_text())["step"] == 6
+
+
+def test_slurm_stops_a_run_by_its_own_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning would save within the step, to the current folder, and begin there whatever runs next."""
+    for name, value in {"NTASKS": "1", "JOB_NAME": "a", "JOB_ID": "1", "PROCID": "0", "LOCALID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SLURM_NODEID", "0")
+    step = FractalGAN.training_step
+
+    def interrupted(self: FractalGAN, batch: Any, batch_idx: int) -> None:
+        if self.global_step == 3:
+            signal.raise_signal(signal.SIGUSR1)
+        step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FractalGAN, "training_step", interrupted)
+        assert call("fit", *TINY, "--run=mine") == 128 + signal.SIGUSR1
+    assert not list(Path().rglob("hpc_ckpt*"))
+    assert torch.load("mine/checkpoints/last.ckpt", weights_only=True)["global_step"] == 4
+
+
+def test_ctrl_c_while_judging_is_told(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(FractalGAN, "validation_step", interrupted)
+    assert call("validate", *TINY) == 130
+    assert "interrupted" in capsys.readouterr().err
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("died_at", [2, 5], ids=["before its first checkpoint", "later"])
@@ -378,6 +422,7 @@ def test_run_without_its_last_checkpoint_is_not_begun_again(
     Path("mine/checkpoints/last.ckpt").unlink()
     assert call("fit", *TINY, "--run=mine") == 0
     assert "last.ckpt is missing: going on from mine/checkpoints/best.ckpt instead" in said.text
+    assert Path("mine/checkpoints/last.ckpt").is_file()
     bare = ["fit", *TINY, "--run=bare", "--trainer.enable_checkpointing=false"]
     assert call(*bare) == 0
     summary = Path("bare/summary.json")

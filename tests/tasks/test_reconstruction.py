@@ -323,3 +323,17 @@ def test_trainers_that_cannot_be_served_are_told(trainer: dict[str, Any], messag
     task._trainer = SimpleNamespace(datamodule=data, max_steps=5, **trainer)  # type: ignore[assignment]
     with pytest.raises(InputError, match=message):
         task.setup("fit")
+
+
+def test_run_of_which_no_target_is_finite_any_more_is_ended(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    descend = Reconstruction._descend
+
+    def diverged(self: Reconstruction, *given: Any) -> torch.Tensor:
+        losses = descend(self, *given)
+        return losses if self.global_step < 3 else torch.full_like(losses, torch.inf)
+
+    monkeypatch.setattr(Reconstruction, "_descend", diverged)
+    assert call(*FIT, "--run=mine") == 1
+    assert "the loss of every target is not finite at step 4" in capsys.readouterr().err
