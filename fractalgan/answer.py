@@ -76,7 +76,7 @@ def _set_up_logging() -> None:
     handler = _CurrentStderr()
     handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
     log.handlers = [handler]
-    log.setLevel(logging.INFO if is_rank_zero() else logging.WARNING)
+    log.setLevel(logging.INFO if is_rank_zero() else logging.ERROR)  # the first speaks for all
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # says that a process died, and ends the others where they did not notice

@@ -78,3 +78,10 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(10**12)  # takes no room on the disk
     with pytest.raises(InputError, match="larger than"):
         read_fractals(path)
+
+
+def test_lists_beyond_number_are_refused_before_they_take_memory(tmp_path: Path) -> None:
+    path = tmp_path / "empty.json"
+    path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, of which Python would make 300
+    with pytest.raises(InputError, match="holds more than 1000000 lists"):
+        FractalGenerator.from_pretrained(path)

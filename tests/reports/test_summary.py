@@ -1,0 +1,56 @@
+"""What is said at the end of a run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fractalgan.reports import Summary
+from fractalgan.run_folder import RunFolder
+
+SUMMARY = Summary(
+    version="0.1.0",
+    task="FractalGAN",
+    data="digits",
+    seed=0,
+    step=600,
+    max_steps=1500,
+    finished=True,
+    seconds=75.2,
+    monitor="val/frechet_pixels",
+    best=0.5,
+    validated=500,
+    metrics={"val/frechet_pixels": 0.5},
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"step": 1500}, "finished at step 1500, 1:15 minutes"),
+        ({"finished": False}, "stopped at step 600, 1:15 minutes"),
+        ({}, "finished by --trainer.max_time at step 600, 1:15 minutes"),
+        ({"max_steps": -1}, "finished at step 600, 1:15 minutes"),
+    ],
+)
+def test_end_is_told(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    first = replace(SUMMARY, **changes).lines(RunFolder(tmp_path))[0]
+    assert first == f"FractalGAN on digits: {said}"
+
+
+def test_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert Summary.read(folder) is None
+    SUMMARY.write(folder)
+    assert Summary.read(folder) == SUMMARY
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"step": 5}'])
+def test_other_files_are_no_summary(tmp_path: Path, text: str) -> None:
+    (tmp_path / "summary.json").write_text(text)
+    assert Summary.read(RunFolder(tmp_path)) is None
+
+
+def test_metrics_of_another_kind_are_no_summary(tmp_path: Path) -> None:
+    replace(SUMMARY, metrics=5).write(RunFolder(tmp_path))  # type: ignore[arg-type]
+    assert Summary.read(RunFolder(tmp_path)) is None
