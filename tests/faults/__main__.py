@@ -16,7 +16,7 @@ from tests.faults.outcome import ROOT, TASKS, Outcome
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- made by `make faults` -->\n", "<!-- end -->\n"
-HEAD = "| fault | tried | survived | lost |\n|---|---|---|---|\n"
+HEAD = "| | fault | tried | survived | lost |\n|---|---|---|---|---|\n"
 
 FAULTS: dict[str, Callable[[Path], Outcome]] = {
     "malformed": partial(malformed, count=200),
@@ -40,8 +40,19 @@ def empty_folder() -> Iterator[Path]:
             os.chdir(before)
 
 
+def _write_row(name: str, outcome: Outcome) -> None:
+    """Put a row into the table, in the place of an earlier one of its fault."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    table, _, after = rest.partition(END)
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines()[2:]} | {
+        name: f"| {name} {outcome}"
+    }
+    text = "".join(f"{rows[each]}\n" for each in FAULTS if each in rows)
+    write_whole(PAGE, f"{before}{BEGIN}{HEAD}{text}{END}{after}")
+
+
 def main() -> int:
-    """Print a row for every fault as it comes; write all of them if no one is chosen."""
+    """Print a row for every fault, and write it to the table, as it comes."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("faults", nargs="*", help=f"some of {', '.join(FAULTS)}; default: all")
     chosen = parser.parse_args().faults or list(FAULTS)
@@ -50,10 +61,7 @@ def main() -> int:
         with empty_folder() as folder:
             outcomes.append(FAULTS[name](folder))
         print(outcomes[-1], flush=True)
-    if chosen == list(FAULTS):
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        rows = "".join(f"{outcome}\n" for outcome in outcomes)
-        write_whole(PAGE, f"{before}{BEGIN}{HEAD}{rows}{END}{rest.partition(END)[2]}")
+        _write_row(name, outcomes[-1])
     return int(any(outcome.survived < outcome.tried or outcome.lost != "nothing" for outcome in outcomes))
 
 

@@ -9,12 +9,12 @@ from tests.faults.outcome import LAST, TASKS, Outcome, end, fit_whole, start
 
 EARLY = 0.2  # the share of kills while it begins, which takes some seconds
 BEGINNING, TRAINING = 4.0, 1.5  # seconds within which it is killed: of its start, of its first new row
-STEPS = 80  # for every kill: more than it does before it
+STEPS = {"GAN on digits": 80, "reconstruction of digits": 250}  # for every kill: more than it does before it
 
 
 def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
     """Kill a run at random moments and give the same command again, until it has been killed so often."""
-    options = [*TASKS[task], f"--trainer.max_steps={STEPS * times}"]
+    options = [*TASKS[task], f"--trainer.max_steps={STEPS[task] * times}"]
     whole = fit_whole(folder / "whole", *options)
     run, moments, gone_on = folder / "killed", random.Random(seed), 0
     for _ in range(times):
