@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cli.test_runs import TASKS
+from tests.cli.folders import TASKS
 
 OTHERS = ["reconstruction", "pretraining", "probe"]
 PROGRAM = [sys.executable, "-m", "fractalgan", "fit"]

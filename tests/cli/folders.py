@@ -1,0 +1,35 @@
+"""Small runs of every task, and what is in their folders."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction, Task
+from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
+
+CONFIG = Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(CONFIG.glob("[!ac]*.yaml"))  # not of ablate, compare
+
+TASKS: dict[str, tuple[type[Task], list[str]]] = {
+    "gan": (FractalGAN, TINY),
+    "encoder": (InverseEncoder, [f"--config={CONFIG / 'inverse_encoder.yaml'}", *TINY_ENCODER]),
+    "reconstruction": (Reconstruction, [f"--config={CONFIG / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION]),
+    "pretraining": (Pretraining, [f"--config={CONFIG / 'pretraining.yaml'}", *TINY_PRETRAINING]),
+    "probe": (
+        LinearProbe,
+        [f"--config={CONFIG / 'probe.yaml'}", "--data.size=16", "--trainer.val_check_interval=3"],
+    ),
+}
+
+
+def rows(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
