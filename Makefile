@@ -10,14 +10,14 @@ fit: .venv/installed
 	.venv/bin/python -m fractalgan fit $(ARGS)
 
 test: .venv/installed-test
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2
 
 slow: .venv/installed-test
 	.venv/bin/python -m pytest -m slow
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python -m pytest -n 2
 
 faults: .venv/installed-test
 	.venv/bin/python -m tests.faults
@@ -26,7 +26,7 @@ check: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2
 
 clean:
 	rm -rf .venv .venv-oldest
@@ -34,7 +34,7 @@ clean:
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "fractalgan needs Python 3.11 or newer: PYTHON=python3.12 make ..."; exit 1; }
-	@echo "creating .venv and installing torch and its packages: about 5 GB, some minutes, once"
+	@echo "creating .venv and installing torch and its packages: about 6 GB, some minutes, once"
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
 	@touch $@

@@ -16,11 +16,8 @@ from fractalgan.ranks import is_rank_zero
 
 log = logging.getLogger("fractalgan")
 
-EXIT_STATUS = {
-    "SIGINT": 130,
-    "SIGTERM": 143,
-    "SIGUSR1": 138,
-}  # what shells expect of a program that was stopped so
+# What shells expect of a program that was stopped so.
+EXIT_STATUS = {"SIGHUP": 129, "SIGINT": 130, "SIGUSR1": 138, "SIGTERM": 143}
 
 # Options are written out, and mistakes are told by us.
 STRICT: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}

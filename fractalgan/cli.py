@@ -469,6 +469,7 @@ class FractalCLI(LightningCLI):
             max_steps=max_steps,
             finished=finished,
             seconds=round(seconds, 1),
+            since=self.origin.step or 0,
             monitor=self.model.monitor,
             best=None if best is None else best.item(),
             validated=self.validation.step,

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from fractalgan.checkpoint_file import newest_good, read_checkpoint
 from fractalgan.errors import InputError
 from fractalgan.ranks import is_rank_zero
@@ -92,10 +94,10 @@ def origin_of_command(folder: RunFolder, options: str) -> Origin:
 
     Raises InputError where it began with other ones, and where it has kept nothing to go on from.
     """
-    if folder.config.read_text() != options:
+    if (before := folder.config.read_text()) != options:
         raise InputError(
-            f"{folder} holds a run already, with other options:"
-            " go on with it by --ckpt_path last, or give another --run"
+            f"{folder} holds a run already, with other options ({_difference(before, options)}): give those,"
+            f" or another --run; or go on with it by --run {folder} --ckpt_path last"
         )
     summary = Summary.read(folder)
     if any(folder.checkpoints.glob("*.ckpt")):
@@ -109,6 +111,27 @@ def origin_of_command(folder: RunFolder, options: str) -> Origin:
         raise InputError(f"{folder} holds a run already, which kept no checkpoint: give another --run")
     log.info("%s ended before its first checkpoint: it begins again", folder)
     return Origin(home=folder)
+
+
+def _difference(before: str, now: str) -> str:
+    """The first option that two config.yaml differ in: "trainer.max_steps is 100 there, 150 here"."""
+    there, here = (_flat(yaml.safe_load(text)) for text in (before, now))
+    for name in there | here:
+        if name not in there or name not in here:
+            return f"{name} is in one of them"
+        if there[name] != here[name]:
+            return f"{name.replace('init_args.', '')} is {there[name]} there, {here[name]} here"
+    return "in their order"
+
+
+def _flat(options: Any, group: str = "") -> dict[str, Any]:
+    if not isinstance(options, dict):
+        return {group: options}
+    return {
+        name: value
+        for key, each in options.items()
+        for name, value in _flat(each, f"{group}.{key}" if group else str(key)).items()
+    }
 
 
 def _last_of(home: RunFolder) -> Origin:

@@ -117,9 +117,11 @@ class RunFolder:
     @classmethod
     def newest(cls, stem: str | None = None) -> "RunFolder":
         """The run in runs/ (of the name <stem>-<n>, if given) that has saved last; InputError for none."""
-        saved = [folder for _, path in _numbered(stem) if (folder := cls(path)).last.is_file()]
+        paths = RUNS.glob("*") if stem is None else (path for _, path in _numbered(stem))
+        saved = [folder for path in paths if (folder := cls(path)).last.is_file()]
         if not saved:
-            raise InputError(f"no run in {RUNS}/ to go on with: give its folder as --run")
+            named = f"{RUNS}/" if stem is None else f"{RUNS}/{stem}-..."
+            raise InputError(f"no run in {named} has saved anything to go on with: give its folder as --run")
         return max(saved, key=lambda folder: folder.last.stat().st_mtime)
 
     @classmethod
@@ -129,7 +131,6 @@ class RunFolder:
         return folder if path.parent.name == folder.checkpoints.name and folder.config.is_file() else None
 
 
-def _numbered(stem: str | None) -> list[tuple[int, Path]]:
-    name = r".+" if stem is None else re.escape(stem)
-    matches = ((re.fullmatch(name + r"-(\d+)", path.name), path) for path in RUNS.glob("*-*"))
+def _numbered(stem: str) -> list[tuple[int, Path]]:
+    matches = ((re.fullmatch(re.escape(stem) + r"-(\d+)", path.name), path) for path in RUNS.glob("*-*"))
     return [(int(match[1]), path) for match, path in matches if match and path.is_dir()]

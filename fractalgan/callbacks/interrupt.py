@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM, and what SLURM sends before the time is up: finish the batch, save, and stop."""
+"""Ctrl-C, SIGTERM, a closed terminal, and what SLURM sends before the time is up: finish the batch, save,
+and stop."""
 
 import logging
 import signal
@@ -12,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class GracefulStop(Callback):
-    """Turns the first SIGINT, SIGTERM or SIGUSR1 into an orderly end of the run; a second one acts at once.
+    """Turns the first of these signals into an orderly end of the run; a second one acts at once.
 
     ``signal_name`` tells afterwards which one came, to this process or to another of the
     run; None if none did.
@@ -24,7 +25,9 @@ class GracefulStop(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():  # others may not set handlers
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                if signal.getsignal(number) == signal.SIG_IGN:  # as nohup has it
+                    continue
                 self._before[number] = signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -35,7 +38,9 @@ class GracefulStop(Callback):
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         # one process may be told and not the others: they stop together
         if trainer.strategy.reduce_boolean_decision(self.signal_name is not None, all=False):
-            self.signal_name = self.signal_name or "SIGTERM"
+            if self.signal_name is None:
+                self.signal_name = "SIGTERM"
+                log.info("another process is to stop: stopping after this batch")
             # as if this had been the last step: `should_stop` would log a row that is not due
             trainer.fit_loop.epoch_loop.max_steps = trainer.global_step
 

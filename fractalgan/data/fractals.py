@@ -1,5 +1,7 @@
 """Pseudo-class images: what a set of fractals draws, each fractal a class."""
 
+import logging
+
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
@@ -13,6 +15,8 @@ from fractalgan.limits import require_maps, require_sizes
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import Procedure, check_view, random_systems
 from fractalgan.randomness import TOGETHER, generator_for
+
+log = logging.getLogger(__name__)
 
 # What random numbers are for: the last word of their key.
 SYSTEMS, DRAWN, FRESH, VALIDATION = range(200, 204)
@@ -92,6 +96,7 @@ class FractalData(LightningDataModule):
             )
         else:
             self.generator = FractalGenerator.from_pretrained(fractals)
+            self._tell_blank()
         self._look_through(num_points, window, tau, jitter)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
@@ -100,6 +105,14 @@ class FractalData(LightningDataModule):
         with blame_input(f"start {start}"):
             systems = random_systems(start, self.num_fractals, num_transforms, generator_for(seed, SYSTEMS))
         return FractalGenerator(FractalEmbedding(systems, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
+
+    def _tell_blank(self) -> None:
+        """Say how many fractals are not finite, as of a reconstruction that diverged."""
+        A, b = self.generator.embedding()
+        blank = len(b) - int((A.flatten(1).isfinite().all(1) & b.flatten(1).isfinite().all(1)).sum())
+        if blank:
+            told = "%d of the %d fractals of %s are not finite: they draw nothing"
+            log.warning(told, blank, len(b), self.source)
 
     def _look_through(
         self, num_points: int | None, window: float | None, tau: float | None, jitter: float | None

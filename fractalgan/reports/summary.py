@@ -12,7 +12,7 @@ class Summary:
     """What is worth knowing about a run without opening anything else.
 
     ``metrics`` are those of the last validation, after step ``validated``, None if there was none;
-    ``seconds`` count from the last start.
+    ``seconds`` count from the last start, which was at step ``since``.
     """
 
     version: str
@@ -23,6 +23,7 @@ class Summary:
     max_steps: int
     finished: bool
     seconds: float
+    since: int
     monitor: str
     best: float | None
     validated: int | None
@@ -49,6 +50,8 @@ class Summary:
         if self.finished and self.step < self.max_steps:
             state += " by --trainer.max_time"
         head = f"{self.task} on {self.data}: {state} at step {self.step}, {minutes}:{seconds:02d} minutes"
+        if self.since:
+            head += f" since step {self.since}"
         numbers = [
             f"  {name.removeprefix('val/'):<20} {value:.4g}" for name, value in sorted(self.metrics.items())
         ]

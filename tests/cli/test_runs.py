@@ -191,7 +191,7 @@ BAD = {
     "empty folder": (["--data.name=folder", "--data.root=empty"], "no images in empty"),
     "no image": (["--data.name=folder", "--data.root=mixed"], "notes.txt cannot be read as an image"),
     "missing checkpoint": (["--ckpt_path=none.ckpt"], "no checkpoint none.ckpt"),
-    "no run to go on with": (["--ckpt_path=last"], "no run in runs/ to go on with"),
+    "no run to go on with": (["--ckpt_path=last"], "no run in runs/ has saved anything"),
     "truncated checkpoint": (["--ckpt_path=cut.ckpt"], "cut.ckpt is damaged"),
     "empty checkpoint": (["--ckpt_path=empty.ckpt"], "empty.ckpt is damaged"),
     "a stranger's checkpoint": (["--ckpt_path=stranger.ckpt"], "no checkpoint of a fractalgan run"),

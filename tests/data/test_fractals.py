@@ -1,6 +1,7 @@
 """Pseudo-class images: the same from the same numbers, whoever draws them."""
 
 import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -121,3 +122,12 @@ def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None
 def test_what_cannot_be_drawn_is_told(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         FractalData(**FEW | given)
+
+
+def test_fractals_that_draw_nothing_are_told(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+    maps = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 2, "b": [[0.0, 0.0], [0.5, 0.5]]}
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"targets": [maps, maps | {"b": [[0.0, None], [0.5, 0.5]]}]}))
+    FractalData(str(path), num_fractals=2, images_per_class=1)
+    assert "1 of the 2 fractals of" in said.text
+    assert "are not finite: they draw nothing" in said.text

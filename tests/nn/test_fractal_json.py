@@ -85,3 +85,13 @@ def test_lists_beyond_number_are_refused_before_they_take_memory(tmp_path: Path)
     path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, of which Python would make 300
     with pytest.raises(InputError, match="holds more than 1000000 lists"):
         FractalGenerator.from_pretrained(path)
+
+
+def test_what_the_readme_shows_can_be_read(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    path = tmp_path / "mine.json"
+    path.write_text(readme.partition("```json\n")[2].partition("```")[0])
+    generator = FractalGenerator.from_pretrained(path)
+    assert len(generator.embedding) == 2
+    assert generator.window == 1.5
+    assert generator.embedding().b[1, 2].tolist() == [0, pytest.approx(0.6)]

@@ -17,6 +17,7 @@ SUMMARY = Summary(
     max_steps=1500,
     finished=True,
     seconds=75.2,
+    since=0,
     monitor="val/frechet_pixels",
     best=0.5,
     validated=500,
@@ -30,6 +31,7 @@ SUMMARY = Summary(
         ({"step": 1500}, "finished at step 1500, 1:15 minutes"),
         ({"finished": False}, "stopped at step 600, 1:15 minutes"),
         ({}, "finished by --trainer.max_time at step 600, 1:15 minutes"),
+        ({"finished": False, "since": 500}, "stopped at step 600, 1:15 minutes since step 500"),
         ({"max_steps": -1}, "finished at step 600, 1:15 minutes"),
     ],
 )
