@@ -241,7 +241,7 @@ def test_same_command_completes_a_run_that_died_after_its_last_step(call: Call, 
 
 
 def _ends(folder: Path) -> dict[str, bytes]:
-    """What a run leaves: not how long its last start took, nor the events, of which every start has a file."""
+    """What a run leaves: not the time of its last start, nor the events, of which every start has a file."""
     seconds = re.compile(rb'"(seconds|since)": .*')
     return {path: seconds.sub(b"", each) for path, each in content(folder).items() if "tfevents" not in path}
 
