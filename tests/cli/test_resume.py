@@ -138,6 +138,27 @@ def test_signal_to_another_process_of_the_run_stops_it_unfinished(
     assert json.loads(Path("mine/summary.json").read_text())["step"] == 6
 
 
+@pytest.mark.parametrize(("before", "status"), [(signal.SIG_DFL, 128 + signal.SIGHUP), (signal.SIG_IGN, 0)])
+def test_closed_terminal_stops_a_run_unless_it_is_to_be_ignored(
+    call: Call, monkeypatch: pytest.MonkeyPatch, before: signal.Handlers, status: int
+) -> None:
+    """As `nohup` has it."""
+    step = FractalGAN.training_step
+
+    def interrupted(self: FractalGAN, batch: Any, batch_idx: int) -> None:
+        if self.global_step == 3:
+            signal.raise_signal(signal.SIGHUP)
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FractalGAN, "training_step", interrupted)
+    outside = signal.signal(signal.SIGHUP, before)
+    try:
+        assert call("fit", *TINY, "--run=mine") == status
+    finally:
+        signal.signal(signal.SIGHUP, outside)
+    assert json.loads(Path("mine/summary.json").read_text())["step"] == (4 if status else 6)
+
+
 def test_slurm_stops_a_run_by_its_own_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lightning would save within the step, to the current folder, and begin there whatever runs next."""
     for name, value in {"NTASKS": "1", "JOB_NAME": "a", "JOB_ID": "1", "PROCID": "0", "LOCALID": "0"}.items():
