@@ -115,12 +115,16 @@ def origin_of_command(folder: RunFolder, options: str) -> Origin:
 
 def _difference(before: str, now: str) -> str:
     """The first option that two config.yaml differ in: "trainer.max_steps is 100 there, 150 here"."""
-    there, here = (_flat(yaml.safe_load(text)) for text in (before, now))
+    try:
+        there, here = (_flat(yaml.safe_load(text)) for text in (before, now))
+    except yaml.YAMLError:
+        return "its config.yaml is no YAML any more"
     for name in there | here:
+        option = name.replace("init_args.", "")
         if name not in there or name not in here:
-            return f"{name} is in one of them"
+            return f"{option} is in one of them"
         if there[name] != here[name]:
-            return f"{name.replace('init_args.', '')} is {there[name]} there, {here[name]} here"
+            return f"{option} is {there[name]} there, {here[name]} here"
     return "in their order"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from fractalgan import origin
 from fractalgan.errors import InputError
-from fractalgan.origin import named_checkpoint
+from fractalgan.origin import named_checkpoint, origin_of_command
+from fractalgan.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +45,18 @@ def test_other_processes_take_what_the_first_has_found(monkeypatch: pytest.Monke
     saved("runs/b-1", 2)
     monkeypatch.setattr(origin, "is_rank_zero", lambda: False)
     assert named_checkpoint("last", None) == first
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ("model: {init_args: {tau: 2.0, seed: 0}}", r"model\.tau is 2\.0 there, 1\.0 here"),
+        ("model: {init_args: {tau: 1.0}}", r"model\.seed is in one of them"),
+        ("model: {init_args: {seed: 0, tau: 1.0}}", "in their order"),
+        ("model: [", "no YAML any more"),
+    ],
+)
+def test_what_other_options_are_is_told(before: str, told: str) -> None:
+    Path("config.yaml").write_text(before)
+    with pytest.raises(InputError, match=rf"holds a run already, with other options \(.*{told}\)"):
+        origin_of_command(RunFolder(Path()), "model: {init_args: {tau: 1.0, seed: 0}}\n")
