@@ -83,7 +83,9 @@ def blame_checkpoint(path: Path) -> Iterator[None]:
     """Raise as InputError what comes of a checkpoint that does not hold what one of its task holds."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path} does not hold what its task says ({type(error).__name__}: {said})"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
+from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -66,6 +66,20 @@ def test_classes_are_not_imported(call: Call) -> None:
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_class)
     assert call("validate", *TINY, f"--ckpt_path={path}") == 0
+
+
+def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lightning keeps in a checkpoint what makes its model, and calls it when it loads one by itself."""
+    assert call("fit", f"--config={CONFIGS / 'inverse_encoder.yaml'}", *TINY_ENCODER, "--run=mine") == 0
+    Path("evil.py").write_text("raise SystemExit('imported')")
+
+    def name_a_function(content: dict[str, Any]) -> None:
+        content["hyper_parameters"]["_instantiator"] = "evil.make"
+
+    path = changed(Path("mine/checkpoints/last.ckpt"), name_a_function)
+    rebuild = [f"--config={CONFIGS / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION, f"--model.start={path}"]
+    assert call("fit", *rebuild) == 1
+    assert "stranger.ckpt does not hold what its task says" in capsys.readouterr().err
 
 
 def test_files_of_fractals_are_not_opened(call: Call, said: pytest.LogCaptureFixture) -> None:
