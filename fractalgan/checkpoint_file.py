@@ -43,11 +43,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has a different one for every way of being damaged
         raise InputError(f"{path} is damaged or no checkpoint: take another, such as best.ckpt") from error
-    if not isinstance(content, dict) or any(
-        not isinstance(content.get(name), kind) for name, kind in PARTS.items()
+    if not (
+        isinstance(content, dict)
+        and all(isinstance(content.get(name), kind) for name, kind in PARTS.items())
+        and all(isinstance(name, str) for name in [*content["state_dict"], *content["hyper_parameters"]])
     ):
-        raise InputError(f"{path} is no checkpoint of a fractalgan run")
-    if not all(isinstance(name, str) for name in [*content["state_dict"], *content["hyper_parameters"]]):
         raise InputError(f"{path} is no checkpoint of a fractalgan run")
     return content
 

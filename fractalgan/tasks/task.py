@@ -65,10 +65,11 @@ class Task(LightningModule):
 
 def _check_shapes(optimizer: Optimizer) -> None:
     """Raise InputError where a checkpoint's state does not fit: fused optimisers would not look."""
+    if isinstance(optimizer, LBFGS):  # whose state is of all parameters together, and which does look
+        return
     for parameter, state in optimizer.state.items():
         for value in state.values():
-            fits = not isinstance(value, Tensor) or value.ndim == 0 or value.shape == parameter.shape
-            if not fits and not isinstance(optimizer, LBFGS):
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
                 raise InputError("the checkpoint's optimisers do not fit its parameters: take another")
 
 

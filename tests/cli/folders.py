@@ -1,7 +1,10 @@
-"""Small runs of every task, and what is in their folders."""
+"""Small runs of every task, a signal within one, and what is in their folders."""
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,3 +36,15 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def signalled(kind: type[Task], step: int, number: signal.Signals) -> Callable[..., Any]:
+    """A training step of the task that gets a signal before it does its work, once ``step`` are done."""
+    training_step = kind.training_step
+
+    def interrupted(self: Task, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == step:
+            signal.raise_signal(number)
+        return training_step(self, batch, batch_idx)
+
+    return interrupted

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fractalgan.run_folder import RunFolder
 from fractalgan.tasks import FractalGAN, Task
-from tests.cli.folders import TASKS, content, rows, weights
+from tests.cli.folders import TASKS, content, rows, signalled, weights
 from tests.conftest import TINY
 
 Call = Callable[..., int]
@@ -39,13 +39,7 @@ def test_run_that_was_stopped_goes_on_as_if_it_had_not(
     """Same weights to the bit, same rows, no gap and no double one, wherever the signal comes."""
     assert call("fit", *TINY, "--run=runs/whole") == 0
 
-    step = FractalGAN.training_step
-
-    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
-        if self.global_step == stop_after - 1:
-            signal.raise_signal(number)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(FractalGAN, stop_after - 1, number)
     with monkeypatch.context() as patch:
         patch.setattr(FractalGAN, "training_step", interrupted)
         capsys.readouterr()
@@ -67,13 +61,7 @@ def test_run_that_was_stopped_goes_on_as_if_it_had_not(
 
 
 def test_signal_in_the_last_step_changes_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = FractalGAN.training_step
-
-    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
-        if self.global_step == 5:
-            signal.raise_signal(signal.SIGTERM)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(FractalGAN, 5, signal.SIGTERM)
     monkeypatch.setattr(FractalGAN, "training_step", interrupted)
     assert call("fit", *TINY) == 0
     assert json.loads(Path("runs/gan-digits-1/summary.json").read_text())["finished"]
@@ -84,13 +72,7 @@ def test_run_that_was_extended_and_stopped_goes_on_with_its_new_options(
 ) -> None:
     assert call("fit", *TINY, "--run=runs/whole", "--trainer.max_steps=10") == 0
     assert call("fit", *TINY, "--run=runs/parts/") == 0
-    step = FractalGAN.training_step
-
-    def interrupted(self: FractalGAN, batch, batch_idx: int) -> None:
-        if self.global_step == 7:
-            signal.raise_signal(signal.SIGINT)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(FractalGAN, 7, signal.SIGINT)
     with monkeypatch.context() as patch:
         patch.setattr(FractalGAN, "training_step", interrupted)
         assert call("fit", "--run=runs/parts/", "--ckpt_path=last", "--trainer.max_steps=10") == 130
@@ -143,13 +125,7 @@ def test_closed_terminal_stops_a_run_unless_it_is_to_be_ignored(
     call: Call, monkeypatch: pytest.MonkeyPatch, before: signal.Handlers, status: int
 ) -> None:
     """As `nohup` has it."""
-    step = FractalGAN.training_step
-
-    def interrupted(self: FractalGAN, batch: Any, batch_idx: int) -> None:
-        if self.global_step == 3:
-            signal.raise_signal(signal.SIGHUP)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(FractalGAN, 3, signal.SIGHUP)
     monkeypatch.setattr(FractalGAN, "training_step", interrupted)
     outside = signal.signal(signal.SIGHUP, before)
     try:
@@ -164,13 +140,7 @@ def test_slurm_stops_a_run_by_its_own_checkpoint(call: Call, monkeypatch: pytest
     for name, value in {"NTASKS": "1", "JOB_NAME": "a", "JOB_ID": "1", "PROCID": "0", "LOCALID": "0"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     monkeypatch.setenv("SLURM_NODEID", "0")
-    step = FractalGAN.training_step
-
-    def interrupted(self: FractalGAN, batch: Any, batch_idx: int) -> None:
-        if self.global_step == 3:
-            signal.raise_signal(signal.SIGUSR1)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(FractalGAN, 3, signal.SIGUSR1)
     with monkeypatch.context() as patch:
         patch.setattr(FractalGAN, "training_step", interrupted)
         assert call("fit", *TINY, "--run=mine") == 128 + signal.SIGUSR1

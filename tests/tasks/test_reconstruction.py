@@ -20,6 +20,7 @@ from fractalgan.nn import FractalGenerator
 from fractalgan.ops import determinant_probabilities, render
 from fractalgan.randomness import generator_for
 from fractalgan.tasks.reconstruction import START, Results, _clip_each
+from tests.cli.folders import signalled
 from tests.conftest import TINY_RECONSTRUCTION
 from tests.tasks.test_processes import fit_by_two
 
@@ -215,13 +216,7 @@ def test_run_that_was_stopped_goes_on_as_if_it_had_not(
     call: Call, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call(*FIT, "--run=whole") == 0
-    step = Reconstruction.training_step
-
-    def interrupted(self: Reconstruction, batch: Any, batch_idx: int) -> None:
-        if self.global_step == stop_after - 1:
-            signal.raise_signal(signal.SIGTERM)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(Reconstruction, stop_after - 1, signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr(Reconstruction, "training_step", interrupted)
         assert call(*FIT, "--run=halves") == 143
@@ -250,13 +245,7 @@ def test_film_of_a_run_that_was_stopped_is_that_of_one_that_was_not(
 ) -> None:
     long = [*FIT, "--trainer.max_steps=130", "--trainer.val_check_interval=130", "--data.count=2"]
     assert call(*long, "--run=whole") == 0
-    step = Reconstruction.training_step
-
-    def interrupted(self: Reconstruction, batch: Any, batch_idx: int) -> None:
-        if self.global_step == 76:
-            signal.raise_signal(signal.SIGTERM)
-        step(self, batch, batch_idx)
-
+    interrupted = signalled(Reconstruction, 76, signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr(Reconstruction, "training_step", interrupted)
         assert call(*long, "--run=halves") == 143
