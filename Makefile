@@ -1,5 +1,5 @@
-# `make fit` and `make test` do all the set-up on a fresh machine that has Python 3.11 or newer.
-# PYTHON=python3.12 make fit   takes another interpreter; ARGS="..." adds options to fit.
+# `make fit` and `make test` set up everything on a fresh machine with Python 3.11 or newer.
+# PYTHON=python3.12 make fit uses another interpreter; ARGS="..." adds options to fit.
 PYTHON ?= python3
 ARGS ?=
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -15,7 +15,7 @@ test: .venv/installed-test
 slow: .venv/installed-test
 	.venv/bin/python -m pytest -m slow
 
-# The oldest versions that pyproject.toml allows, in an environment of their own.
+# The tests with the oldest versions that pyproject.toml allows, in a separate environment.
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n 2
 
@@ -34,7 +34,7 @@ clean:
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "fractalgan needs Python 3.11 or newer: PYTHON=python3.12 make ..."; exit 1; }
-	@echo "creating .venv and installing torch and its packages: about 6 GB, some minutes, once"
+	@echo "creating .venv and installing torch and other packages: about 6 GB, takes some minutes, once"
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
 	@touch $@

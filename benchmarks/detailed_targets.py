@@ -24,8 +24,8 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize, to_pil_image
 from torchvision.utils import make_grid
 
-from fractalgan import cli
 from fractalgan.callbacks import save_picture
+from fractalgan.cli import program
 from fractalgan.data.fractaldb import draw_systems, fractaldb_images
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Transforms
@@ -83,7 +83,7 @@ def rebuild(images: dict[str, Tensor], size: int, run: Path, options: list[str])
     fit = ["fit", f"--config={CONFIG}", f"--data.path={pictures}", f"--data.size={size}", f"--run={run}"]
     fit += [f"--model.num_points={POINTS * size**2 // 32**2}", "--trainer.enable_checkpointing=false"]
     with contextlib.redirect_stdout(sys.stderr):
-        if status := cli.run([*fit, *options]):
+        if status := program.run([*fit, *options]):
             sys.exit(status)
     return json.loads((run / "fractals.json").read_text())
 

@@ -24,7 +24,8 @@ import torch
 from clock import Clock
 from pytorch_lightning import LightningModule
 
-from fractalgan import FractalGAN, cli
+from fractalgan import FractalGAN
+from fractalgan.cli import program
 from fractalgan.nn import FractalGenerator, LeNet
 from fractalgan.ops import _fused
 from fractalgan.tasks import gan
@@ -69,7 +70,7 @@ def main() -> int:
     watch(clock)
     with tempfile.TemporaryDirectory() as folder:
         limit = ["--trainer.max_steps", str(WARM_UP + STEPS + 1)]
-        status = cli.run(["fit", "--run", f"{folder}/run", *limit, *sys.argv[1:]])
+        status = program.run(["fit", "--run", f"{folder}/run", *limit, *sys.argv[1:]])
     if status == 0:
         # the first entry is what came before the first step, the last holds what came after
         print(json.dumps(summary(clock.steps[1 + WARM_UP : 1 + WARM_UP + STEPS])))

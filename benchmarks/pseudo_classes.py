@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from fractalgan.experiments.measure import fit_probe, quiet_trainer
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torch.utils.data import DataLoader
 
 from fractalgan import FractalData, ImageData, Pretraining
-from fractalgan.data import EndlessBatches, ImageSet, Place
-from fractalgan.measure import fit_probe, quiet_trainer
+from fractalgan.data import EndlessBatches, ImageSet, StreamPosition
+from fractalgan.experiments.workers import run_jobs
 from fractalgan.ops import splat_separable
 from fractalgan.randomness import generator_for
-from fractalgan.workers import run_jobs
 
 CLASSES = 100
 
@@ -103,7 +103,7 @@ def stippled(images: Tensor, points: int, spread: float, random: torch.Generator
     """Images uint8 [n, 1, S, S], each drawn by so many points, which fall where it is bright.
 
     Each image's points are moved by an affine map of its own: the identity with Gaussian noise of
-    deviation ``spread`` on its matrix, and of 10 ``spread`` pixels on its shift.
+    std ``spread`` on its matrix, and of 10 ``spread`` pixels on its shift.
     """
     return torch.cat([_stippled(part, points, spread, random) for part in torch.split(images, 2000)])
 
@@ -129,7 +129,7 @@ def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator
     images = case.images(real, seed)
     torch.manual_seed(seed)
     task = Pretraining(num_fractals=int(images.labels.max()) + 1, image_size=real.size)
-    batches = DataLoader(EndlessBatches(images, 128, Place(seed)), batch_size=None)
+    batches = DataLoader(EndlessBatches(images, 128, StreamPosition(seed)), batch_size=None)
     with tempfile.TemporaryDirectory() as folder:
         trainer = quiet_trainer(steps, limit_val_batches=0, enable_checkpointing=False)
         trainer.fit(task, batches)

@@ -24,7 +24,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 import torch
 from clock import Clock
 
-from fractalgan import Reconstruction, cli
+from fractalgan import Reconstruction
+from fractalgan.cli import program
 from fractalgan.ops import _fused
 from fractalgan.tasks import reconstruction
 
@@ -38,7 +39,7 @@ def watch(clock: Clock) -> None:
     for owner, name, part in [
         (reconstruction, "render", "rendering"),
         (_fused, "_draw_backward", "rendering"),
-        (reconstruction, "look_up_sequences", "sampling"),
+        (reconstruction, "sequences_from_uniform", "sampling"),
         (reconstruction, "rows_for", "sampling"),
         (torch.optim.Adam, "step", "optimiser"),
     ]:
@@ -51,7 +52,7 @@ def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[
     fit = ["fit", "--config", str(CONFIG), "--data.name=fractaldb", f"--data.count={targets}"]
     fit += [f"--trainer.fast_dev_run={WARM_UP + steps + 1}", *options]
     with contextlib.redirect_stdout(sys.stderr):
-        status = cli.run([*fit, f"--model.num_sequences={SEQUENCES}"])
+        status = program.run([*fit, f"--model.num_sequences={SEQUENCES}"])
     if status:
         sys.exit(status)
     counted = clock.steps[1 + WARM_UP : 1 + WARM_UP + steps]

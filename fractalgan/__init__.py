@@ -1,36 +1,51 @@
 """Learn fractals from images by gradient descent.
 
-The public names are loaded when they are first used: importing the package alone is instant.
+Public names are imported when they are first used: importing the package alone is instant.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
+    from fractalgan.nn import FractalEmbedding, FractalGenerator, LeNet
+    from fractalgan.ops import Transforms, anderson_farrell, fractaldb, render
+    from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction
 
-_HOME = {
-    "FractalData": "fractalgan.data",
-    "FractalEmbedding": "fractalgan.nn",
-    "FractalGAN": "fractalgan.tasks",
-    "FractalGenerator": "fractalgan.nn",
-    "ImageData": "fractalgan.data",
-    "InverseEncoder": "fractalgan.tasks",
-    "LeNet": "fractalgan.nn",
-    "LinearProbe": "fractalgan.tasks",
-    "Pretraining": "fractalgan.tasks",
-    "Reconstruction": "fractalgan.tasks",
-    "SystemData": "fractalgan.data",
-    "TargetData": "fractalgan.data",
-    "Transforms": "fractalgan.ops",
-    "anderson_farrell": "fractalgan.ops",
-    "fractaldb": "fractalgan.ops",
-    "render": "fractalgan.ops",
-}
+__version__ = "0.2.0"
 
-__all__ = ["__version__", *_HOME]
+__all__ = [
+    "FractalData",
+    "FractalEmbedding",
+    "FractalGAN",
+    "FractalGenerator",
+    "ImageData",
+    "InverseEncoder",
+    "LeNet",
+    "LinearProbe",
+    "Pretraining",
+    "RandomFractalData",
+    "Reconstruction",
+    "TargetData",
+    "Transforms",
+    "__version__",
+    "anderson_farrell",
+    "fractaldb",
+    "render",
+]
+
+# The rooms that public names come from, the lightest to import first.
+_ROOMS = ("ops", "nn", "data", "tasks")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f"fractalgan.{room}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

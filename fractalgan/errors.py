@@ -1,54 +1,99 @@
-"""The error that a user can mend; the command line prints it as one line."""
+"""The error that a user can correct, and checks that raise it."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, get_args
 
 
 class InputError(ValueError):
-    """Something given from outside is wrong. The message says what, and what to do about it."""
+    """Invalid input: the message says what is wrong, then what to do.
+
+    Options are named as on the command line (``--data.size 64``), where ``for_command_line`` is printed;
+    ``str()`` names the Python arguments instead (``size=64``).
+
+    Args:
+        message: one line.
+    """
+
+    @property
+    def for_command_line(self) -> str:
+        """The message with options as they are typed."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return _with_python_arguments(self.for_command_line)
+
+
+_CLASS = re.compile(r"--data fractalgan\.(\w+)")
+_OPTION = re.compile(r"--(model|data|trainer)\.([a-z_]+)(?:[ =](true|false|null|\d[\w.]*))?(?![\w.])")
+_LITERALS = {"true": "True", "false": "False", "null": "None"}
+
+
+def _with_python_arguments(message: str) -> str:
+    """``--data.size 64`` becomes ``size=64``; ``--trainer.max_steps 6`` becomes ``Trainer(max_steps=6)``."""
+
+    def argument(match: re.Match[str]) -> str:
+        group, name, value = match.groups()
+        named = name if value is None else f"{name}={_LITERALS.get(value, value)}"
+        return f"Trainer({named})" if group == "trainer" else named
+
+    return _OPTION.sub(argument, _CLASS.sub(r"datamodule=\1(...)", message))
 
 
 @contextmanager
-def blame_input(about: str = "") -> Iterator[None]:
-    """Raise a ValueError from within as InputError: its message after what it is ``about``."""
+def as_input_error(prefix: str = "") -> Iterator[None]:
+    """Raise a ValueError from within as InputError, its message after ``prefix``."""
     try:
         yield
     except ValueError as error:
-        raise InputError(f"{about}: {error}" if about else str(error)) from error
+        message = error.for_command_line if isinstance(error, InputError) else str(error)
+        raise InputError(f"{prefix}: {message}" if prefix else message) from error
 
 
-def require_at_least(least: float, **numbers: float) -> None:
-    """Raise InputError for the first of the named numbers that is below ``least``, infinite, or NaN."""
+def require_at_least(minimum: float, **numbers: float) -> None:
+    """Raise InputError for the first of the named numbers that is below ``minimum``, infinite, or NaN."""
     for name, number in numbers.items():
-        if not least <= number < math.inf:
-            raise InputError(f"{name}: want {least} or more, got {number}")
+        if not minimum <= number < math.inf:
+            raise InputError(f"{name} must be >= {minimum}, got {number}")
 
 
-def require_at_most(most: float, **numbers: float) -> None:
-    """Raise InputError for the first of the named numbers that is above ``most``, or NaN."""
+def require_at_most(maximum: float, **numbers: float) -> None:
+    """Raise InputError for the first of the named numbers that is above ``maximum``, or NaN."""
     for name, number in numbers.items():
-        if not number <= most:
-            raise InputError(f"{name}: want {most} or less, got {number}")
-
-
-def require_choice(choices: Any, **values: str) -> None:
-    """Raise InputError for the first of the named values that is none of a Literal's ``choices``."""
-    for name, value in values.items():
-        if value not in get_args(choices):
-            raise InputError(f"{name}: want one of {', '.join(get_args(choices))}, got {value!r}")
+        if not number <= maximum:
+            raise InputError(f"{name} must be <= {maximum}, got {number}")
 
 
 def require_above(bound: float, **numbers: float) -> None:
     """Raise InputError for the first of the named numbers that is not above ``bound``."""
     for name, number in numbers.items():
         if not number > bound:
-            raise InputError(f"{name}: want more than {bound}, got {number}")
+            raise InputError(f"{name} must be > {bound}, got {number}")
 
 
-def require_rates(**pairs: Sequence[float]) -> None:
+def require_choice(choices: Any, **values: str) -> None:
+    """Raise InputError for the first of the named values that is not one of a Literal's ``choices``."""
+    for name, value in values.items():
+        if value not in get_args(choices):
+            raise InputError(f"{name} must be one of {', '.join(get_args(choices))}, got {value!r}")
+
+
+def require_betas(**betas: Sequence[float]) -> None:
     """Raise InputError for the first of the named sequences with a number outside [0, 1)."""
-    for name, rates in pairs.items():
-        if not all(0 <= rate < 1 for rate in rates):
-            raise InputError(f"{name}: want rates in [0, 1), got {list(rates)}")
+    for name, values in betas.items():
+        if not all(0 <= value < 1 for value in values):
+            raise InputError(f"{name} must be in [0, 1), got {list(values)}")
+
+
+def require_sigma_range(sigma_min: float, sigma_max: float) -> None:
+    """Raise InputError unless 0 <= sigma_min < sigma_max."""
+    if not 0 <= sigma_min < sigma_max:
+        raise InputError(f"0 <= sigma_min < sigma_max is required, got {sigma_min} and {sigma_max}")
+
+
+def require_binarize_level(binarize: float | None) -> None:
+    """Raise InputError unless ``binarize`` is None or in [0, 1)."""
+    if binarize is not None and not 0 <= binarize < 1:
+        raise InputError(f"binarize must be in [0, 1), or null for grey images, got {binarize}")

@@ -1,11 +1,10 @@
-"""The most that is taken of anything: what a file or an option claims beyond would only fill the memory."""
+"""Upper limits on sizes: a file or an option that asks for more would only fill the memory."""
 
 from fractalgan.errors import InputError, require_at_least, require_at_most
 
-MOST = {
+MAX_SIZES = {
     "num_fractals": 1_000_000,
     "num_targets": 1_000_000,
-    "num_systems": 10_000_000,
     "num_transforms": 10_000,
     "num_points": 100_000,
     "num_sequences": 100_000,
@@ -15,20 +14,23 @@ MOST = {
     "images_per_class": 1_000_000,
     "count": 1_000_000,
 }
-MAPS = 10_000_000  # of all fractals together: 240 MB
-PICTURE = 25_000_000  # pixels of a picture; of a JPEG, once it is decoded to a fraction of its size
-TEXT = 20_000_000  # bytes of a file of JSON: some ten thousand fractals
-LISTS = 1_000_000  # and tables in it: empty ones take ten times the memory of their bytes
+MAX_TRANSFORMS = 10_000_000  # of all fractals together: 240 MB
+MAX_PIXELS = 25_000_000  # per picture; for a JPEG, after it is decoded to a fraction of its size
+MAX_JSON_BYTES = 20_000_000  # per file: about ten thousand fractals
+MAX_JSON_LISTS = 1_000_000  # per file, objects included: empty ones take ten times the memory of their bytes
 
 
-def require_sizes(least: int = 1, **numbers: int) -> None:
-    """Raise InputError for the first of the named numbers below ``least`` or above the most of its name."""
-    for name, number in numbers.items():
-        require_at_least(least, **{name: number})
-        require_at_most(MOST[name], **{name: number})
+def require_sizes(minimum: int = 1, **sizes: int) -> None:
+    """Raise InputError for the first size below ``minimum`` or above the maximum for its name."""
+    for name, size in sizes.items():
+        require_at_least(minimum, **{name: size})
+        require_at_most(MAX_SIZES[name], **{name: size})
 
 
-def require_maps(fractals: int, transforms: int) -> None:
-    """Raise InputError where all maps together are too many."""
-    if fractals * transforms > MAPS:
-        raise InputError(f"{fractals} fractals of {transforms} transforms: want {MAPS} maps or fewer")
+def require_transforms(num_fractals: int, num_transforms: int) -> None:
+    """Raise InputError for too many transforms in all."""
+    if num_fractals * num_transforms > MAX_TRANSFORMS:
+        raise InputError(
+            f"num_fractals * num_transforms must be <= {MAX_TRANSFORMS},"
+            f" got {num_fractals} * {num_transforms}"
+        )

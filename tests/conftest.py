@@ -16,7 +16,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import torch
 
-from fractalgan.cli import run
+from fractalgan.cli.program import run
 
 # Small enough for a fit in a second; everything that matters is still there.
 TINY = [
@@ -44,7 +44,7 @@ TINY_PRETRAINING = [
 
 TINY_ENCODER = [
     *(option for option in TINY if option.startswith("--trainer")),
-    "--data.num_systems=30",
+    "--data.num_fractals=30",
     "--data.batch_size=8",
     "--data.size=16",
     "--data.num_transforms=3",

@@ -1,4 +1,4 @@
-"""Systems with known answers, and an independent rendering of Eqs. 3 and 8 with plain numbers."""
+"""Fractals with known attractors, and an independent implementation of Eqs. 3 and 8 in plain Python."""
 
 import math
 
@@ -9,18 +9,18 @@ from fractalgan.ops import Transforms, anderson_farrell
 
 
 def sierpinski(dtype: torch.dtype = torch.float64) -> Transforms:
-    """Three maps that halve the distance to the corners (0, 0), (1, 0), (0, 1)."""
+    """Sierpinski's triangle: three transforms that halve the distance to (0, 0), (1, 0) and (0, 1)."""
     corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=dtype)
     return Transforms((torch.eye(2, dtype=dtype) / 2).expand(1, 3, 2, 2).clone(), corners.unsqueeze(0) / 2)
 
 
-def random_systems(num_fractals: int, num_transforms: int, seed: int = 0) -> Transforms:
-    """Anderson & Farrell's systems in float64."""
+def random_fractals(num_fractals: int, num_transforms: int, seed: int = 0) -> Transforms:
+    """Fractals by Anderson & Farrell's procedure, in float64."""
     A, b = anderson_farrell(num_fractals, num_transforms, torch.Generator().manual_seed(seed))
     return Transforms(A.double(), b.double())
 
 
-def by_hand(
+def render_with_loops(
     transforms: Transforms,
     fractal: int,
     sequence: list[int],

@@ -1,6 +1,6 @@
 import torch
 
-from fractalgan.randomness import Share, generator_for
+from fractalgan.randomness import RankShard, generator_for
 
 
 def test_keys_that_differ_anywhere_give_other_numbers() -> None:
@@ -22,10 +22,10 @@ def test_numbers_of_neighbouring_keys_are_unrelated() -> None:
 
 
 def test_processes_draw_together_what_one_draws() -> None:
-    def numbers(share: Share, rows: int) -> torch.Tensor:
+    def numbers(share: RankShard, rows: int) -> torch.Tensor:
         return share.draw(torch.randn, rows, 3, 2, generator=generator_for(4, 2))
 
-    whole = numbers(Share(), 12)
+    whole = numbers(RankShard(), 12)
     for processes in (1, 2, 3, 4):
-        shares = [numbers(Share(rank, processes), 12 // processes) for rank in range(processes)]
+        shares = [numbers(RankShard(rank, processes), 12 // processes) for rank in range(processes)]
         assert torch.cat(shares).equal(whole)

@@ -1,37 +1,41 @@
-"""What happens around the steps: pictures, progress, checkpoints, an orderly stop."""
+"""What happens around the steps: pictures, progress, checkpoints, loggers, an orderly stop."""
 
-from fractalgan.callbacks.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint, kept_path
-from fractalgan.callbacks.interrupt import GracefulStop
-from fractalgan.callbacks.kept_fractals import KeptFractals
+from fractalgan.callbacks.checkpoints import BestCheckpoint, LastCheckpoint, PeriodicCheckpoint
+from fractalgan.callbacks.film import Film
+from fractalgan.callbacks.fitted_fractals import SaveFittedFractals
+from fractalgan.callbacks.graceful_stop import GracefulStop
+from fractalgan.callbacks.image_writer import ImageWriter
+from fractalgan.callbacks.last_validation import FinalValidation, LastValidation
+from fractalgan.callbacks.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.callbacks.net_threads import NetThreads
-from fractalgan.callbacks.options import KeptOptions
 from fractalgan.callbacks.pictures import Pictures, grid, save_picture
-from fractalgan.callbacks.predictions import ImageWriter
 from fractalgan.callbacks.progress import StepProgress
-from fractalgan.callbacks.reconstructions import Film, FittedFractals
+from fractalgan.callbacks.record_environment import RecordEnvironment
+from fractalgan.callbacks.save_config import SaveConfig
 from fractalgan.callbacks.set_metrics import SetMetrics
-from fractalgan.callbacks.starts import Starts
-from fractalgan.callbacks.steps import StepCount
-from fractalgan.callbacks.validations import LastValidation
+from fractalgan.callbacks.source_fractals import SaveSourceFractals
+from fractalgan.callbacks.step_count import StepCount
 
 __all__ = [
     "BestCheckpoint",
+    "EventsLogger",
     "Film",
-    "FittedFractals",
+    "FinalValidation",
     "GracefulStop",
     "ImageWriter",
-    "KeptCheckpoints",
-    "KeptFractals",
-    "KeptOptions",
+    "JsonLinesLogger",
     "LastCheckpoint",
     "LastValidation",
     "NetThreads",
+    "PeriodicCheckpoint",
     "Pictures",
+    "RecordEnvironment",
+    "SaveConfig",
+    "SaveFittedFractals",
+    "SaveSourceFractals",
     "SetMetrics",
-    "Starts",
     "StepCount",
     "StepProgress",
     "grid",
-    "kept_path",
     "save_picture",
 ]

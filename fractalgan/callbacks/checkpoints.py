@@ -1,76 +1,88 @@
-"""The checkpoints of a run: the best by a metric, the last, and those kept along the way."""
+"""The checkpoints of a run: the best by a metric, the last, and periodic ones."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
+
+from fractalgan.storage import RunFolder
+
+LEGACY_STATE = "ModelCheckpoint"  # what the state of BestCheckpoint was saved under by version 0.1.0
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``path`` at the state with the lowest ``monitor`` that validation has seen.
+class BestCheckpoint(Checkpoint):
+    """Keeps best.ckpt at the state with the lowest ``monitor`` in validation.
 
-    Of a checkpoint it takes the score alone, and that where ``path`` is there to have it. Lightning takes
-    paths as well, to remove what lies there, whoever has written them; and where a folder was moved, neither.
+    Of a checkpoint that is resumed only the score is used, and only if best.ckpt exists beside it:
+    Lightning's ModelCheckpoint also trusts the paths in it, and deletes what they name.
+
+    Args:
+        run: the run folder.
+        monitor: the name of the metric.
     """
 
-    def __init__(self, path: Path, monitor: str) -> None:
-        self.path = path
-        super().__init__(
-            dirpath=path.parent,
-            filename=path.stem,
-            monitor=monitor,
-            save_top_k=1,
-            enable_version_counter=False,
-        )
+    def __init__(self, run: RunFolder, monitor: str) -> None:
+        self.path = run.best
+        self.monitor = monitor
+        self.score: float | None = None
 
-    @property
-    def state_key(self) -> str:
-        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        score = trainer.callback_metrics[self.monitor].item()
+        better = self.score is None or score < self.score
+        if trainer.strategy.broadcast(better):
+            self.score = score
+            trainer.save_checkpoint(self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self.score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        score = state_dict["best_model_score"]
+        self._restore(state_dict["score"])
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        for name, state in checkpoint["callbacks"].items():
+            if str(name).startswith(LEGACY_STATE):
+                self._restore(state["best_model_score"])
+
+    def _restore(self, score: Any) -> None:
         if score is not None and self.path.is_file():
-            path = os.path.join(str(self.dirpath), self.path.name)
-            self.best_model_score = self.kth_value = torch.as_tensor(score)
-            self.best_model_path = self.kth_best_model_path = path
-            self.best_k_models = {path: self.best_model_score}
+            self.score = torch.as_tensor(score).item()
 
 
-def kept_path(folder: Path, step: int) -> Path:
-    """Where :class:`KeptCheckpoints` leaves the state after a step: ``step_001000.ckpt``."""
-    return folder / f"step_{step:06d}.ckpt"
+class PeriodicCheckpoint(Checkpoint):
+    """Keeps the state after every ``every`` steps, as ``step_001000.ckpt`` and so on.
 
-
-class KeptCheckpoints(Checkpoint):
-    """Keeps the state after every so many steps, each at its :func:`kept_path`.
-
-    Lightning's own names a file after the step that was logged last.
+    Args:
+        run: the run folder.
+        every: steps from one checkpoint to the next.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder = folder
+    def __init__(self, run: RunFolder, every: int) -> None:
+        self.run = run
         self.every = every
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         if trainer.global_step % self.every == 0:
-            trainer.save_checkpoint(kept_path(self.folder, trainer.global_step))
+            trainer.save_checkpoint(self.run.periodic(trainer.global_step))
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps ``path`` at the state after the last validation, and at the end of the run.
+    """Keeps last.ckpt at the state after the last validation, and at the end of the run.
 
-    The end is where ``max_steps`` is reached and where the run is asked to stop: both come after the
-    batch is complete and after the validation that was due, so that a resumed run owes nothing.
+    The run ends at ``max_steps`` or where it is interrupted, in both cases after the batch and the validation
+    that is due.
 
     Args:
-        path: the file; to be given after :class:`BestCheckpoint`, whose best score it carries along.
+        run: the run folder. Pass this callback after :class:`BestCheckpoint`, whose score is saved with it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, run: RunFolder) -> None:
+        self.path = run.last
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":

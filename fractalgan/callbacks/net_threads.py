@@ -1,14 +1,14 @@
-"""Has torch compute on as many threads in every process of a run."""
+"""The number of CPU threads of torch, equal in every process and on every machine."""
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class NetThreads(Callback):
-    """Sets the number of torch's threads, once Lightning has set its own for several processes.
+    """Sets the number of torch's threads, after Lightning has set its own for several processes.
 
     Args:
-        count: of threads.
+        count: the number of threads.
     """
 
     def __init__(self, count: int) -> None:

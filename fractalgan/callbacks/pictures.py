@@ -1,10 +1,8 @@
 """Grids of all fractals and of real images: as PNG files and in TensorBoard."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
-import torch
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -12,38 +10,49 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from fractalgan.ranks import rank_zero_only
-from fractalgan.whole_file import whole_file
+from fractalgan.distributed import rank_zero_only
+from fractalgan.storage import RunFolder, atomic_path
+from fractalgan.tasks import FractalTask
+from fractalgan.tasks.protocols import datamodule_of
 
-ROWS = 10  # and columns, of a grid of 100
-SMALLEST = 256  # pixels: a grid is at least as wide
-GAP = 0.25  # grey level of the lines between images
+COLUMNS = 10  # of a grid; a grid of 100 images has as many rows
+MIN_WIDTH = 256  # of a grid, in pixels
+GAP_LEVEL = 0.25  # grey level of the lines between images
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """A data module that shows what is learned from."""
+
+    def sample(self, count: int) -> Tensor:
+        """Up to ``count`` images [n, 1, H, W] in [0, 1]."""
 
 
 class Pictures(Callback):
-    """Draws the model's ``gallery()`` before the first step and at every validation.
+    """Draws the task's ``gallery()`` before the first step and at every validation.
 
-    Always the same fractals in the same places, from the same random numbers, so that one sees them
-    change; beside them a grid of real images, as the discriminator sees them.
+    The fractals always have the same places and are drawn from the same random numbers, so that changes are
+    visible. A grid of real images, as they are learned from, is drawn once.
 
     Args:
-        folder: where the PNG files go.
+        run: the run folder; the PNG files are written to its ``figures/``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, run: RunFolder) -> None:
+        self.folder = run.figures
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not self._path("real", 0).exists():
-            self._show(trainer, "real", grid(_real_images(trainer)))
+        data = datamodule_of(trainer)
+        if isinstance(data, Sampled) and not self._path("real", 0).exists():
+            self._save(trainer, "real", grid(data.sample(COLUMNS**2)))
         if trainer.global_step == 0:
-            self._show(trainer, "fractals", _gallery(pl_module))
+            self._save(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            self._show(trainer, "fractals", _gallery(pl_module))
+            self._save(trainer, "fractals", _gallery(pl_module))
 
     @rank_zero_only
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,7 +64,7 @@ class Pictures(Callback):
         row = side_by_side([_read(before), after, _read(real)])
         save_picture(self.folder / "before_after_real.png", row)
 
-    def _show(self, trainer: Trainer, name: str, picture: Tensor) -> None:
+    def _save(self, trainer: Trainer, name: str, picture: Tensor) -> None:
         save_picture(self._path(name, trainer.global_step), to_pil_image(picture))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
@@ -65,35 +74,28 @@ class Pictures(Callback):
         return self.folder / (f"{name}.png" if name == "real" else f"{name}_{step:06d}.png")
 
 
-def _real_images(trainer: Trainer) -> Tensor:
-    """What is learned from: the targets in their order, or the first validation images."""
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    if hasattr(data, "targets"):
-        targets: Tensor = data.targets[: ROWS * ROWS]
-        return targets
-    batches = iter(data.val_dataloader())
-    real: list[Tensor] = []
-    while sum(map(len, real)) < ROWS * ROWS and (batch := next(batches, None)):
-        real.append(batch[0])
-    return torch.cat(real)[: ROWS * ROWS]
-
-
 def _gallery(pl_module: LightningModule) -> Tensor:
-    """A grid of one image of every fractal of the model."""
-    draw: Callable[[], Tensor] = pl_module.gallery  # type: ignore[assignment]
-    return grid(draw())
+    assert isinstance(pl_module, FractalTask)
+    return grid(pl_module.gallery())
 
 
 def grid(images: Tensor) -> Tensor:
-    """Images [B, 1, H, W] in [0, 1] -> one picture [3, H', W'], ten a row, each pixel 2 x 2 or larger."""
-    zoom = max(2, SMALLEST // (min(len(images), ROWS) * images.shape[-1]))
+    """Arrange images in rows of ten.
+
+    Args:
+        images: [B, 1, H, W] in [0, 1].
+
+    Returns:
+        One picture [3, H', W'], with every pixel enlarged to 2 x 2 or more.
+    """
+    zoom = max(2, MIN_WIDTH // (min(len(images), COLUMNS) * images.shape[-1]))
     large = images.detach().cpu().float().repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
-    picture: Tensor = make_grid(large, nrow=ROWS, padding=2, pad_value=GAP)
+    picture: Tensor = make_grid(large, nrow=COLUMNS, padding=2, pad_value=GAP_LEVEL)
     return picture.clamp(0, 1)
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """PIL pictures in one row, with a white gap between."""
+    """Arrange pictures in one row, with a white gap between them."""
     gap = 16
     width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
     row = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
@@ -105,9 +107,9 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 
 def save_picture(path: Path, picture: Image.Image) -> None:
-    """Write a PNG file, and its folder if there is none; whole or not at all."""
-    with whole_file(path) as beside:
-        picture.save(beside, format="PNG")
+    """Write a PNG file atomically; missing parent folders are created."""
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG")
 
 
 def _read(path: Path) -> Image.Image:

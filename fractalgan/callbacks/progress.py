@@ -12,16 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class StepProgress(ProgressBar):
-    """One bar for the whole of ``fit``; one for each other verb; a line a validation where no
-    terminal is watched (a log file, a batch queue)."""
+    """Shows one progress bar for all of ``fit``, and one for each other verb.
+
+    Where stderr is not a terminal, as in a log file, it prints one line per validation instead.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._enabled = True
-        self._begun = 0.0
-        self._begun_step = 0
+        self._started = 0.0
+        self._first_step = 0
 
     def disable(self) -> None:
         self._enabled = False
@@ -32,7 +34,7 @@ class StepProgress(ProgressBar):
     # -- fit ------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._begun, self._begun_step = time.monotonic(), trainer.global_step
+        self._started, self._first_step = time.monotonic(), trainer.global_step
         self._open("fit", trainer.max_steps if trainer.max_steps > 0 else None, trainer.global_step)
 
     def on_train_batch_end(
@@ -108,15 +110,15 @@ class StepProgress(ProgressBar):
 
     def _line(self, trainer: Trainer) -> str:
         done = trainer.global_step
-        pace = (time.monotonic() - self._begun) / max(done - self._begun_step, 1)
+        seconds_per_step = (time.monotonic() - self._started) / max(done - self._first_step, 1)
         total, left = "", ""
         if trainer.max_steps > 0:
-            minutes, seconds = divmod(round(pace * (trainer.max_steps - done)), 60)
+            minutes, seconds = divmod(round(seconds_per_step * (trainer.max_steps - done)), 60)
             total, left = f" of {trainer.max_steps}", f"  {minutes}:{seconds:02d} left"
         return f"step {done}{total}{left}  {self._numbers(trainer)}"
 
 
 def _short(value: float | torch.Tensor) -> str:
-    """A count as it is, any other number with three digits after the point."""
+    """An integer as it is, any other number with three decimals."""
     number = float(value)
     return f"{number:.0f}" if number.is_integer() else f"{number:.3f}"

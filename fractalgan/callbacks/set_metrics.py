@@ -1,4 +1,4 @@
-"""How a set of fractals compares with the real images, seen by a LeNet that learned the real classes."""
+"""How a set of fractals compares with real images, on the features of a LeNet trained on their classes."""
 
 import logging
 from typing import Any
@@ -12,59 +12,60 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from fractalgan.errors import require_at_least
 from fractalgan.nn import LeNet
-from fractalgan.randomness import generator_for, torch_seeded
+from fractalgan.randomness import Purpose, generator_for, torch_seeded
+from fractalgan.tasks.protocols import LabelledImages, datamodule_of
 
 log = logging.getLogger("fractalgan.callbacks")
 
-# What random numbers are for: the last word of their key.
-WEIGHTS, BATCH, SUBSETS = range(400, 403)
-
 LEARNING_RATE = 1e-3
-SCALED_BY = 5000  # training images, by which features get their scale
-KID_SUBSET = 100  # images, or as many as there are for validation
+SCALE_IMAGES = 5000  # training images that the scale of the features is measured on
+KID_SUBSET = 100  # images, or all validation images if there are fewer
 
 
 class SetMetrics(Callback):
-    """Frechet distance, KID and coverage of the drawn images at every validation, on LeNet's features.
+    """Logs Frechet distance, KID and class coverage of the drawn images at every validation.
 
-    A LeNet learns the real training images with their labels first, which takes some seconds; its 84
-    features, each scaled to deviation 1 on real images, take the place of Inception's. So the figures
-    compare runs on one data set alone, and are called ``val/frechet_lenet`` and ``val/kid_lenet``
-    (Heusel et al. 2017; Binkowski et al. 2018). ``val/classes_covered`` is over how many real classes
-    the drawn images are spread: the exponential of the entropy of the classes that the LeNet takes them
-    for, 1 where it is a single one.
+    First a LeNet, the judge, is trained on the real training images with their labels, which takes some
+    seconds. Its 84 features, each scaled to a std of 1 on real images, replace those of Inception, so the
+    values compare runs on one data set only. They are logged as ``val/frechet_lenet`` (Heusel et al. 2017)
+    and ``val/kid_lenet`` (Binkowski et al. 2018). ``val/classes_covered`` is the exponential of the entropy
+    of the judge's predictions for the drawn images: 1 if all of them look like one class, the number of
+    classes if they are spread evenly.
 
     The task's validation steps must return the images that they draw. Without labels nothing is logged.
 
     Args:
-        steps: for which the LeNet learns.
-        batch_size: images a step.
+        steps: training steps of the judge.
+        batch_size: images per step.
     """
 
     def __init__(self, steps: int = 1500, batch_size: int = 128) -> None:
         require_at_least(1, **{"SetMetrics.steps": steps, "SetMetrics.batch_size": batch_size})
         self.steps = steps
         self.batch_size = batch_size
-        self.features: _Features | None = None
+        self.features: _JudgeFeatures | None = None
         self.frechet: FrechetInceptionDistance | None = None
         self.kid: KernelInceptionDistance | None = None
-        self.counts = torch.zeros(0)  # of the classes that the drawn images are taken for
+        self.counts = torch.zeros(0)  # drawn images per predicted class
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Forget the data of an earlier run."""
+        """Forget the judge of an earlier run, which may have had other data."""
         self.features = self.frechet = self.kid = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        if not data.classes:
+        data = datamodule_of(trainer)
+        if not isinstance(data, LabelledImages) or not data.classes:
             return
+        assert data.train_images is not None
+        assert data.validation_images is not None
         device = pl_module.device
         if self.features is None:
             log.info(
-                "a LeNet learns the %d real classes, to judge by: %d steps", len(data.classes), self.steps
+                "training a LeNet on the %d real classes as a judge: %d steps", len(data.classes), self.steps
             )
-            judge = self._learn(data, pl_module.hparams["seed"], device)
-            self.features = _Features(judge, data.train_images[:SCALED_BY][0].to(device))
+            judge = self._train_judge(data.train_images, len(data.classes), pl_module.hparams["seed"], device)
+            sample, _ = data.train_images[:SCALE_IMAGES]
+            self.features = _JudgeFeatures(judge, sample.to(device))
         subset = min(KID_SUBSET, len(data.validation_images))
         self.frechet = FrechetInceptionDistance(self.features, normalize=True).to(device)
         self.kid = KernelInceptionDistance(self.features, subset_size=subset, normalize=True).to(device)
@@ -89,21 +90,22 @@ class SetMetrics(Callback):
         if self.frechet is None or self.kid is None:
             return
         pl_module.log("val/frechet_lenet", self.frechet.compute(), sync_dist=True)
-        with torch_seeded(pl_module.hparams["seed"], SUBSETS):  # from which KID draws its subsets
+        with torch_seeded(
+            pl_module.hparams["seed"], Purpose.KID_SUBSETS
+        ):  # torchmetrics uses the global generator
             pl_module.log("val/kid_lenet", self.kid.compute()[0], sync_dist=True)
         counts = trainer.strategy.reduce(self.counts, reduce_op="sum")
         shares = counts / counts.sum()
         entropy = -torch.xlogy(shares, shares).sum()
         pl_module.log("val/classes_covered", entropy.exp(), sync_dist=True)
 
-    def _learn(self, data: Any, seed: int, device: torch.device) -> LeNet:
-        """A LeNet trained on the real training images; the same for the same seed, whatever came before."""
-        images = data.train_images
-        with torch_seeded(seed, WEIGHTS), torch.enable_grad(), torch.inference_mode(False):
-            judge = LeNet(len(data.classes), image_size=images.images.shape[-1]).to(device)
+    def _train_judge(self, images: Any, num_classes: int, seed: int, device: torch.device) -> LeNet:
+        """A LeNet trained on the real training images; it follows from the seed alone."""
+        with torch_seeded(seed, Purpose.JUDGE_WEIGHTS), torch.enable_grad(), torch.inference_mode(False):
+            judge = LeNet(num_classes, image_size=images.images.shape[-1]).to(device)
             optimizer = torch.optim.Adam(judge.parameters(), LEARNING_RATE, fused=True)
             for step in range(self.steps):
-                random = generator_for(seed, step, BATCH)
+                random = generator_for(seed, step, Purpose.JUDGE_BATCH)
                 chosen = torch.randint(len(images), (self.batch_size,), generator=random)
                 pixels, labels = images[chosen]
                 optimizer.zero_grad()
@@ -113,17 +115,17 @@ class SetMetrics(Callback):
         return judge.requires_grad_(False)
 
 
-class _Features(nn.Module):
-    """The judge's features, of deviation 1 on ``real``, in the form that torchmetrics wants of a network."""
+class _JudgeFeatures(nn.Module):
+    """The judge's features, scaled to a std of 1 on ``real``, in the form that torchmetrics expects."""
 
     num_features = LeNet.num_features
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, judge: LeNet, real: Tensor) -> None:
         super().__init__()
         self.judge = judge
         spread = judge.embed(real).std(0)
-        self.register_buffer("deviation", torch.where(spread > 1e-6, spread, 1))
+        self.register_buffer("std", torch.where(spread > 1e-6, spread, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.judge.embed(images) / self.deviation
+        return self.judge.embed(images) / self.std

@@ -1,21 +1,24 @@
-"""LightningDataModules: real images, and those that fractals draw."""
+"""LightningDataModules: real images, targets to reconstruct, and images that fractals draw."""
 
+from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.fractals import FractalData
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
+from fractalgan.data.random_fractals import RandomFractalData
 from fractalgan.data.sources import SourceName
-from fractalgan.data.stream import EndlessBatches, Place
-from fractalgan.data.systems import SystemData
+from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.targets import TargetData, TargetName
 
 __all__ = [
+    "Batches",
+    "DataModule",
     "EndlessBatches",
     "FractalData",
     "ImageData",
     "ImageSet",
-    "Place",
+    "RandomFractalData",
     "SourceName",
-    "SystemData",
+    "StreamPosition",
     "TargetData",
     "TargetName",
 ]

@@ -1,56 +1,59 @@
 """Pseudo-class images: what a set of fractals draws, each fractal a class."""
 
 import logging
+from pathlib import Path
 
 import torch
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fractalgan.data.image_set import ImageSet
-from fractalgan.data.images import Batches
-from fractalgan.data.stream import EndlessBatches, Place
-from fractalgan.errors import InputError, blame_input, require_at_least
-from fractalgan.limits import require_maps, require_sizes
+from fractalgan.data.datamodule import Batches, DataModule
+from fractalgan.data.image_set import ImageSet, first_images
+from fractalgan.data.stream import EndlessBatches, StreamPosition
+from fractalgan.errors import InputError, as_input_error, require_at_least
+from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.ops import Procedure, check_view, random_systems
-from fractalgan.randomness import TOGETHER, generator_for
+from fractalgan.ops import Procedure, check_view, random_fractals
+from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
 
 log = logging.getLogger(__name__)
 
-# What random numbers are for: the last word of their key.
-SYSTEMS, DRAWN, FRESH, VALIDATION = range(200, 204)
+POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
 
-POINTS = 1_500_000  # that are drawn at a time: 5,000 images of 300
-
-# How random fractals are drawn where nothing else is asked for: what served pre-training best of all that
-# was tried on Fashion-MNIST's validation images (docs/figure5/README.md).
+# How random fractals are drawn by default, at 32 x 32 pixels: the best for pre-training of all that were
+# tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
 RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": 0.15}
 
 
-class FractalData(LightningDataModule):
+class FractalData(DataModule):
     """Batches ``(images [B, 1, size, size] float in [0, 1], pseudo-classes [B])`` drawn by fractals.
 
-    Training batches come in an endless stream, as those of real images do.
+    Training batches are an endless stream, as those of real images are.
 
     Args:
-        fractals: what draws: ``random``, the name of learned fractals that ship with the project, their
-            safetensors or JSON file, or a checkpoint of FractalGAN; follows --model.fractals.
-        num_fractals: J, the pseudo-classes; learned fractals must have as many.
-        num_transforms: N, the affine maps of each random fractal.
-        start: the procedure of random fractals.
-        fractals_seed: of random fractals; null: follows ``seed``.
-        images_per_class: how many images of each fractal make a pass.
-        fresh: draw new images at every step, instead of the same ones in every pass.
+        fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
+            a safetensors or JSON file of fractals, or a checkpoint or run folder of a task that learns
+            fractals; defaults to --model.fractals.
+        num_fractals: J, number of fractals, each a pseudo-class; learned fractals must have this number.
+        num_transforms: N, transforms per random fractal.
+        start: procedure that draws random fractals.
+        fractals_seed: random seed of random fractals; null uses ``seed``.
+        images_per_class: training images per fractal.
+        fresh: whether to draw new images at every step, instead of the same ones in every pass.
         size: height and width in pixels.
-        num_points: T, the points of an image; null: as the fractals were learned, for random ones 300.
-        window: half the side of the square of the plane that is drawn; null: as learned, or 1.5.
-        tau: width of a point, in pixels squared; null: as learned, or 1, in proportion to the image's area.
-        jitter: standard deviation of the noise on A and b that is drawn anew for every image; null: as
-            learned, or 0.15.
-        batch_size: images a batch (and process).
-        num_workers: processes that draw fresh images beside the training; the images are the same.
-        seed: of images and order; follows --seed_everything.
+        num_points: T, points per image; null keeps that of learned fractals, or 300 for random ones at 32
+            pixels, scaled with the size.
+        window: half the side of the square of the plane that is drawn; null keeps that of learned fractals,
+            or 1.5 for random ones.
+        tau: width of a point, in pixels squared; null keeps that of learned fractals, or 1 for random ones at
+            32 pixels, scaled with the size.
+        jitter: std of the noise on A and b that is drawn anew for every image; null keeps that of learned
+            fractals, or 0.15 for random ones.
+        batch_size: images per batch and process.
+        num_workers: processes that draw fresh images during training; the images do not depend on it.
+        seed: random seed of images and order; defaults to --seed_everything.
+        fractals_copy: file with the same fractals, such as a run's own copy, which is read instead of
+            ``fractals`` if it exists.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class FractalData(LightningDataModule):
         batch_size: int = 128,
         num_workers: int = 0,
         seed: int = 0,
+        fractals_copy: str | None = None,
     ) -> None:
         super().__init__()
         require_sizes(
@@ -80,8 +84,10 @@ class FractalData(LightningDataModule):
             batch_size=batch_size,
             num_points=1 if num_points is None else num_points,
         )
-        require_maps(num_fractals, num_transforms)
+        require_transforms(num_fractals, num_transforms)
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
+        if num_workers > 0 and not fresh:
+            raise InputError("--data.num_workers has no effect without --data.fresh true: add it, or set 0")
         self.source = fractals
         self.num_fractals = num_fractals
         self.images_per_class = images_per_class
@@ -91,83 +97,100 @@ class FractalData(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         if fractals == "random":
-            self.generator = self._random_generator(
-                num_transforms, start, seed if fractals_seed is None else fractals_seed
-            )
+            drawn_seed = seed if fractals_seed is None else fractals_seed
+            self.generator = self._random_generator(num_transforms, start, drawn_seed)
         else:
-            self.generator = FractalGenerator.from_pretrained(fractals)
-            self._tell_blank()
-        self._look_through(num_points, window, tau, jitter)
+            self.generator = self._learned_generator(fractals_copy)
+        self._override_view(num_points, window, tau, jitter)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
 
     def _random_generator(self, num_transforms: int, start: Procedure, seed: int) -> FractalGenerator:
-        with blame_input(f"start {start}"):
-            systems = random_systems(start, self.num_fractals, num_transforms, generator_for(seed, SYSTEMS))
-        return FractalGenerator(FractalEmbedding(systems, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
+        random = generator_for(seed, Purpose.PSEUDO_CLASS_FRACTALS)
+        with as_input_error(f"start {start}"):
+            transforms = random_fractals(start, self.num_fractals, num_transforms, random)
+        return FractalGenerator(FractalEmbedding(transforms, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
 
-    def _tell_blank(self) -> None:
-        """Say how many fractals are not finite, as of a reconstruction that diverged."""
-        A, b = self.generator.embedding()
+    def _learned_generator(self, copy: str | None) -> FractalGenerator:
+        """The fractals of ``source``, or of its copy, with a warning of those that are not finite."""
+        copied = copy is not None and Path(copy).is_file()
+        generator = FractalGenerator.from_pretrained(copy if copy is not None and copied else self.source)
+        A, b = generator.embedding()
         blank = len(b) - int((A.flatten(1).isfinite().all(1) & b.flatten(1).isfinite().all(1)).sum())
         if blank:
-            told = "%d of the %d fractals of %s are not finite: they draw nothing"
-            log.warning(told, blank, len(b), self.source)
+            message = "%d of the %d fractals of %s are not finite: they draw nothing"
+            log.warning(message, blank, len(b), self.source)
+        return generator
 
-    def _look_through(
+    def _override_view(
         self, num_points: int | None, window: float | None, tau: float | None, jitter: float | None
     ) -> None:
-        """Draw ``size`` pixels a side, and what is given in place of the fractals' own view."""
-        generator = self.generator
-        area = (self.size / generator.size[0]) ** 2
-        if len(generator.embedding) == 1:
-            raise InputError(f"{self.source} is one fractal: pre-training tells two or more apart")
-        if len(generator.embedding) != self.num_fractals:
+        """Draw at ``size``, with the given settings instead of the fractals' own."""
+        generator, found = self.generator, len(self.generator.embedding)
+        if found == 1:
+            raise InputError(f"{self.source} has one fractal, but pre-training needs at least 2")
+        if found != self.num_fractals:
             raise InputError(
-                f"{self.source} has {len(generator.embedding)} fractals, not {self.num_fractals}:"
-                f" give --model.num_fractals {len(generator.embedding)}"
+                f"{self.source} has {found} fractals, not {self.num_fractals}:"
+                f" set --model.num_fractals {found}"
             )
-        generator.size = (self.size, self.size)
-        generator.num_points = num_points or generator.num_points
+        generator.image_size = self.size  # scales num_points and tau
+        generator.num_points = generator.num_points if num_points is None else num_points
         generator.window = generator.window if window is None else window
-        generator.tau = generator.tau * area if tau is None else tau
+        generator.tau = generator.tau if tau is None else tau
         generator.jitter = generator.jitter if jitter is None else jitter
-        with blame_input():
+        with as_input_error():
             check_view(generator.size, generator.window, generator.tau)
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:
-            count = max(1, self.images_per_class // 10)
-            self.train_images = draw_images(
-                self.generator, self.images_per_class, generator_for(self.seed, DRAWN)
+            self.train_images, self.validation_images = (
+                draw_images(self.generator, per_class, generator_for(self.seed, purpose))
+                for per_class, purpose in [
+                    (self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING),
+                    (max(1, self.images_per_class // 10), Purpose.PSEUDO_CLASS_VALIDATION),
+                ]
             )
-            self.validation_images = draw_images(self.generator, count, generator_for(self.seed, VALIDATION))
 
     def train_dataloader(self) -> Batches:
-        assert self.train_images is not None
-        place = Place.of(self.seed, self.trainer)
+        images = self._after_setup(self.train_images)
+        position = StreamPosition.of(self.seed, self.trainer)
         if not self.fresh:
-            return DataLoader(EndlessBatches(self.train_images, self.batch_size, place), batch_size=None)
-        stream = FreshBatches(self.train_images, self.batch_size, place, self.generator)
+            return DataLoader(EndlessBatches(images, self.batch_size, position), batch_size=None)
+        stream = FreshBatches(images, self.batch_size, position, self.generator)
         return DataLoader(stream, batch_size=None, num_workers=self.num_workers)
 
     def val_dataloader(self) -> Batches:
-        assert self.validation_images is not None
-        return DataLoader(self.validation_images, batch_size=500)
+        return DataLoader(self._after_setup(self.validation_images), batch_size=500)
+
+    def sample(self, count: int) -> Tensor:
+        validation, train = self._after_setup(self.validation_images), self._after_setup(self.train_images)
+        return first_images(count, validation, train)
+
+    def _is_set_up(self) -> bool:
+        return self.train_images is not None
+
+    def _facts(self) -> dict[str, object]:
+        facts: dict[str, object] = {"fractals": self.source}
+        names = ("num_fractals", "images_per_class", "fresh", "size", "batch_size")
+        facts |= {name: getattr(self, name) for name in names}
+        return facts | {"num_points": self.generator.num_points, "tau": round(self.generator.tau, 3)}
 
 
 class FreshBatches(EndlessBatches):
     """The same stream of pseudo-classes, but every image is drawn anew, from (seed, batch)."""
 
-    def __init__(self, images: ImageSet, batch_size: int, place: Place, generator: FractalGenerator) -> None:
-        super().__init__(images, batch_size, place)
+    def __init__(
+        self, images: ImageSet, batch_size: int, position: StreamPosition, generator: FractalGenerator
+    ) -> None:
+        super().__init__(images, batch_size, position)
         self.generator = generator
 
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         fractals = self.images.labels[indices]
-        random = generator_for(self.place.seed, TOGETHER, batch, FRESH)
-        return self.generator.draw(fractals, random, self.place.share), fractals
+        generator = generator_for(self.position.seed, ALL_RANKS, batch, Purpose.PSEUDO_CLASS_FRESH)
+        return self.generator.draw(fractals, RandomSource(generator, self.position.shard)), fractals
 
 
 @torch.no_grad()
@@ -175,7 +198,7 @@ def draw_images(generator: FractalGenerator, per_class: int, random: torch.Gener
     """``per_class`` images of every fractal in turn, as 8-bit images labelled with their fractals."""
     labels = torch.arange(len(generator.embedding)).repeat(per_class)
     images = torch.empty(len(labels), 1, *generator.size, dtype=torch.uint8)
-    chunk = max(1, POINTS // generator.num_points)
+    chunk = max(1, POINTS_AT_A_TIME // generator.num_points)
     for part, fractals in zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True):
         part.copy_((generator.draw(fractals, random) * 255).round())
     return ImageSet(images, labels)

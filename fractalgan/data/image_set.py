@@ -12,7 +12,7 @@ UNLABELLED = -1
 
 
 class Threshold(NamedTuple):
-    """What is done to images in [0, 1]: ``invert`` for dark on bright, then ``binarize`` at a level."""
+    """Prepares images in [0, 1]: ``invert`` makes dark drawings bright, then ``binarize`` cuts at a level."""
 
     binarize: float | None
     invert: bool
@@ -24,10 +24,10 @@ class Threshold(NamedTuple):
 
 
 class ImageSet(Dataset[tuple[Tensor, Tensor]]):
-    """Grey images [n, 1, H, W] uint8 with labels [n] int64 (-1 where there are none).
+    """Grey images [n, 1, H, W] uint8 with labels [n] int64 (-1 for images without labels).
 
-    An item, or a batch of items where a list or tensor of indices is given, is ``(images, labels)``
-    with images as float in [0, 1], after ``prepare``.
+    An item, or a batch of items for a list or tensor of indices, is ``(images, labels)`` with images as
+    float in [0, 1], after ``prepare``.
     """
 
     def __init__(
@@ -63,8 +63,19 @@ class ImageSet(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Source(NamedTuple):
-    """A data set as it comes: the training images, the test images if it has them apart, class names."""
+    """A data set as it comes: training images, test images if they are separate, and class names."""
 
     train: ImageSet
     test: ImageSet | None
-    classes: list[str]  # empty where there are no labels
+    classes: list[str]  # empty for images without labels
+    bright_background: bool = False  # the data sets known by name are bright on dark
+
+
+def first_images(count: int, *sets: ImageSet) -> Tensor:
+    """The first ``count`` images of the sets, one set after the other, or all if there are fewer."""
+    images = []
+    for each in sets:
+        taken = min(count, len(each))
+        images.append(each[torch.arange(taken)][0])
+        count -= taken
+    return torch.cat(images)

@@ -5,7 +5,7 @@ import io
 import logging
 import socket
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from sklearn.datasets import load_digits
@@ -20,17 +20,35 @@ log = logging.getLogger(__name__)
 SourceName = Literal["digits", "MNIST", "FashionMNIST", "KMNIST", "folder"]
 DOWNLOADED = {"MNIST": datasets.MNIST, "FashionMNIST": datasets.FashionMNIST, "KMNIST": datasets.KMNIST}
 
-
-def check_name(name: str) -> None:
-    """Raise InputError unless ``name`` is one of the data sets."""
-    if name not in get_args(SourceName):
-        raise InputError(f"no data set {name!r}: choose one of {', '.join(get_args(SourceName))}")
+DEFAULT_ROOT = "data"
 
 
-def fetch(name: str, root: Path) -> None:
-    """Download ``name`` into ``root`` unless it is there; nothing to do for the others.
+def source_root(name: SourceName, root: str | None) -> Path:
+    """The folder of a data set's files.
 
-    Raises InputError, with the folder where the files can be put by hand, where that fails.
+    Raises:
+        InputError: if ``folder`` has no root, and if another data set has one that would have no effect.
+    """
+    if name == "folder" and root is None:
+        raise InputError("--data.root must name the folder of your images")
+    if name == "digits":
+        require_no_root(
+            root, "--data.name digits: add --data.name folder to learn from your own images in it"
+        )
+    return Path(DEFAULT_ROOT if root is None else root).expanduser()
+
+
+def require_no_root(root: str | None, reason: str) -> None:
+    """Raise InputError for a root without effect, except the default of earlier versions' config files."""
+    if root not in (None, DEFAULT_ROOT):
+        raise InputError(f"--data.root has no effect with {reason}")
+
+
+def fetch(name: SourceName, root: Path) -> None:
+    """Download ``name`` into ``root`` unless its files are there or it needs none.
+
+    Raises:
+        InputError: if that fails, with the folder where the files can be put by hand.
     """
     if name not in DOWNLOADED or _present(name, root):
         return
@@ -53,18 +71,22 @@ def fetch(name: str, root: Path) -> None:
         socket.setdefaulttimeout(before)
 
 
-def load(name: str, root: Path, size: int) -> Source:
-    """The data set, resized to ``size``. Raises InputError where its files are missing or damaged."""
+def load(name: SourceName, root: Path, size: int, ignore_invalid: bool = False) -> Source:
+    """The data set, resized to ``size``.
+
+    Raises:
+        InputError: for files that are missing or damaged.
+    """
     if name == "digits":
         return _digits(size)
     if name == "folder":
-        return load_folder(root, size)
+        return load_folder(root, size, ignore_invalid)
     try:
         train, test = (DOWNLOADED[name](str(root), train=train) for train in (True, False))
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
             f"the files of {name} in {root / name / 'raw'} cannot be read ({_first_line(error)}):"
-            " remove them to have them downloaded again"
+            " remove them to download them again"
         ) from error
     images, kept = (ImageSet(part.data.unsqueeze(1), part.targets).resized(size) for part in (train, test))
     return Source(images, kept, list(train.classes))
@@ -79,7 +101,7 @@ def _digits(size: int) -> Source:
 
 
 def _present(name: str, root: Path) -> bool:
-    """Whether the raw files are there, unpacked: what torchvision looks for before it downloads."""
+    """Whether the unpacked files, which torchvision looks for before it downloads, are there."""
     raw = root / name / "raw"
     return all((raw / Path(url).stem).is_file() for url, _ in DOWNLOADED[name].resources)
 

@@ -1,87 +1,97 @@
-"""Images to be rebuilt, each by a fractal of its own: from a data set, FractalDB, or the user's pictures."""
+"""Images to reconstruct, each by a fractal of its own: from a data set, FractalDB, or the user's pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
-from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from fractalgan.data.folder import read_all, visible_files
+from fractalgan.data.background import Invert, require_invert, resolve_invert, warn_of_brightness
+from fractalgan.data.datamodule import Batches, DataModule
+from fractalgan.data.folder import list_pictures
 from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet, Threshold
-from fractalgan.data.images import Batches, ImageData, warn_of_brightness
-from fractalgan.errors import InputError, require_at_least
+from fractalgan.data.images import ImageData
+from fractalgan.data.pictures import Pictures, read_pictures
+from fractalgan.data.sources import DOWNLOADED, require_no_root
+from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import Purpose, generator_for
 
 TargetName = Literal["digits", "MNIST", "FashionMNIST", "KMNIST", "fractaldb"]
 Split = Literal["train", "validation", "test"]
 
-CHOICE = 610  # what these random numbers are for: the last word of their key
-
-SMALLEST = 8  # pixels a side: less shows nothing
+MIN_SIZE = 8  # pixels a side: less shows nothing
 
 
-class TargetData(LightningDataModule):
+class TargetData(DataModule):
     """Batches ``(targets [n, 1, size, size] float in [0, 1], rows [n])``, the same at every step.
 
-    ``rows`` are the places of the targets among all; each process has a share of its own. What is
-    chosen does not follow --seed_everything: runs with other seeds rebuild the same images.
+    ``rows`` are the places of the targets among all; each process has targets of its own. The choice of
+    targets does not depend on --seed_everything: runs with other seeds reconstruct the same images.
 
     Args:
-        name: where the images come from, unless ``path`` is given: a data set, or ``fractaldb`` for random
-            fractals.
-        path: a picture, or a folder of pictures, of your own.
-        root: where the data sets are kept.
-        split: the part of a data set.
-        count: how many targets; of your own pictures all are taken.
-        per_class: of a data set, the first so many of each class instead.
+        name: source of the targets, unless ``path`` is given: a data set, or ``fractaldb`` for images of
+            random fractals.
+        path: picture, or folder of pictures, of your own.
+        root: folder for downloads, by default ``data``.
+        split: part of the data set.
+        count: number of targets from a data set; of your own pictures, all are taken.
+        per_class: number of targets per class of a data set, its first ones, instead of ``count``.
         size: height and width in pixels; all images are resized to it.
-        binarize: images become 1 above this level and 0 below; null keeps them grey.
-        invert: for dark drawings on a bright ground; fractals are drawn bright on dark.
-        choice: another number chooses other images.
+        binarize: level above which pixels become 1, and 0 below; null keeps the images grey.
+        invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
+            bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is mostly
+            bright.
+        ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
+        choice: random seed of the choice of targets.
     """
 
     def __init__(
         self,
         name: TargetName = "digits",
         path: str | None = None,
-        root: str = "data",
+        root: str | None = None,
         split: Split = "test",
         count: int = 100,
         per_class: int | None = None,
         size: int = 32,
         binarize: float | None = None,
-        invert: bool = False,
+        invert: Invert = "auto",
+        ignore_invalid: bool = False,
         choice: int = 0,
     ) -> None:
         super().__init__()
-        if name not in get_args(TargetName):
-            raise InputError(f"no targets {name!r}: choose one of {', '.join(get_args(TargetName))}")
-        if split not in get_args(Split):
-            raise InputError(f"split: choose one of {', '.join(get_args(Split))}, got {split!r}")
+        require_choice(TargetName, name=name)
+        require_choice(Split, split=split)
         require_sizes(count=count)
         require_at_least(1, per_class=1 if per_class is None else per_class)
         require_at_least(0, choice=choice)
-        require_sizes(SMALLEST, size=size)
-        if binarize is not None and not 0 <= binarize < 1:
-            raise InputError(f"binarize: want a level in [0, 1), or null for grey images, got {binarize}")
+        require_sizes(MIN_SIZE, size=size)
+        require_binarize_level(binarize)
+        require_invert(invert)
+        if path is not None:
+            require_no_root(root, "--data.path: remove it")
+        elif name not in DOWNLOADED:
+            require_no_root(root, f"--data.name {name}: use --data.path for your own pictures")
         self.path = None if path is None else Path(path).expanduser()
         self.source = name if self.path is None else self.path.name
-        self.size = size
-        self.prepare = Threshold(binarize, invert)
-        self.choice = choice
+        self.split = split
         self.count = count
         self.per_class = per_class
-        self.split = split
+        self.size = size
+        self.invert = invert
+        self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
+        self.ignore_invalid = ignore_invalid
+        self.choice = choice
         self.real = None
         if self.path is None and name != "fractaldb":
             self.real = ImageData(name, root, size, binarize=None)
         self.targets: Tensor | None = None  # [n, 1, size, size]
-        self.indices = torch.arange(0)  # where each was found: what its random numbers follow from
+        self.indices = torch.arange(0)  # places in the data set: their random numbers follow from them
         self.names: list[str] = []
 
     def prepare_data(self) -> None:
@@ -91,44 +101,45 @@ class TargetData(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.targets is not None:
             return
-        images = self._pictures() if self.path is not None else self._chosen()
-        images.prepare = self.prepare
-        targets, _ = images[torch.arange(len(images))]
+        if self.path is None:
+            images, bright_background = self._chosen(), False
+        else:
+            images, _, bright_background = self._pictures(self.path)
+        self.prepare = self.prepare._replace(invert=resolve_invert(self.invert, bright_background))
+        targets, _ = ImageSet(images, prepare=self.prepare)[torch.arange(len(images))]
         self._check_contrast(targets)
         warn_of_brightness(targets, self.prepare)
         self.targets = targets
 
-    def _pictures(self) -> ImageSet:
+    def _pictures(self, path: Path) -> Pictures:
         """All of the user's own, in the order of their names."""
-        assert self.path is not None
-        if self.path.is_dir():
-            paths = visible_files(self.path)
-            if not paths:
-                raise InputError(f"no images in {self.path}: put PNG or JPEG files there")
-            self.names = [str(path.relative_to(self.path)) for path in paths]
-        elif self.path.is_file():
-            paths = [self.path]
-            self.names = [self.path.name]
+        if path.is_dir():
+            files = list_pictures(path)
+            pictures = read_pictures(files, self.size, self.ignore_invalid)
+            self.names = [str(files[place].relative_to(path)) for place in pictures.read]
+        elif path.is_file():
+            pictures = read_pictures([path], self.size, remedy="give another picture as --data.path")
+            self.names = [path.name]
         else:
-            raise InputError(f"no picture or folder {self.path}: give one as --data.path")
-        self.indices = torch.arange(len(paths))
-        return ImageSet(torch.stack(read_all(paths, self.size)))
+            raise InputError(f"no picture or folder {path}: give one as --data.path")
+        self.indices = torch.arange(len(pictures.images))
+        return pictures
 
-    def _chosen(self) -> ImageSet:
-        """Those of the data set that are asked for."""
+    def _chosen(self) -> Tensor:
+        """The requested images [n, 1, size, size] uint8 of the data set."""
         if self.real is None:
-            images = ImageSet(fractaldb_images(self.count, self.size, self.choice))
+            images = fractaldb_images(self.count, self.size, self.choice)
             self.indices = torch.arange(self.count)
         else:
             self.real.setup()
-            whole = {
+            part = {
                 "train": self.real.train_images,
                 "validation": self.real.validation_images,
                 "test": self.real.test_images,
             }[self.split]
-            assert whole is not None
-            self.indices = self._choose(whole)
-            images = whole.select(self.indices)
+            assert part is not None
+            self.indices = self._choose(part)
+            images = part.images[self.indices]
         self.names = [f"{self.source} {index}" for index in self.indices.tolist()]
         return images
 
@@ -136,35 +147,62 @@ class TargetData(LightningDataModule):
         if self.per_class is not None:
             found = [(images.labels == label).nonzero().squeeze(1) for label in torch.unique(images.labels)]
             if (least := min(map(len, found))) < self.per_class:
-                raise InputError(f"per_class: a class has {least} images in the {self.split} set")
+                raise InputError(
+                    f"per_class must be <= {least}, the images of a class in the {self.split} set of"
+                    f" {self.source}, got {self.per_class}"
+                )
             return torch.cat([each[: self.per_class] for each in found])
         if self.count > len(images):
-            raise InputError(f"count: the {self.split} set of {self.source} has {len(images)} images")
-        order = torch.randperm(len(images), generator=generator_for(self.choice, CHOICE))
+            raise InputError(
+                f"count must be <= {len(images)}, the images in the {self.split} set of {self.source},"
+                f" got {self.count}"
+            )
+        order = torch.randperm(len(images), generator=generator_for(self.choice, Purpose.TARGET_CHOICE))
         return order[: self.count]
 
     def _check_contrast(self, targets: Tensor) -> None:
         flat = targets.flatten(1)
         plain = (flat.amax(1) - flat.amin(1) < 1 / 255).nonzero().flatten().tolist()
         if plain:
-            hint = "" if self.prepare.binarize is None else ", or another --data.binarize"
+            remedy = "" if self.prepare.binarize is None else ", or another --data.binarize"
             raise InputError(
-                f"{self.names[plain[0]]} is of one colour, there is nothing to rebuild: give another{hint}"
+                f"{self.names[plain[0]]} is of one colour, so there is nothing to reconstruct:"
+                f" choose another image{remedy}"
             )
 
     def train_dataloader(self) -> Batches:
-        return DataLoader(SameTargets(*self._share()), batch_size=None)
+        return DataLoader(SameTargets(*self._own_targets()), batch_size=None)
 
     def val_dataloader(self) -> Batches:
-        return DataLoader([self._share()], batch_size=None)  # type: ignore[arg-type]
+        return DataLoader([self._own_targets()], batch_size=None)  # type: ignore[arg-type]
 
-    def _share(self) -> tuple[Tensor, Tensor]:
+    def _own_targets(self) -> tuple[Tensor, Tensor]:
         """This process's targets and their rows."""
-        assert self.targets is not None
+        targets = self._after_setup(self.targets)
         trainer: Trainer | None = self.trainer
         rank, processes = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        rows = torch.arange(len(self.targets))[rank::processes]
-        return self.targets[rows], rows
+        rows = torch.arange(len(targets))[rank::processes]
+        return targets[rows], rows
+
+    def sample(self, count: int) -> Tensor:
+        """The first ``count`` targets."""
+        return self._after_setup(self.targets)[:count]
+
+    def _is_set_up(self) -> bool:
+        return self.targets is not None
+
+    def _facts(self) -> dict[str, object]:
+        facts: dict[str, object] = {}
+        if self.path is None:
+            facts["name"] = self.source
+            facts |= {"split": self.split} if self.real else {}
+            facts |= {"per_class": self.per_class} if self.per_class else {"count": self.count}
+        else:
+            facts["path"] = str(self.path)
+        facts["size"] = self.size
+        if self.targets is not None:
+            facts |= {"targets": len(self.targets), "invert": self.prepare.invert}
+        return facts
 
 
 class SameTargets(IterableDataset[tuple[Tensor, Tensor]]):

@@ -1,15 +1,11 @@
 """What has parameters: learnable fractals, LeNet, and the losses between them."""
 
-from fractalgan.nn.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
-from fractalgan.nn.fractals import (
-    PROBABILITIES,
-    FractalEmbedding,
-    FractalGenerator,
-    MatricesForm,
-    ProbabilityRule,
-)
+from fractalgan.nn.candidates import Candidates, require_halvings
+from fractalgan.nn.clipping import clip_per_fractal
+from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
-from fractalgan.nn.lenet import LeNet
+from fractalgan.nn.generator import PROBABILITIES, FractalGenerator, ProbabilityRule
+from fractalgan.nn.lenet import MIN_IMAGE_SIZE, LeNet
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
     ClampedMatrices,
@@ -18,11 +14,17 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
+from fractalgan.nn.resolution import points_for, tau_for
+from fractalgan.nn.target_fractals import Objective, TargetFractals
+from fractalgan.nn.target_scores import TargetScores
+from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
     "LOSSES",
+    "MIN_IMAGE_SIZE",
     "PROBABILITIES",
     "AdversarialLoss",
+    "Candidates",
     "ClampedMatrices",
     "FractalEmbedding",
     "FractalFile",
@@ -31,15 +33,22 @@ __all__ = [
     "LeNet",
     "LossName",
     "MatricesForm",
+    "Objective",
     "ProbabilityRule",
     "RawMatrices",
     "RotationScalingFlip",
     "SigmoidMatrices",
+    "TargetFractals",
+    "TargetScores",
     "UnboundedMatrices",
+    "clip_per_fractal",
     "frechet_distance",
     "instance_noise",
+    "points_for",
     "r1_penalty",
     "read_fractals",
+    "require_halvings",
     "shipped_fractals",
+    "tau_for",
     "write_fractals",
 ]

@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of images, on coarse pixels instead of a network's features."""
+"""The Frechet distance between two sets of images, on coarse pixels in place of a network's features."""
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,8 @@ FEATURES = 64  # the means of 8 x 8 tiles
 def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
     """Frechet distance of two Gaussians: means [D], covariances [D, D] (Dowson & Landau 1982).
 
-    ||mean_a - mean_b||^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). The trace of the root is taken
-    from symmetric matrices, so that covariances of any rank will do: those of two images, too.
+    ||mean_a - mean_b||^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). The trace of the root is computed
+    from symmetric matrices, so that covariances may have any rank, as those of two images do.
     """
     root = _symmetric_root(cov_a)
     cross = _symmetric_root(root @ cov_b @ root)
@@ -27,10 +27,10 @@ def _symmetric_root(matrix: Tensor) -> Tensor:
 
 
 class FrechetPixels(Metric):
-    """Frechet distance between real and drawn images, each as the means of its 8 x 8 tiles.
+    """Frechet distance between real and drawn images, each represented by the means of its 8 x 8 tiles.
 
     It compares runs on one data set; it is not the Inception distance that papers report. Images are
-    [B, 1, H, W]; two of each kind are the least that have a covariance.
+    [B, 1, H, W]; a covariance needs at least two of each kind.
     """
 
     is_differentiable = False
@@ -45,7 +45,7 @@ class FrechetPixels(Metric):
             self.add_state(f"{kind}_products", torch.zeros(FEATURES, FEATURES).double(), dist_reduce_fx="sum")
 
     def update(self, images: Tensor, *, real: bool) -> None:
-        """Add images to the real or to the drawn ones."""
+        """Add images [B, 1, H, W] to the real or to the drawn ones."""
         kind = "real" if real else "fake"
         features = F.adaptive_avg_pool2d(images.double(), 8).flatten(1)
         setattr(self, f"{kind}_count", getattr(self, f"{kind}_count") + len(features))

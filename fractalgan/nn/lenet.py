@@ -3,22 +3,28 @@
 import torch
 from torch import Tensor, nn
 
+from fractalgan.errors import require_at_least
+
+MIN_IMAGE_SIZE = 16  # pixels per side: less leaves nothing after two convolutions and poolings
+
 
 class LeNet(nn.Module):
     """LeNet-5 (LeCun et al. 1998) with max pooling and ReLU; 61,706 parameters at 32 x 32 and 10 outputs.
 
     Args:
-        outputs: width of the head: 1 for a binary discriminator, the classes of a classifier.
-        image_size: H = W, in pixels, 16 or more.
-        channels: of the input.
+        outputs: width of the head: 1 for a binary discriminator, the number of classes for a classifier.
+        image_size: H = W, in pixels, at least 16.
+        channels: channels of the input.
+
+    Raises:
+        InputError: for smaller images.
     """
 
     num_features = 84
 
     def __init__(self, outputs: int, image_size: int = 32, channels: int = 1) -> None:
         super().__init__()
-        if image_size < 16:
-            raise ValueError(f"LeNet needs images of 16 x 16 pixels or more, got {image_size}")
+        require_at_least(MIN_IMAGE_SIZE, image_size=image_size)
         side = ((image_size - 4) // 2 - 4) // 2
         self.features = nn.Sequential(
             nn.Conv2d(channels, 6, 5),
@@ -43,6 +49,6 @@ class LeNet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Images [B, C, H, W] -> the features [B, 84] that the head sees."""
-        # half the time of planes on a CPU; `contiguous` would leave one channel's strides as they are
+        # takes half the time on a CPU; `contiguous` would keep the strides of a single channel
         features: Tensor = self.features(images.clone(memory_format=torch.channels_last))
         return features

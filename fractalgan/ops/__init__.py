@@ -1,5 +1,6 @@
-"""Pure functions on tensors: from affine maps to images, and back by the gradient."""
+"""Pure functions on tensors: from affine transforms to images, and their gradients."""
 
+from fractalgan.ops._checks import check_view
 from fractalgan.ops._threads import render_threads, set_render_threads
 from fractalgan.ops.affine import (
     Factors,
@@ -11,20 +12,20 @@ from fractalgan.ops.affine import (
     rotation,
     uniform_probabilities,
 )
-from fractalgan.ops.chaos import draw_sequences, iterate_points, look_up_sequences
+from fractalgan.ops.chaos import draw_sequences, iterate_points, sequences_from_uniform
 from fractalgan.ops.collapse import Collapse, collapse
-from fractalgan.ops.render import Backend, check_view, render, start_points
-from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
-from fractalgan.ops.systems import (
+from fractalgan.ops.random_fractals import (
     Procedure,
     anderson_farrell,
-    even,
+    equal_size,
     fill_window,
     filling_rates,
     fractaldb,
-    random_systems,
+    random_fractals,
     visited_cells,
 )
+from fractalgan.ops.render import Backend, render, start_points
+from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
 
 __all__ = [
     "Backend",
@@ -39,18 +40,18 @@ __all__ = [
     "compose",
     "determinant_probabilities",
     "draw_sequences",
-    "even",
+    "equal_size",
     "factorize",
     "fill_window",
     "filling_rates",
     "fixed_point",
     "fractaldb",
     "iterate_points",
-    "look_up_sequences",
-    "random_systems",
+    "random_fractals",
     "render",
     "render_threads",
     "rotation",
+    "sequences_from_uniform",
     "set_render_threads",
     "splat_dense",
     "splat_separable",

@@ -1,4 +1,4 @@
-"""A batch in pieces on several threads, for kernels that let go of the interpreter's lock."""
+"""Parallel loops over a batch, for kernels that release the global interpreter lock."""
 
 import os
 from collections.abc import Callable
@@ -7,47 +7,56 @@ from functools import lru_cache
 
 import torch
 
-LARGEST_PIECE = 32  # images: small enough to share out, large enough to be worth a call
+MAX_CHUNK = 32  # images: small enough to balance the load, large enough to be worth a call
 
-_wanted: tuple[int, int] | None = None  # the process that asked, how many it wants
+_requested: tuple[int, int] | None = None  # process id and number of threads, as of set_render_threads
 
 
 def set_render_threads(count: int | None) -> None:
-    """Draw on so many threads of a CPU in this process; None: on as many as torch uses."""
-    global _wanted
-    _wanted = None if count is None else (os.getpid(), count)
+    """Set the number of CPU threads of :func:`render`'s numba backend in this process.
+
+    Args:
+        count: the number of threads, >= 1; None for as many as PyTorch uses, which is the default.
+
+    Raises:
+        ValueError: if ``count`` is less than 1.
+    """
+    global _requested
+    if count is not None and count < 1:
+        raise ValueError(f"count must be >= 1, got {count}")
+    _requested = None if count is None else (os.getpid(), count)
 
 
 def render_threads() -> int:
-    """On how many threads of a CPU is drawn. Images and gradients are the same to the bit for any number."""
-    if _wanted is not None and _wanted[0] == os.getpid():
-        return _wanted[1]
+    """The number of CPU threads of :func:`render`'s numba backend, whose results do not depend on it."""
+    if _requested is not None and _requested[0] == os.getpid():
+        return _requested[1]
     return torch.get_num_threads()
 
 
-def in_pieces(work: Callable[[int, int], None], count: int) -> None:
-    """Call ``work(first, last)`` for pieces that together are 0..count-1, each once, in any order.
+def parallel_for(work: Callable[[int, int], None], count: int) -> None:
+    """Call ``work(first, last)`` for ranges that together cover 0..count-1, each once, in any order.
 
-    On :func:`render_threads` threads, the caller's own among them; each takes the next piece when it is
-    done with one, so a busy core delays nobody. Safe from several threads at once, which share the
-    helpers, and in a forked process, which gets its own.
+    It uses :func:`render_threads` threads, including the calling one. Each takes the next range as soon
+    as it has finished one, so a busy core does not delay the others. It may be called from several
+    threads at once, which share the helper threads, and from a forked process, which gets its own.
     """
     threads = render_threads()
-    size = max(1, min(LARGEST_PIECE, -(-count // (4 * threads))))
-    pieces = iter(range(0, count, size))
+    size = max(1, min(MAX_CHUNK, -(-count // (4 * threads))))
+    chunks = iter(range(0, count, size))
 
-    def take() -> None:
-        for first in pieces:
+    def take_chunks() -> None:
+        for first in chunks:
             work(first, min(first + size, count))
 
-    number = min(threads, -(-count // size)) - 1
-    helpers = [_pool(threads - 1, os.getpid()).submit(take) for _ in range(number)]
+    num_helpers = min(threads, -(-count // size)) - 1
+    helpers = [_pool(threads - 1, os.getpid()).submit(take_chunks) for _ in range(num_helpers)]
     try:
-        take()
+        take_chunks()
     finally:
-        for _ in pieces:
-            pass  # after an error nobody is to begin another
-        # one that never began, as others kept the helpers busy, has nothing left to do
+        for _ in chunks:
+            pass  # after an error, no thread must start another chunk
+        # a helper that has not started, because others keep the pool busy, has nothing left to do
         running = [helper for helper in helpers if not helper.cancel()]
         for helper in running:
             helper.result()

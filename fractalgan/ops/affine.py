@@ -1,7 +1,7 @@
-"""Affine maps: the rotation-scaling-flip form, determinant probabilities, fixed points.
+"""Affine transforms: the rotation-scaling-flip form, sampling probabilities, fixed points.
 
-A fractal is an iterated function system of N transforms v' = A v + b on column vectors.
-The paper: Tu et al., "Learning Fractals by Gradient Descent", AAAI 2023.
+A fractal is an iterated function system of N transforms v' = A v + b on column vectors. The equations are
+numbered as in Tu et al., "Learning Fractals by Gradient Descent", AAAI 2023 ("the paper").
 """
 
 from typing import NamedTuple
@@ -11,14 +11,23 @@ from torch import Tensor
 
 
 class Transforms(NamedTuple):
-    """The maps v' = A v + b of J fractals with N transforms each."""
+    """The transforms v' = A v + b of J fractals with N transforms each."""
 
     A: Tensor  # [J, N, 2, 2]
     b: Tensor  # [J, N, 2]
 
+    def __repr__(self) -> str:
+        if not isinstance(self.b, Tensor) or self.b.ndim != 3:
+            return tuple.__repr__(self)
+        num_fractals, num_transforms, _ = self.b.shape
+        return (
+            f"Transforms(num_fractals={num_fractals}, num_transforms={num_transforms},"
+            f" dtype={self.b.dtype}, device='{self.b.device}')"
+        )
+
 
 class Factors(NamedTuple):
-    """A = R(theta) diag(sigma) R(phi) diag(flip): the paper's reparameterisation."""
+    """The factors of A = R(theta) diag(sigma) R(phi) diag(flip), the paper's reparameterization."""
 
     theta: Tensor  # [...] radians
     phi: Tensor  # [...] radians
@@ -27,23 +36,24 @@ class Factors(NamedTuple):
 
 
 def rotation(angle: Tensor) -> Tensor:
-    """Rotation matrices [..., 2, 2] for angles [...] in radians, counter-clockwise."""
+    """Counter-clockwise rotation matrices ``[..., 2, 2]`` for angles ``[...]`` in radians."""
     cos, sin = angle.cos(), angle.sin()
     return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
 
 
 def compose(factors: Factors) -> Tensor:
-    """The matrices A [..., 2, 2] = R(theta) diag(sigma) R(phi) diag(flip)."""
+    """The matrices A = R(theta) diag(sigma) R(phi) diag(flip), ``[..., 2, 2]``."""
     theta, phi, sigma, flip = factors
-    # scaling the columns of R(theta) by sigma, and those of R(phi) by flip, spares the two diag()
+    # scaling the columns of R(theta) by sigma and those of R(phi) by flip avoids building both diagonals
     return (rotation(theta) * sigma.unsqueeze(-2)) @ (rotation(phi) * flip.unsqueeze(-2))
 
 
 def factorize(A: Tensor) -> Factors:
-    """The inverse of :func:`compose`, for A [..., 2, 2], through the singular value decomposition.
+    """Factors of the matrices A ``[..., 2, 2]``, by singular value decomposition; inverts :func:`compose`.
 
-    sigma comes sorted, largest first, and flip[..., 0] is always 1: four sign patterns are two
-    up to a rotation by pi. ``compose(factorize(A))`` is A; the factors themselves are not unique.
+    ``compose(factorize(A))`` equals A, but the factors are not unique. The ones returned have their
+    singular values sorted in descending order and ``flip[..., 0] == 1``; the other two of the four sign
+    patterns differ from these by a rotation by pi.
     """
     U, sigma, Vh = torch.linalg.svd(A)
     # diag(1, det U) commutes with diag(sigma), so a reflection in U can be moved into V
@@ -56,10 +66,16 @@ def factorize(A: Tensor) -> Factors:
 
 
 def determinant_probabilities(A: Tensor) -> Tensor:
-    """p_n proportional to abs(det A_n) (Anderson & Farrell 2022), for A [..., N, 2, 2] -> [..., N].
+    """Probabilities p_n proportional to abs(det A_n), without gradient (Anderson & Farrell, WACV 2022).
 
-    No gradient flows through p. Maps that are not finite get nothing; where no determinant is
-    left that is above 0 all maps are equally likely, so the result can always be sampled from.
+    Transforms that are not finite get probability 0. If all determinants of a fractal are 0 or not finite,
+    its probabilities are uniform, so that they can always be sampled from.
+
+    Args:
+        A: matrices ``[..., N, 2, 2]``.
+
+    Returns:
+        Probabilities ``[..., N]`` that sum to 1.
     """
     A = A.detach()
     determinants = (A[..., 0, 0] * A[..., 1, 1] - A[..., 0, 1] * A[..., 1, 0]).abs()
@@ -70,14 +86,17 @@ def determinant_probabilities(A: Tensor) -> Tensor:
 
 
 def uniform_probabilities(A: Tensor) -> Tensor:
-    """p_n = 1 / N, for A [..., N, 2, 2] -> [..., N]: how dense a part is drawn is then left to the maps."""
+    """Probabilities p_n = 1 / N, ``[..., N]``, for matrices A ``[..., N, 2, 2]``, without gradient.
+
+    The density of points then depends on the transforms alone: those that contract more draw denser parts.
+    """
     return torch.full_like(A[..., 0, 0].detach(), 1 / A.shape[-3])
 
 
 def fixed_point(A: Tensor, b: Tensor) -> Tensor:
-    """The v [..., 2] with A v + b = v, for A [..., 2, 2] and b [..., 2], in closed form.
+    """The points v ``[..., 2]`` with A v + b = v, for A ``[..., 2, 2]`` and b ``[..., 2]``, in closed form.
 
-    A map without one (I - A singular), or with one that is not finite, gets the origin.
+    The result is the origin where there is no such point (I - A is singular) or it is not finite.
     """
     a11, a12 = 1 - A[..., 0, 0], -A[..., 0, 1]
     a21, a22 = -A[..., 1, 0], 1 - A[..., 1, 1]

@@ -1,4 +1,4 @@
-"""The chaos game: draw index sequences, and iterate points along them (Eq. 3)."""
+"""The chaos game: sampling index sequences, and iterating points along them (Eq. 3)."""
 
 from typing import Any
 
@@ -12,47 +12,87 @@ from fractalgan.ops.affine import Transforms
 
 def draw_sequences(
     probabilities: Tensor,  # [J, N]
-    fractals: Tensor,  # [B] which fractal each image shows
+    fractals: Tensor,  # [B]
     num_points: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:  # [B, T]
-    """Index sequences z with z(t) ~ p of the image's fractal, drawn before the iteration (Alg. 2)."""
+    """Sample the index sequences z of B images before they are drawn (Algorithm 2).
+
+    Each z(t) is an independent sample from the probabilities of the image's fractal.
+
+    Args:
+        probabilities: sampling probabilities ``[J, N]`` of the transforms of J fractals, for example from
+            :func:`determinant_probabilities`. Rows need not sum to 1.
+        fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
+        num_points: the length T of each sequence.
+        generator: the random number generator to use, on the device of ``probabilities``. Default:
+            PyTorch's global one.
+
+    Returns:
+        Index sequences, int64 ``[B, T]`` in 0..N-1.
+
+    Example::
+
+        >>> transforms = anderson_farrell(num_fractals=2, num_transforms=10)
+        >>> fractals = torch.tensor([0, 0, 1])
+        >>> sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points=300)
+        >>> sequences.shape
+        torch.Size([3, 300])
+    """
     uniform = torch.rand(
         len(fractals), num_points, generator=generator, device=probabilities.device, dtype=probabilities.dtype
     )
-    return look_up_sequences(probabilities, fractals, uniform)
+    return sequences_from_uniform(probabilities, fractals, uniform)
 
 
-def look_up_sequences(
+def sequences_from_uniform(
     probabilities: Tensor,  # [J, N]
     fractals: Tensor,  # [B]
-    uniform: Tensor,  # [B, T] in [0, 1)
+    uniform: Tensor,  # [B, T]
 ) -> Tensor:  # [B, T]
-    """The index sequences that uniform numbers stand for, by the inverse of p's distribution function.
+    """Convert uniform random numbers to index sequences by inverse transform sampling.
 
-    Where a fused backend does the looking up, the result is the same to the bit.
+    The result does not depend on whether a fused backend is available.
+
+    Args:
+        probabilities: sampling probabilities ``[J, N]`` of the transforms of J fractals. Rows need not sum
+            to 1.
+        fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
+        uniform: numbers ``[B, T]`` in [0, 1), in the type and on the device of ``probabilities``.
+
+    Returns:
+        Index sequences, int64 ``[B, T]`` in 0..N-1.
     """
     cumulative = probabilities.cumsum(-1)[fractals.long()]
-    # p sums to 1 only up to rounding, so scale by the last entry rather than trust it
+    # p sums to 1 only up to rounding, so scale by the last entry instead of relying on it
     uniform = cumulative[:, -1:] * uniform
     inner = cumulative[:, :-1].contiguous()
-    if cumulative.dtype == torch.float32 and _fused.best(cumulative.device.type) == "numba":
-        indices: Tensor = _fused.look_up(inner, uniform)
+    if cumulative.dtype == torch.float32 and _fused.best_backend(cumulative.device.type) == "numba":
+        indices: Tensor = _fused.searchsorted_rows(inner, uniform)
         return indices
     return torch.searchsorted(inner, uniform, right=True)
 
 
 def iterate_points(
     transforms: Transforms,  # A [J, N, 2, 2], b [J, N, 2]
-    fractals: Tensor,  # [B] in 0..J-1
-    sequences: Tensor,  # [B, T] in 0..N-1
-    start: Tensor,  # [B, 2] v(0), a constant
+    fractals: Tensor,  # [B]
+    sequences: Tensor,  # [B, T]
+    start: Tensor,  # [B, 2]
 ) -> Tensor:  # [B, T, 2]
-    """v(t) = A_{z(t)} v(t-1) + b_{z(t)}, t = 1..T (Eq. 3), differentiable in A and b.
+    """Points v(t) = A_{z(t)} v(t-1) + b_{z(t)} for t = 1..T (Eq. 3), differentiable once in A and b.
 
-    J fractals share one batch as in the paper: their maps stand side by side in a table of J * N
-    columns, and a fractal's indices are offset into it (the FE layer, Eq. 7). Points of a system
-    that diverges become infinite or NaN; they pass no gradient on.
+    As in the paper, J fractals share one batch: their transforms form a table of J * N columns, and the
+    indices of a fractal are offset into it (the fractal embedding layer, Eq. 7). The points of a fractal
+    that diverges become infinite or NaN; such points pass no gradient.
+
+    Args:
+        transforms: A ``[J, N, 2, 2]`` and b ``[J, N, 2]``.
+        fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
+        sequences: index sequences, integers ``[B, T]`` in 0..N-1.
+        start: v(0), ``[B, 2]``, treated as a constant; see :func:`start_points`.
+
+    Returns:
+        Points ``[B, T, 2]`` in the plane.
     """
     num_transforms = transforms.b.shape[1]
     columns = (sequences + num_transforms * fractals.unsqueeze(-1)).T  # [T, B]
@@ -63,7 +103,7 @@ def iterate_points(
 
 
 class _Recurrence(torch.autograd.Function):
-    """v(t) = A(t) v(t-1) + b(t), and the same walk backwards: one small product a step each way."""
+    """The recurrence v(t) = A(t) v(t-1) + b(t) and its adjoint, with one batched product per step each."""
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, b: Tensor, start: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Points to image: the sum of Gaussian bumps of Eq. 8, as it is written and as a matrix product."""
+"""Splatting: the sum of Gaussian bumps of Eq. 8, term by term and as a matrix product."""
 
 import math
 from typing import Any
@@ -9,25 +9,41 @@ from torch.autograd.function import once_differentiable
 
 
 def to_pixels(points: Tensor, size: tuple[int, int], window: float) -> Tensor:
-    """Scale points [..., 2] so that the window [-window, window]^2 spans the H x W pixel centres.
+    """Convert points from the plane to pixel coordinates.
 
-    The paper's footnote 1: -window falls on pixel 0 and +window on the last one, on both axes; the
-    first coordinate runs along the rows.
+    As in the paper's footnote 1, -window maps to the center of the first pixel and +window to the center
+    of the last one, along both axes. The first coordinate runs along the rows.
+
+    Args:
+        points: points ``[..., 2]`` in the plane.
+        size: height and width of the image in pixels.
+        window: half the side of the square [-window, window]^2 that is drawn.
+
+    Returns:
+        Points ``[..., 2]`` in pixels (row, column).
     """
     last = torch.tensor(size, device=points.device, dtype=points.dtype) - 1
     return (points + window) * (last / (2 * window))
 
 
 def bump_reach(tau: float) -> float:
-    """Pixels from a point at which its bump falls below float32's last digit, 2^-23 of its peak."""
+    """Distance in pixels at which a bump falls to 2^-23 of its peak, the precision of float32."""
     return math.sqrt(tau * 23 * math.log(2))
 
 
 def splat_dense(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
-    """I[h, w] = sum_t exp(-||[h, w] - v(t)||^2 / tau) (Eq. 8), term by term: the reference.
+    """Images I[h, w] = sum_t exp(-||[h, w] - v(t)||^2 / tau) (Eq. 8), computed term by term.
 
-    points [B, T, 2] in pixels -> images [B, H, W] >= 0; tau in pixels squared. Takes memory of
-    B x T x H x W: use it to check others. Points that are not finite contribute nothing.
+    This is the reference for the faster forms: it allocates B x T x H x W numbers. Points that are not
+    finite contribute nothing.
+
+    Args:
+        points: points ``[B, T, 2]`` in pixels.
+        size: height H and width W of the images in pixels.
+        tau: width of the bumps in pixels squared.
+
+    Returns:
+        Images ``[B, H, W]``, >= 0 and not clamped.
     """
     rows, columns = _finite(points).unsqueeze(-2).unsqueeze(-2).unbind(-1)  # [B, T, 1, 1]
     h, w = (_pixels(length, points) for length in size)
@@ -35,17 +51,17 @@ def splat_dense(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
 
 
 def splat_separable(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
-    """Eq. 8 as one matrix product an image: the Gaussian is a product of one bump on each axis.
+    """The images of Eq. 8 by one matrix product per image, as a Gaussian is a product of one per axis.
 
-    exp(-(dh^2 + dw^2) / tau) = exp(-dh^2 / tau) exp(-dw^2 / tau), so I = K_h K_w^T with K_h
-    [H, T] and K_w [W, T]. Arguments and result as in :func:`splat_dense`.
+    exp(-(dh^2 + dw^2) / tau) = exp(-dh^2 / tau) exp(-dw^2 / tau), so I = K_h K_w^T with K_h ``[H, T]`` and
+    K_w ``[W, T]``. The arguments and the result are those of :func:`splat_dense`; differentiable once.
     """
     images: Tensor = _SeparableSplat.apply(_finite(points), size, tau)
     return images
 
 
 class _SeparableSplat(torch.autograd.Function):
-    """Saves the bumps and their slopes, which autograd would rebuild op by op at three times the cost."""
+    """Saves the bumps and their slopes; autograd alone would recompute them at three times the cost."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
@@ -64,10 +80,11 @@ class _SeparableSplat(torch.autograd.Function):
 
 
 def _bumps(coordinates: Tensor, length: int, tau: float) -> tuple[Tensor, Tensor]:
-    """exp(-(i - x)^2 / tau) for coordinates x [B, T] and pixels i: [B, T, length], and d/dx of it.
+    """Bumps exp(-(i - x)^2 / tau) at the pixels i for coordinates x ``[B, T]``, and their slopes d/dx.
 
-    Distances are cut where a bump falls below the square root of the smallest normal number, so
-    that the product of two is never subnormal: such numbers make a CPU some 25 times slower.
+    Both are ``[B, T, length]``. Distances are clamped to where a bump falls below the square root of the
+    smallest normal number, so that the product of two bumps is never subnormal: subnormal numbers make a
+    CPU about 25 times slower.
     """
     reach = math.sqrt(-math.log(torch.finfo(coordinates.dtype).tiny) / 2 * tau)
     distances = (_pixels(length, coordinates) - coordinates.unsqueeze(-1)).clamp_(-reach, reach)
@@ -80,5 +97,5 @@ def _pixels(length: int, like: Tensor) -> Tensor:
 
 
 def _finite(points: Tensor) -> Tensor:
-    """Points that are not finite, moved (without gradient) to where they cannot be seen."""
+    """The points, with those that are not finite moved out of sight, where they get no gradient."""
     return torch.where(points.isfinite().all(-1, keepdim=True), points, -1e15)

@@ -1,8 +1,7 @@
-"""What a run leaves for people to read; imported by the command line alone."""
+"""What a finished run leaves for people to read."""
 
 from fractalgan.reports import figure5, table1
-from fractalgan.reports.csv_file import write_csv
-from fractalgan.reports.next_steps import after_fit, next_commands
-from fractalgan.reports.summary import Summary
+from fractalgan.reports.next_steps import commands_after_fit, format_commands
+from fractalgan.reports.summary import Summary, write_summary
 
-__all__ = ["Summary", "after_fit", "figure5", "next_commands", "table1", "write_csv"]
+__all__ = ["Summary", "commands_after_fit", "figure5", "format_commands", "table1", "write_summary"]

@@ -1,18 +1,31 @@
-"""The result of a training run: summary.json, and the lines that are printed at its end."""
+"""The result of a training: summary.json, and the lines that are printed at its end."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from fractalgan.run_folder import RunFolder
-from fractalgan.whole_file import write_whole
+from fractalgan.storage import RunFolder, atomic_write
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is worth knowing about a run without opening anything else.
+    """The result of a run.
 
-    ``metrics`` are those of the last validation, after step ``validated``, None if there was none;
-    ``seconds`` count from the last start, which was at step ``since``.
+    Args:
+        version: of fractalgan.
+        task: the name of its class.
+        data: the source of the data.
+        seed: random seed.
+        step: steps done.
+        max_steps: steps to do; -1 if a time limit ends the run.
+        finished: False for an interrupted run.
+        seconds: since the last start.
+        since: the step of the last start.
+        monitor: the metric whose lowest value makes the best checkpoint.
+        best: that value; None without checkpoints.
+        validated: the step of the last validation; None if there was none.
+        metrics: of the last validation.
+        warnings: that were logged.
     """
 
     version: str
@@ -28,28 +41,29 @@ class Summary:
     best: float | None
     validated: int | None
     metrics: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, folder: RunFolder) -> "Summary | None":
-        """What ``summary.json`` holds; None where there is none of a run, or another version's."""
+    def read(cls, run: RunFolder) -> "Summary | None":
+        """The summary of a run; None if it has none, or one that cannot be read."""
         try:
-            summary = cls(**json.loads(folder.summary.read_text()))
-            summary.lines(folder)
+            summary = cls(**json.loads(run.summary.read_text()))
+            summary.lines(run)
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
         return summary
 
-    def write(self, folder: RunFolder) -> None:
-        """Write ``summary.json``, whole or not at all."""
-        write_whole(folder.summary, json.dumps(asdict(self), indent=2) + "\n")
+    def write(self, run: RunFolder) -> None:
+        """Write ``summary.json``, atomically."""
+        write_summary(run, asdict(self))
 
-    def lines(self, folder: RunFolder) -> list[str]:
-        """The result for people."""
+    def lines(self, run: RunFolder) -> list[str]:
+        """The summary as it is printed."""
         minutes, seconds = divmod(round(self.seconds), 60)
         state = "finished" if self.finished else "stopped"
         if self.finished and self.step < self.max_steps:
             state += " by --trainer.max_time"
-        head = f"{self.task} on {self.data}: {state} at step {self.step}, {minutes}:{seconds:02d} minutes"
+        head = f"{self.task} on {self.data}: {state} at step {self.step} in {minutes}:{seconds:02d} minutes"
         if self.since:
             head += f" since step {self.since}"
         numbers = [
@@ -57,5 +71,11 @@ class Summary:
         ]
         if numbers:
             numbers.insert(0, f"validation at step {self.validated}:")
-        pictures = [f"pictures:   {folder.figures}"] if folder.figures.is_dir() else []
-        return [head, *numbers, f"run folder: {folder}", *pictures]
+        pictures = [f"pictures:   {run.figures}"] if run.figures.is_dir() else []
+        warnings = [f"warning:    {message}" for message in self.warnings]
+        return [head, *numbers, *warnings, f"run folder: {run}", *pictures]
+
+
+def write_summary(run: RunFolder, summary: dict[str, Any]) -> None:
+    """Write ``summary.json``, atomically."""
+    atomic_write(run.summary, json.dumps(summary, indent=2) + "\n")

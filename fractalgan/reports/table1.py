@@ -1,4 +1,4 @@
-"""Table 1 from its cells: the table beside the paper's numbers, loss curves, and rows side by side."""
+"""Table 1 from its cells: the table with the paper's values, loss curves, and reconstructions by row."""
 
 import statistics
 from pathlib import Path
@@ -8,14 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fractalgan.whole_file import whole_file
-
-Row = dict[str, Any]
+from fractalgan.storage import Row, atomic_path
 
 COLUMNS = ("data", "row", "seed", "mse_min", "mse_mean", "mse_max", "exploded", "targets")
 MEASURES = ("mse_min", "mse_mean", "mse_max")
 
-# The paper's Table 1: mean and deviation of three runs of 2,000 targets; the least MSE of 100 images.
+# The paper's Table 1: mean and std over three runs with 2,000 targets; the lowest MSE of 100 images.
 PAPER = {
     ("fractaldb", "B"): "0.3889",
     ("MNIST", "B"): "0.1724",
@@ -41,7 +39,7 @@ PAPER = {
 
 
 def summarize(rows: list[Row], order: list[str]) -> dict[str, Any]:
-    """By data set and row, in this ``order``: mean and deviation over seeds of each measure."""
+    """Mean and std over seeds of each measure, by data set and row, in this ``order``."""
     return {
         data: {
             name: _spread([row for row in rows if (row["data"], row["row"]) == (data, name)])
@@ -56,34 +54,34 @@ def _spread(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {"seeds": len(rows), "targets": rows[0]["targets"]}
     for measure in MEASURES:
         values = [row[measure] for row in rows]
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        found[measure] = {"mean": statistics.fmean(values), "deviation": deviation}
+        std = statistics.stdev(values) if len(values) > 1 else None
+        found[measure] = {"mean": statistics.fmean(values), "std": std}
     return found | {"exploded": sum(row["exploded"] for row in rows)}
 
 
 def as_markdown(summary: dict[str, Any]) -> str:
-    """The table, for people: MSE of 100 images of each fractal against its target."""
+    """The table as Markdown: MSE of 100 images of each fractal against its target."""
     parts = []
     for data, rows in summary.items():
         parts.append(f"### {data}\n")
-        parts.append("| row | least of 100 | the paper | mean of 100 | largest of 100 | exploded |")
+        parts.append("| row | lowest of 100 | paper | mean of 100 | highest of 100 | exploded |")
         parts.append("|---|---|---|---|---|---|")
         for name, found in rows.items():
-            least, mean, largest = (_figure(found[measure]) for measure in MEASURES)
+            lowest, mean, highest = (_figure(found[measure]) for measure in MEASURES)
             share = f"{found['exploded']} of {found['targets'] * found['seeds']}"
             paper = PAPER.get((data, name), "")
-            parts.append(f"| {name} | {least} | {paper} | {mean} | {largest} | {share} |")
+            parts.append(f"| {name} | {lowest} | {paper} | {mean} | {highest} | {share} |")
         parts.append("")
     return "\n".join(parts)
 
 
 def _figure(spread: dict[str, float | None]) -> str:
-    deviation = spread["deviation"]
-    return f"{spread['mean']:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+    std = spread["std"]
+    return f"{spread['mean']:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
-    """Figure 3: the loss over steps, mean line and band of one deviation over seeds, a panel a data set."""
+    """Plot Figure 3: the training loss, mean and one std over seeds, one panel per data set."""
     names = list(dict.fromkeys(row["data"] for row in rows))
     figure = Figure(figsize=(5 * len(names) + 1, 4), layout="constrained")
     for axes, data in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
@@ -102,7 +100,7 @@ def draw_curves(path: Path, rows: list[Row], steps: int) -> None:
 
 
 def draw_strips(path: Path, strips: Path, summary: dict[str, Any]) -> None:
-    """Figure 4: targets and what each row makes of them, one under the other, for every data set."""
+    """Plot Figure 4: targets, and their reconstructions by each row of the table, for every data set."""
     places = [
         (data, kind) for data, rows in summary.items() for kind in ("targets", *(f"{r}-0" for r in rows))
     ]
@@ -119,5 +117,5 @@ def draw_strips(path: Path, strips: Path, summary: dict[str, Any]) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as beside:
-        figure.savefig(beside, format="png", dpi=100)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

@@ -1,10 +1,19 @@
-"""LightningModules: their steps, their optimisers, what they log; nothing else."""
+"""LightningModules: their steps, their optimizers, what they log; nothing else."""
 
+from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gan import FractalGAN
 from fractalgan.tasks.inverse_encoder import InverseEncoder
 from fractalgan.tasks.pretraining import Pretraining
 from fractalgan.tasks.probe import LinearProbe
-from fractalgan.tasks.reconstruction import Reconstruction, Results
+from fractalgan.tasks.reconstruction import Reconstruction
 from fractalgan.tasks.task import Task
 
-__all__ = ["FractalGAN", "InverseEncoder", "LinearProbe", "Pretraining", "Reconstruction", "Results", "Task"]
+__all__ = [
+    "FractalGAN",
+    "FractalTask",
+    "InverseEncoder",
+    "LinearProbe",
+    "Pretraining",
+    "Reconstruction",
+    "Task",
+]

@@ -1,19 +1,24 @@
 """FractalGAN: learn a set of fractals from real images, against a binary LeNet (Tu et al., Section 5)."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam, Optimizer
-from torch.utils.data import DataLoader
 
-from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, blame_input, require_above, require_at_least, require_rates
-from fractalgan.limits import require_maps, require_sizes
+from fractalgan.errors import (
+    as_input_error,
+    require_above,
+    require_at_least,
+    require_betas,
+    require_choice,
+    require_sigma_range,
+)
+from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import (
     LOSSES,
+    MIN_IMAGE_SIZE,
     FractalEmbedding,
     FractalGenerator,
     FrechetPixels,
@@ -23,70 +28,69 @@ from fractalgan.nn import (
     instance_noise,
     r1_penalty,
 )
-from fractalgan.ops import Procedure, check_view, collapse, random_systems
-from fractalgan.randomness import TOGETHER, Share, generator_for
-from fractalgan.tasks.task import Task
+from fractalgan.ops import Procedure, collapse, random_fractals
+from fractalgan.randomness import Purpose, RandomSource, generator_for
+from fractalgan.tasks.fractal_task import FractalTask
+from fractalgan.tasks.log_interval import should_log
 
-# What random numbers are for: the last word of their key (see randomness.py).
-START, TRAIN, NOISE, VALIDATION, PICTURES, PREDICTION = range(6)
-
-# Those that take a learning rate and two betas, and decay no weights unless told to.
+# Optimizers that take a learning rate and two betas, and have no weight decay by default.
 OptimizerName = Literal["Adam", "NAdam", "RAdam"]
 
-PREDICTED_IMAGES = 600  # a fractal: the paper's pre-training set
+Side = Literal["generator", "discriminator"]
 
 
-class FractalGAN(Task):
-    """J learnable fractals as a GAN's generator, a binary LeNet as its discriminator.
+class FractalGAN(FractalTask):
+    """J learnable fractals as the generator of a GAN, a binary LeNet as its discriminator.
 
-    Every batch is one step: the fractals draw as many images as there are real ones, each fractal
-    equally often; the discriminator learns from both, then the fractals from it. Training batches
-    are ``(images [B, 1, H, W] in [0, 1], labels)``; the labels are not used.
+    Each batch is one step: the fractals draw as many images as there are real ones, each fractal equally
+    often; the discriminator learns from both, then the fractals from the discriminator. Training batches are
+    ``(images [B, 1, H, W] in [0, 1], labels)``; the labels are not used.
 
     Args:
-        num_fractals: J, how many fractals are learned.
-        num_transforms: N, the affine maps of each.
-        num_points: T, the points of an image.
-        image_size: height and width in pixels; follows the data.
+        num_fractals: J, the number of fractals.
+        num_transforms: N, affine transforms per fractal.
+        num_points: T, points per image; null follows image_size, 300 at 32 pixels.
+        image_size: height and width in pixels; set by --data.size.
         window: half the side of the square of the plane that is drawn.
-        tau: width of a point, in pixels squared, 1e-4 to 1e4.
-        jitter: standard deviation of the noise on A and b that is drawn anew for every image, in training
-            as in pre-training: fractals that must look real all around vary more within their class.
-        start: how the first fractals are drawn at random.
-        matrices: how the matrices are learned: ``sigmoid`` and ``clamp`` are the rotation-scaling-flip
-            form and say how its sigma is kept in range, ``unbounded`` leaves it free there; ``raw`` learns
-            the entries, without bounds.
-        sigma_min: the least singular value; above 0 no map can lose all its probability.
-        sigma_max: the largest singular value; below 1 every map is a contraction.
-        loss: the adversarial loss.
-        r1_gamma: weight of the R1 penalty on the discriminator; 0 is none.
-        r1_interval: steps from one R1 penalty to the next; its weight is scaled to make up for them.
-        instance_noise: standard deviation of the noise on real and drawn images at the start; it falls
-            linearly to 0 at the end of the run.
-        parameter_noise: standard deviation of the noise that is added to all fractal parameters: the
-            paper's noisy SGD has 0.1; 0 is none.
-        parameter_noise_interval: steps from one such noise to the next.
-        generator_optimizer: of the fractals.
-        generator_lr: its learning rate.
-        generator_betas: its two rates of forgetting.
-        discriminator_optimizer: of the LeNet.
-        discriminator_lr: its learning rate.
-        discriminator_betas: its two rates of forgetting.
-        seed: of all random numbers; follows --seed_everything.
+        tau: width of a point, in pixels squared, 1e-4 to 1e4; null follows image_size, 1 at 32 pixels.
+        jitter: std of the noise that is added to A and b for each image, in training as in pre-training;
+            fractals that must look real with it vary more within their class.
+        start: procedure of the initial random fractals.
+        matrices: form of the learned matrices. sigmoid and clamp use the rotation-scaling-flip form and keep
+            its sigma in range, unbounded uses that form without bounds, raw learns the entries.
+        sigma_min: smallest singular value; above 0 no transform can lose all its probability.
+        sigma_max: largest singular value; below 1 every transform is a contraction.
+        loss: adversarial loss.
+        r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
+        r1_interval: steps between R1 penalties; the weight is multiplied by it.
+        instance_noise: std of the noise on real and drawn images at the start; it falls linearly to 0 at the
+            end of the run.
+        parameter_noise: std of the noise that is added to all fractal parameters, 0.1 in the paper's noisy
+            SGD; 0 disables it.
+        parameter_noise_interval: steps between additions of parameter noise.
+        generator_optimizer: optimizer of the fractals.
+        generator_lr: learning rate of the fractals.
+        generator_betas: betas of the fractals' optimizer.
+        discriminator_optimizer: optimizer of the LeNet.
+        discriminator_lr: learning rate of the LeNet.
+        discriminator_betas: betas of the LeNet's optimizer.
+        seed: random seed; defaults to --seed_everything.
     """
 
-    monitor = "val/frechet_pixels"  # the lowest is the best checkpoint
-    keep_every = 500  # steps: to see what longer training brings to pre-training
+    monitor = "val/frechet_pixels"
+    checkpoint_interval = 500  # to see what longer training gains in pre-training
+    run_name = "gan"
+    callbacks = ("Pictures",)
     last_r1: Tensor
 
     def __init__(
         self,
         num_fractals: int = 100,
         num_transforms: int = 10,
-        num_points: int = 300,
+        num_points: int | None = None,
         image_size: int = 32,
         window: float = 2.5,
-        tau: float = 1.0,
+        tau: float | None = None,
         jitter: float = 0.1,
         start: Procedure = "anderson-farrell",
         matrices: MatricesForm = "sigmoid",
@@ -107,74 +111,77 @@ class FractalGAN(Task):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_sizes(num_fractals=num_fractals, num_transforms=num_transforms, num_points=num_points)
-        require_sizes(16, image_size=image_size)  # which the discriminator needs
-        require_maps(num_fractals, num_transforms)
+        require_sizes(num_fractals=num_fractals, num_transforms=num_transforms)
+        require_sizes(MIN_IMAGE_SIZE, image_size=image_size)
+        require_transforms(num_fractals, num_transforms)
+        require_choice(Procedure, start=start)
+        require_choice(LossName, loss=loss)
+        require_choice(OptimizerName, generator_optimizer=generator_optimizer)
+        require_choice(OptimizerName, discriminator_optimizer=discriminator_optimizer)
         require_at_least(1, r1_interval=r1_interval, parameter_noise_interval=parameter_noise_interval)
-        require_at_least(
-            0,
-            jitter=jitter,
-            r1_gamma=r1_gamma,
-            instance_noise=instance_noise,
-            parameter_noise=parameter_noise,
-        )
+        require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
         require_above(0, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
-        require_rates(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
-        if not 0 <= sigma_min < sigma_max:
-            raise InputError(f"want 0 <= sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
-        with blame_input():
-            check_view((image_size, image_size), window, tau)
+        require_betas(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
+        require_sigma_range(sigma_min, sigma_max)
         self.save_hyperparameters()
         self.automatic_optimization = False
 
-        with blame_input(f"start {start}"):
-            first = random_systems(start, num_fractals, num_transforms, generator_for(seed, START))
-        self.generator = FractalGenerator(
-            FractalEmbedding(first, matrices, (sigma_min, sigma_max)),
-            image_size,
-            num_points,
-            window,
-            tau,
-            jitter,
-        )
+        random = generator_for(seed, Purpose.GAN_INITIAL)
+        with as_input_error(f"start {start}"):
+            initial = random_fractals(start, num_fractals, num_transforms, random)
+        embedding = FractalEmbedding(initial, matrices, (sigma_min, sigma_max))
+        self.generator = FractalGenerator(embedding, image_size, num_points, window, tau, jitter)
+        # a checkpoint keeps the values, not the rule that they follow
+        self.hparams.update(num_points=self.generator.num_points, tau=self.generator.tau)
         self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
-        # R1 comes at intervals, rows of metrics at others: kept, so that a resumed run logs the same
+        # R1 and logging have intervals of their own: kept, so that a resumed run logs the same
         self.register_buffer("last_r1", torch.zeros(()))
         self.frechet = FrechetPixels()
+
+    def learned_fractals(self) -> FractalGenerator:
+        return self.generator
+
+    def next_steps(self) -> dict[str, str]:
+        sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
+        return {
+            "next": "predict --ckpt_path {best}",
+            "use": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
+        }
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
 
-    def _optimizer(self, side: Literal["generator", "discriminator"]) -> Optimizer:
+    def _optimizer(self, side: Side) -> Optimizer:
         kind: type[Adam] = getattr(torch.optim, self.hparams[f"{side}_optimizer"])
         return kind(
             getattr(self, side).parameters(),
             lr=self.hparams[f"{side}_lr"],
             betas=tuple(self.hparams[f"{side}_betas"]),
-            **({"fused": True} if kind is Adam else {}),  # the others have no such form
+            **({"fused": True} if kind is Adam else {}),  # the others have no fused form
         )
 
-    def forward(self, fractals: Tensor, random: torch.Generator | None = None) -> Tensor:
+    def forward(self, fractals: Tensor, random: RandomSource | torch.Generator | None = None) -> Tensor:
         """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
-        return self.generator.draw(fractals, random, self._share())
+        return self.generator.draw(fractals, random)
 
     # -- training -------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, _ = batch
         step = self.global_step
-        fake = self(self._every_fractal_equally(len(real), step), self._random(step, TRAIN))
+        fractals = self._every_fractal_equally(len(real), step)
+        fake = self(fractals, self._random(step, Purpose.GAN_TRAINING))
 
         std = self.hparams["instance_noise"] * (1 - self._progress(step))
-        random = self._random(step, NOISE)
-        real, seen = (instance_noise(images, std, random, self._share()) for images in (real, fake))
+        random = self._random(step, Purpose.GAN_NOISE)
+        real, seen = (instance_noise(images, std, random) for images in (real, fake))
 
         generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
         self._train_discriminator(discriminator, real, seen.detach(), step)
         self._train_generator(generator, seen, step)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
-            self.generator.embedding.perturb_(self.hparams["parameter_noise"], random)
+            self.generator.embedding.perturb_(self.hparams["parameter_noise"], random.generator)
 
     def _train_discriminator(
         self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, step: int
@@ -190,51 +197,45 @@ class FractalGAN(Task):
             real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
             penalty = real.new_zeros(())
         loss = self.loss.discriminator(real_logits, fake_logits)
-        _do_not_count(optimizer)
         self.require_finite("the discriminator's loss", loss)
         self.require_finite("the R1 penalty", penalty)
-        self._descend(optimizer, loss + penalty)
-        if is_logged(self.trainer, step + 1):
+        self._backward(optimizer, loss + penalty)
+        # not `optimizer.step()`, which counts: there are two optimizers, but one step per batch
+        self.trainer.strategy.optimizer_step(optimizer.optimizer, _no_closure)
+        if should_log(self.trainer, step + 1):
             self.log("train/discriminator_loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/r1", self.last_r1)
-            self._log_judgement("train", real_logits, fake_logits)
+            self._log_accuracies("train", real_logits, fake_logits)
 
     def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor, step: int) -> None:
-        # alone, the discriminator's gradients are spared; several processes must find all of them
+        # a single process need not compute the discriminator's gradients; DDP waits for all of them
         self.discriminator.requires_grad_(self.trainer.world_size > 1)
         loss = self.loss.generator(self.discriminator(fake).squeeze(1))
         self.require_finite("the generator's loss", loss)
-        self._descend(optimizer, loss)
+        self._backward(optimizer, loss)
+        optimizer.step()
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)
-        if is_logged(self.trainer, step + 1):
+        if should_log(self.trainer, step + 1):
             self.log("train/generator_loss", loss, prog_bar=True, sync_dist=True)
 
-    def _descend(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        """One step of the optimiser."""
+    def _backward(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        """The gradients of the loss for the parameters of this optimizer, in place of those it had."""
         optimizer.zero_grad()
-        if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, the other side's too
+        if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, of the other side, too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
-        optimizer.step()
 
     def _every_fractal_equally(self, count: int, step: int) -> Tensor:
-        """Which fractals are drawn: all of them in turn, in an order of this step's own."""
-        number, share = self.hparams["num_fractals"], self._share()
-        order = torch.randperm(number, generator=self._random(step, START))
-        together = count * share.processes
-        return share.of(order.repeat(-(-together // number))[:together]).to(self.device)
+        """Which fractals are drawn [count]: all of them in turn, in an order that follows from the step."""
+        number = self.hparams["num_fractals"]
+        order = torch.randperm(number, generator=self._random(step, Purpose.GAN_INITIAL).generator)
+        total = count * self.shard.world_size
+        return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
 
     def _progress(self, step: int) -> float:
         """The share of the run that is done; 0 where the run has no end."""
         return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
-
-    def _random(self, *key: int) -> torch.Generator:
-        return generator_for(self.hparams["seed"], TOGETHER, *key)
-
-    def _share(self) -> Share:
-        """This process's part of what all of them draw."""
-        return Share(self.trainer.global_rank, self.trainer.world_size) if self._trainer else Share()
 
     # -- validation, test -----------------------------------------------------------------------
 
@@ -251,11 +252,11 @@ class FractalGAN(Task):
         self._conclude("test")
 
     def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> Tensor:
-        """Judge fresh images, as many as there are real ones, and return them."""
+        """Evaluate fresh images, as many as there are real ones, and return them."""
         fractals = self._every_fractal_equally(len(real), batch_idx)
-        fake: Tensor = self(fractals, self._random(batch_idx, VALIDATION))
+        fake: Tensor = self(fractals, self._random(batch_idx, Purpose.GAN_VALIDATION))
         real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
-        self._log_judgement(stage, real_logits, fake_logits)
+        self._log_accuracies(stage, real_logits, fake_logits)
         self.log(
             f"{stage}/discriminator_loss", self.loss.discriminator(real_logits, fake_logits), sync_dist=True
         )
@@ -267,45 +268,29 @@ class FractalGAN(Task):
     def _conclude(self, stage: str) -> None:
         self.log(f"{stage}/frechet_pixels", self.frechet.compute(), sync_dist=True)
         self.frechet.reset()
-        fractals, sequences = self.fixed_sequences()
+        fractals, sequences = self._fixed_sequences()
         found = collapse(self.generator.points(fractals, sequences), self.generator.size)
         self.log(f"{stage}/collapsed", found.any.sum().float(), sync_dist=True)
         for kind in found._fields:
             self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float(), sync_dist=True)
 
-    def _log_judgement(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """The shares of real and of drawn images that the discriminator takes for what they are."""
+    def _log_accuracies(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """The discriminator's accuracy on real and on drawn images."""
         self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean(), sync_dist=True)
         self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean(), sync_dist=True)
 
-    # -- pictures, prediction -------------------------------------------------------------------
-
-    def fixed_sequences(self) -> tuple[Tensor, Tensor]:
-        """All fractals [J] in order, and sequences [J, T] from random numbers that never change."""
-        fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
-        random = generator_for(self.hparams["seed"], PICTURES)
-        return fractals, self.generator.draw_sequences(fractals, random)
-
     @torch.no_grad()
     def gallery(self) -> Tensor:
-        """One image of every fractal [J, 1, H, W], in order, without jitter, from numbers that stay."""
-        images: Tensor = self.generator(*self.fixed_sequences())
+        """One image per fractal [J, 1, H, W], in order, without jitter, from the same numbers every time."""
+        images: Tensor = self.generator(*self._fixed_sequences())
         return images
 
-    def predict_dataloader(self) -> Iterable[Tensor]:
-        """Batches of all fractals, 600 times; --trainer.limit_predict_batches says how often."""
-        every = torch.arange(self.hparams["num_fractals"])
-        return DataLoader([every] * PREDICTED_IMAGES, batch_size=None)  # type: ignore[arg-type]
-
-    def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
-        return batch, self(batch, self._random(batch_idx, PREDICTION))
+    def _fixed_sequences(self) -> tuple[Tensor, Tensor]:
+        """All fractals [J] in order, and sequences [J, T] from the same random numbers every time."""
+        fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
+        random = generator_for(self.hparams["seed"], Purpose.GALLERY)
+        return fractals, self.generator.draw_sequences(fractals, random)
 
 
-def _do_not_count(optimizer: LightningOptimizer) -> None:
-    """Leave this optimiser's next step out of ``global_step``: two optimisers, but one step a batch."""
-    optimizer._on_before_step = optimizer._on_after_step = _nothing
-
-
-def _nothing() -> None:
-    pass
+def _no_closure() -> None:
+    """The gradients are there already."""

@@ -1,31 +1,37 @@
-"""InverseEncoder: guess the fractal of an image at once (the baseline of Tu et al., Table 1, row B)."""
+"""InverseEncoder: guess the fractal of an image (the baseline of Tu et al., Table 1, row B)."""
+
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, blame_input, require_above
+from fractalgan.errors import InputError, as_input_error, require_above
 from fractalgan.limits import require_sizes
 from fractalgan.ops import Transforms, check_view
+from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
+from fractalgan.tasks.log_interval import should_log
+from fractalgan.tasks.protocols import RandomFractals, datamodule_of
 from fractalgan.tasks.task import Task
 
 
 class InverseEncoder(Task):
-    """A ResNet-18 that regresses the maps of a system from its image.
+    """A ResNet-18 that regresses the transforms of a fractal from its image.
 
-    Batches are ``(images [B, 1, H, W] in [0, 1], maps [B, N, 6])``, as SystemData gives them. What it guesses
-    is a start for Reconstruction: ``--model.start`` takes its checkpoint.
+    Batches are ``(images [B, 1, H, W] in [0, 1], transforms [B, N, 6])``, as RandomFractalData yields them.
+    Its guess can be the initial fractal of a Reconstruction: ``--model.start`` takes its checkpoint.
 
     Args:
-        num_transforms: N, the affine maps of a system.
-        image_size: height and width in pixels; follows the data.
+        num_transforms: N, affine transforms per fractal.
+        image_size: height and width in pixels; set by --data.size.
         window: half the side of the square of the plane that the images show.
-        lr: Adam's learning rate.
+        lr: learning rate of Adam.
     """
 
-    monitor = "val/loss"  # the lowest is the best checkpoint
+    monitor = "val/loss"
+    run_name = "encoder"
 
     def __init__(
         self, num_transforms: int = 10, image_size: int = 32, window: float = 2.5, lr: float = 1e-3
@@ -33,43 +39,74 @@ class InverseEncoder(Task):
         super().__init__()
         require_sizes(num_transforms=num_transforms, image_size=image_size)
         require_above(0, lr=lr)
-        with blame_input():
+        with as_input_error():
             check_view((image_size, image_size), window, 1.0)
         self.save_hyperparameters()
         self.network = resnet18(num_classes=6 * num_transforms)
         self.network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
+    @classmethod
+    def from_checkpoint(cls, path: Path, **expected: Any) -> "InverseEncoder":
+        """The encoder in a checkpoint.
+
+        Args:
+            path: the checkpoint.
+            expected: hyperparameters that it must have been trained with.
+
+        Raises:
+            InputError: where there is none, or another.
+        """
+        checkpoint = read_checkpoint(path)
+        if checkpoint["task"] != cls.__name__:
+            raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of {cls.__name__}")
+        with as_checkpoint_error(path):
+            for name, value in expected.items():
+                trained = checkpoint["hyper_parameters"][name]
+                if trained != value:
+                    raise InputError(f"{path} was trained with {name} {trained}, got {value}")
+            encoder: InverseEncoder = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+            return encoder
+
     def forward(self, images: Tensor) -> Tensor:
-        """Maps [B, N, 6] of images [B, 1, H, W]: A row by row, then b, the largest determinant first."""
-        maps: Tensor = self.network(images).view(len(images), -1, 6)
-        return maps
+        """Transforms [B, N, 6] of images [B, 1, H, W]: A row by row, then b, largest determinant first."""
+        transforms: Tensor = self.network(images).view(len(images), -1, 6)
+        return transforms
 
     @torch.no_grad()
     def guess(self, images: Tensor) -> Transforms:
-        """The systems of images [B, 1, H, W], each looked at by itself: no result depends on the others."""
+        """The fractals of images [B, 1, H, W], each computed alone: no result depends on the others."""
         self.eval()
-        maps = torch.cat([self(image.unsqueeze(0)) for image in images])
-        return Transforms(maps[..., :4].view(*maps.shape[:2], 2, 2), maps[..., 4:])
+        guesses = torch.cat([self(image.unsqueeze(0)) for image in images])
+        return Transforms(guesses[..., :4].view(*guesses.shape[:2], 2, 2), guesses[..., 4:])
 
     def setup(self, stage: str) -> None:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if not hasattr(data, "systems"):
-            raise InputError("InverseEncoder learns from random systems: give --data fractalgan.SystemData")
+        data = datamodule_of(self.trainer)
+        if not isinstance(data, RandomFractals):
+            raise InputError(
+                "InverseEncoder learns from random fractals: use --data fractalgan.RandomFractalData"
+            )
         for name in ("num_transforms", "window"):
-            if getattr(data, name) != self.hparams[name]:
-                raise InputError(f"model.{name} is {self.hparams[name]}: give the data as much")
+            given, wanted = getattr(data, name), self.hparams[name]
+            if given != wanted:
+                raise InputError(f"--data.{name} must be {wanted}, as --model.{name}, got {given}")
+
+    def next_steps(self) -> dict[str, str]:
+        sizes = self.sizes_for_next(
+            image_size="data.size", num_transforms="model.num_transforms", window="model.window"
+        )
+        return {"use": f"fit --config reconstruction.yaml --model.start {{best}}{sizes}"}
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        images, maps = batch
-        loss = F.mse_loss(self(images), maps)
+        images, transforms = batch
+        loss = F.mse_loss(self(images), transforms)
         self.require_finite("the loss", loss)
-        if is_logged(self.trainer, self.global_step + 1):
+        if should_log(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        images, maps = batch
-        self.log("val/loss", F.mse_loss(self(images), maps), sync_dist=True)
+        images, transforms = batch
+        self.log("val/loss", F.mse_loss(self(images), transforms), sync_dist=True)

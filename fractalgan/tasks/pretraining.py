@@ -1,6 +1,5 @@
 """Pretraining: a LeNet learns to tell fractals apart by the images that they draw (Tu et al., Section 5)."""
 
-import math
 from typing import Any, Literal
 
 import torch
@@ -9,37 +8,40 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.cadence import is_logged
-from fractalgan.errors import InputError, blame_input, require_above, require_at_least
+from fractalgan.errors import InputError, as_input_error, require_above, require_at_least, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn import LeNet
+from fractalgan.tasks.log_interval import should_log
+from fractalgan.tasks.protocols import PseudoClasses, datamodule_of
+from fractalgan.tasks.schedules import schedule_factor
 from fractalgan.tasks.task import Task
 
 OptimizerName = Literal["Adam", "AdamW", "SGD"]
-Schedule = Literal["constant", "cosine"]
+PretrainingSchedule = Literal["constant", "cosine"]
 
 MOMENTUM = 0.9  # of SGD
 
 
 class Pretraining(Task):
-    """A J-way LeNet from scratch on the images of J fractals, each fractal a pseudo-class.
+    """A J-way LeNet, trained from scratch on the images of J fractals, each fractal a pseudo-class.
 
-    Batches are ``(images [B, 1, H, W] in [0, 1], pseudo-classes [B])``. The features of its LeNet are
-    what a linear probe judges.
+    Batches are ``(images [B, 1, H, W] in [0, 1], pseudo-classes [B])``. A linear probe evaluates the features
+    of its LeNet.
 
     Args:
-        fractals: what draws the images: ``random``, the name of learned fractals that ship with the
-            project, their safetensors or JSON file, or a checkpoint of FractalGAN.
-        num_fractals: J, the pseudo-classes.
-        image_size: height and width in pixels; follows the data.
-        optimizer: its name; SGD has Nesterov's momentum of 0.9.
-        lr: the learning rate, at the start.
-        schedule: of the learning rate: ``constant``, or ``cosine`` down to 0 at the last step.
-        weight_decay: added to the gradient, but for AdamW, which shrinks the weights by it.
+        fractals: source of the images: random, the name of fractals that ship with the project, a
+            .safetensors or .json file, a checkpoint of a task that learns fractals, or its run folder.
+        num_fractals: J, the number of pseudo-classes.
+        image_size: height and width in pixels; set by --data.size.
+        optimizer: name of the optimizer; SGD has a Nesterov momentum of 0.9.
+        lr: initial learning rate.
+        schedule: schedule of the learning rate: constant, or cosine down to 0 at the last step.
+        weight_decay: weight decay, decoupled for AdamW only.
     """
 
-    monitor = "val/loss"  # the lowest is the best checkpoint
-    keep_every = 1000  # steps: the paper judges the features after each
+    monitor = "val/loss"
+    checkpoint_interval = 1000  # the paper evaluates the features after each
+    run_name = "pretraining"
 
     def __init__(
         self,
@@ -48,15 +50,17 @@ class Pretraining(Task):
         image_size: int = 32,
         optimizer: OptimizerName = "Adam",
         lr: float = 1e-3,
-        schedule: Schedule = "constant",
+        schedule: PretrainingSchedule = "constant",
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         require_sizes(2, num_fractals=num_fractals)
+        require_choice(OptimizerName, optimizer=optimizer)
+        require_choice(PretrainingSchedule, schedule=schedule)
         require_above(0, lr=lr)
         require_at_least(0, weight_decay=weight_decay)
         self.save_hyperparameters()
-        with blame_input():
+        with as_input_error():
             self.network = LeNet(outputs=num_fractals, image_size=image_size)
         self.accuracy = MulticlassAccuracy(num_fractals, average="micro")
 
@@ -66,8 +70,13 @@ class Pretraining(Task):
         return logits
 
     def setup(self, stage: str) -> None:
-        if hasattr(self.trainer.datamodule, "classes"):  # type: ignore[attr-defined]
-            raise InputError("Pretraining learns from what fractals draw: give --data fractalgan.FractalData")
+        data = datamodule_of(self.trainer)
+        if data is not None and not isinstance(data, PseudoClasses):
+            raise InputError("Pretraining learns from fractals' images: use --data fractalgan.FractalData")
+
+    def next_steps(self) -> dict[str, str]:
+        size = self.sizes_for_next(image_size="data.size")
+        return {"next": f"fit --config probe.yaml --model.backbone {{last}}{size}"}
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer()
@@ -75,28 +84,28 @@ class Pretraining(Task):
             return optimizer
         steps = self.trainer.max_steps
         if steps < 1:
-            raise InputError("schedule cosine needs to know the last step: give --trainer.max_steps")
-        # by its own rule, not CosineAnnealingLR: that keeps the last step of a run that is extended
-        scheduler = LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * min(step / steps, 1))) / 2)
+            raise InputError("--model.schedule cosine needs to know the last step: set --trainer.max_steps")
+        # not CosineAnnealingLR, which would keep the last step of a run that is extended
+        scheduler = LambdaLR(optimizer, lambda step: schedule_factor("cosine", min(step / steps, 1)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             "lr": self.hparams["lr"],
             "weight_decay": self.hparams["weight_decay"],
             "fused": True,
         }
         if self.hparams["optimizer"] == "SGD":
-            given |= {"momentum": MOMENTUM, "nesterov": True}
+            options |= {"momentum": MOMENTUM, "nesterov": True}
         kind: type[torch.optim.Optimizer] = getattr(torch.optim, self.hparams["optimizer"])
-        return kind(self.network.parameters(), **given)
+        return kind(self.network.parameters(), **options)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, fractals = batch
         logits = self(images)
         loss = F.cross_entropy(logits, fractals)
         self.require_finite("the loss", loss)
-        if is_logged(self.trainer, self.global_step + 1):
+        if should_log(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
             accuracy = (logits.argmax(1) == fractals).float().mean()
             self.log("train/accuracy", accuracy, prog_bar=True, sync_dist=True)

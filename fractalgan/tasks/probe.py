@@ -1,50 +1,54 @@
-"""LinearProbe: what the features of a pre-trained LeNet are worth on real images."""
+"""LinearProbe: how good the features of a pre-trained LeNet are on real images."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.checkpoint_file import blame_checkpoint, part_of_state, read_checkpoint
-from fractalgan.errors import InputError, blame_input, require_above, require_at_least
+from fractalgan.errors import InputError, as_input_error, require_above, require_at_least
 from fractalgan.nn import LeNet
-from fractalgan.randomness import generator_for
+from fractalgan.randomness import Purpose, generator_for
+from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of
 from fractalgan.tasks.task import Task
 
 UNTRAINED, PIXELS = "untrained", "pixels"
 
-LABELS = 300  # what these random numbers are for: the last word of their key
-
 CHUNK = 1000  # images at a time
 
-# Where L-BFGS stops. Three times the iterations moved the accuracy on Fashion-MNIST by less than 0.001.
-ITERATIONS, LEAST_GRADIENT, LEAST_CHANGE = 100, 1e-5, 1e-7
+# Where L-BFGS stops. Three times the iterations changed the accuracy on Fashion-MNIST by less than 0.001.
+MAX_ITERATIONS, TOLERANCE_GRAD, TOLERANCE_CHANGE = 100, 1e-5, 1e-7
+
+MIN_STD = 1e-6  # of a feature: one that does not vary is not scaled
 
 
 class LinearProbe(Task):
-    """One linear layer on the frozen, standardised features of a backbone: multinomial regression.
+    """One linear layer on the frozen, standardized features of a backbone: multinomial regression.
 
-    Each step fits the layer anew to all training images, by L-BFGS, under the next of ``penalties``;
-    the best checkpoint is that of the penalty with the least error on the validation images. The
-    features are computed once, and standardised by the training images' mean and deviation.
+    Each step fits the layer to all training images, by L-BFGS, under the next of ``penalties``; the best
+    checkpoint is that of the penalty with the lowest error on the validation images. The features are
+    computed once, and standardized by their mean and std over the training images.
 
     Args:
-        backbone: a checkpoint of Pretraining; or, for reference, ``untrained`` for a LeNet as it was drawn
-            at random, ``pixels`` for no network at all.
-        labels_per_class: how many images of each class have a label; null: all.
-        penalties: weights of half the squared norm of the layer, the largest first: each fit begins
-            where the one before it ended.
-        num_classes: of the images; null: follows the data.
-        image_size: height and width in pixels; follows the data.
-        seed: of all random numbers; follows --seed_everything.
+        backbone: a checkpoint of Pretraining; or, for reference, untrained for a LeNet with random weights,
+            pixels for no network at all.
+        labels_per_class: labelled images per class; null uses all.
+        penalties: weights of half the squared norm of the layer, largest first; each fit starts at the
+            result of the one before.
+        num_classes: number of classes; null takes that of the data.
+        image_size: height and width in pixels; set by --data.size.
+        seed: random seed; defaults to --seed_everything.
     """
 
-    monitor = "val/error"  # the lowest is the best checkpoint
+    monitor = "val/error"
+    run_name = "probe"
+    legacy_names = {"deviation": "std"}
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -56,106 +60,116 @@ class LinearProbe(Task):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_at_least(1, labels_per_class=labels_per_class or 1, penalties=len(penalties))
+        require_at_least(1, labels_per_class=1 if labels_per_class is None else labels_per_class)
+        if not penalties:
+            raise InputError("penalties must have at least one value, got []")
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
         self.save_hyperparameters()
         self.automatic_optimization = False
-        with blame_input():
+        with as_input_error():
             self.network = LeNet(outputs=1, image_size=image_size).requires_grad_(False)
         self.num_features = image_size**2 if backbone == PIXELS else LeNet.num_features
         self.register_buffer("mean", torch.zeros(self.num_features))
-        self.register_buffer("deviation", torch.ones(self.num_features))
-        self.head = nn.Linear(self.num_features, num_classes or 1)  # as wide as the data, once seen
+        self.register_buffer("std", torch.ones(self.num_features))
+        self.head = nn.Linear(self.num_features, num_classes or 1)  # replaced once the data is known
         self.has_backbone = backbone in (UNTRAINED, PIXELS)
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, classes] of images [B, 1, H, W]."""
-        logits: Tensor = self.head((self._features(images) - self.mean) / self.deviation)
+        logits: Tensor = self.head((self._features(images) - self.mean) / self.std)
         return logits
 
     @torch.no_grad()
     def _features(self, images: Tensor) -> Tensor:
         return images.flatten(1) if self.hparams["backbone"] == PIXELS else self.network.embed(images)
 
+    def next_steps(self) -> dict[str, str]:
+        return {"next": "test --ckpt_path {best}"}
+
     # -- before the first step ------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if len(getattr(data, "classes", [])) < 2:
-            raise InputError(f"{data.source} has no labels of two classes, which a linear probe learns from")
+        data = self._data()
+        number, known = len(data.classes), self.hparams["num_classes"]
         if stage == "fit":
-            self._expect_steps()
-            self.chosen = self._labelled(data.train_images.labels)
-            self.hparams["num_classes"] = len(data.classes)
-            self.head = nn.Linear(self.num_features, len(data.classes))
+            self._check_max_steps()
+            self.chosen = labelled_indices(
+                self._train_images().labels,
+                self.hparams["labels_per_class"],
+                generator_for(self.hparams["seed"], Purpose.PROBE_LABELS),
+            )
+            self.hparams["num_classes"] = number
+            self.head = nn.Linear(self.num_features, number)
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
-        elif self.hparams["num_classes"] is None:
-            raise InputError("there is no probe to judge yet: give its checkpoint as --ckpt_path")
-        elif self.hparams["num_classes"] != len(data.classes):
-            raise InputError(
-                f"{data.source} has {len(data.classes)} classes,"
-                f" the probe learned {self.hparams['num_classes']}"
-            )
-        self.accuracy = MulticlassAccuracy(len(data.classes), average="micro")
+        elif known is None:
+            raise InputError("the probe is not trained: give its checkpoint as --ckpt_path")
+        elif known != number:
+            raise InputError(f"the probe was trained on {known} classes, but {data.source} has {number}")
+        self.accuracy = MulticlassAccuracy(number, average="micro")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.has_backbone = True  # the checkpoint's: the file that it came from may be gone
+        super().on_load_checkpoint(checkpoint)
+        self.has_backbone = True  # that of the checkpoint: the file it was loaded from may be gone
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
         if not self.has_backbone:
             self._load_backbone(Path(self.hparams["backbone"]))
 
-    def _expect_steps(self) -> None:
+    def on_train_start(self) -> None:
+        images = self._train_images()
+        chunks = (images[part][0].to(self.device) for part in torch.split(self.chosen, CHUNK))
+        features = torch.cat([self._features(chunk) for chunk in chunks])
+        self.mean.copy_(features.mean(0))
+        std = features.std(0)
+        self.std.copy_(torch.where(std > MIN_STD, std, 1))
+        labels = images.labels[self.chosen].to(self.device)
+        self.examples = (features - self.mean) / self.std, labels
+
+    def _data(self) -> LabelledImages:
+        data = datamodule_of(self.trainer)
+        if not isinstance(data, LabelledImages):
+            raise InputError("a linear probe needs labelled images: use --data fractalgan.ImageData")
+        if len(data.classes) < 2:
+            number = len(data.classes)
+            raise InputError(
+                f"a linear probe needs labels of two or more classes, {data.source} has {number}"
+            )
+        return data
+
+    def _train_images(self) -> ImageCollection:
+        images = self._data().train_images
+        assert images is not None  # set up before the task
+        return images
+
+    def _check_max_steps(self) -> None:
         count = len(self.hparams["penalties"])
         if self.trainer.max_steps != count:
-            raise InputError(f"one step is one penalty: give --trainer.max_steps {count}")
+            raise InputError(
+                f"the probe tries {count} penalties, one per step: set --trainer.max_steps {count}"
+            )
 
     def _load_backbone(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
         if checkpoint["task"] != "Pretraining":
-            raise InputError(
-                f"{path} is a checkpoint of {checkpoint['task']}: a probe judges one of Pretraining"
-            )
-        with blame_checkpoint(path):
+            raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining")
+        with as_checkpoint_error(path):
             size = checkpoint["hyper_parameters"]["image_size"]
             if size != self.hparams["image_size"]:
-                raise InputError(f"{path} was trained on images of {size} pixels: give --data.size {size}")
-            self.network.features.load_state_dict(part_of_state(checkpoint, "network.features."))
-
-    def on_train_start(self) -> None:
-        images = self.trainer.datamodule.train_images  # type: ignore[attr-defined]
-        chunks = (images[part][0].to(self.device) for part in torch.split(self.chosen, CHUNK))
-        features = torch.cat([self._features(chunk) for chunk in chunks])
-        self.mean.copy_(features.mean(0))
-        spread = features.std(0)
-        self.deviation.copy_(torch.where(spread > 1e-6, spread, 1))  # one that never varies gets no weight
-        labels = images.labels[self.chosen].to(self.device)
-        self.examples = (features - self.mean) / self.deviation, labels
-
-    def _labelled(self, labels: Tensor) -> Tensor:
-        """The indices of the images that have a label: so many a class, drawn at random, or all."""
-        count = self.hparams["labels_per_class"]
-        if count is None:
-            return torch.arange(len(labels))
-        order = torch.randperm(len(labels), generator=generator_for(self.hparams["seed"], LABELS))
-        chosen = [order[labels[order] == label][:count] for label in torch.unique(labels)]
-        least = min(map(len, chosen))
-        if least < count:
-            raise InputError(f"labels_per_class: a class has {least} images for training, not {count}")
-        return torch.cat(chosen)
+                raise InputError(f"{path} was trained on images of {size} pixels: set --data.size {size}")
+            self.network.features.load_state_dict(submodule_state(checkpoint, "network.features."))
 
     # -- steps ----------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(
             self.head.parameters(),
-            max_iter=ITERATIONS,
-            tolerance_grad=LEAST_GRADIENT,
-            tolerance_change=LEAST_CHANGE,
+            max_iter=MAX_ITERATIONS,
+            tolerance_grad=TOLERANCE_GRAD,
+            tolerance_change=TOLERANCE_CHANGE,
             history_size=20,
             line_search_fn="strong_wolfe",
         )
@@ -165,16 +179,17 @@ class LinearProbe(Task):
         features, labels = self.examples
         penalty = self.hparams["penalties"][self.global_step]
         optimizer = self.optimizers()
-        optimizer.state.clear()  # type: ignore[union-attr]  # what it knows is of another penalty
+        assert isinstance(optimizer, LightningOptimizer)
+        optimizer.state.clear()  # its curvature is that of another penalty
 
         def objective() -> Tensor:
-            optimizer.zero_grad()  # type: ignore[union-attr]
+            optimizer.zero_grad()
             loss = F.cross_entropy(self.head(features), labels)
             self.require_finite("the loss", loss)
             self.manual_backward(loss + penalty / 2 * self.head.weight.square().sum())
             return loss
 
-        optimizer.step(objective)  # type: ignore[union-attr]
+        optimizer.step(objective)
         with torch.no_grad():
             self.log("train/loss", F.cross_entropy(self.head(features), labels))
         self.log("train/penalty", penalty)
@@ -192,3 +207,20 @@ class LinearProbe(Task):
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
+
+
+def labelled_indices(labels: Tensor, per_class: int | None, random: torch.Generator) -> Tensor:
+    """The indices of the images whose labels are used: so many per class, drawn at random, or all.
+
+    Raises InputError for a class that has fewer.
+    """
+    if per_class is None:
+        return torch.arange(len(labels))
+    order = torch.randperm(len(labels), generator=random)
+    chosen = [order[labels[order] == label][:per_class] for label in torch.unique(labels)]
+    fewest = min(map(len, chosen))
+    if fewest < per_class:
+        raise InputError(
+            f"labels_per_class must be <= {fewest}, the images of the smallest class, got {per_class}"
+        )
+    return torch.cat(chosen)

@@ -1,35 +1,84 @@
-"""What all tasks have in common: what is best, what is kept, their name, and numbers that stay finite."""
+"""What all tasks have in common: what the command line needs of them, and numbers that stay finite."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
-from fractalgan.cadence import is_logged
 from fractalgan.errors import InputError
+from fractalgan.tasks.log_interval import should_log
 
 
 class Task(LightningModule):
-    """A LightningModule whose runs the command line can keep: fit, resume, judge and name.
+    """A LightningModule that the command line can run: fit, resume, evaluate, and name its folder.
 
     Training stops with FloatingPointError at the step where a gradient or a parameter is not finite any
     more, before such numbers are saved; for the terms of a loss see :meth:`require_finite`.
+
+    Attributes:
+        monitor: the metric whose lowest value makes the best checkpoint.
+        checkpoint_interval: steps between checkpoints that are kept permanently; None keeps none.
+        independent_targets: whether parts learn independently, so that one that diverges stops no other.
+        broadcast_buffers: whether DDP copies the buffers of rank 0 to the other ranks.
+        run_name: the stem of run folders; by default the class name in lower case.
+        callbacks: names of callbacks in ``fractalgan.callbacks`` that the command line adds to a fit.
+        legacy_names: names in the state of older checkpoints, and what they are called today.
     """
 
-    monitor: str  # the metric whose lowest value makes the best checkpoint
-    keep_every: int | None = None  # steps from one checkpoint that is kept for good to the next
-    in_parts: bool = False  # its parts learn apart: one that is not finite any more stops no other
+    monitor: str
+    checkpoint_interval: int | None = None
+    independent_targets: bool = False
+    broadcast_buffers: bool = True
+    run_name: str = ""
+    callbacks: tuple[str, ...] = ()
+    legacy_names: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "run_name" not in cls.__dict__:
+            cls.run_name = cls.__name__.lower()
+
+    def next_steps(self) -> dict[str, str]:
+        """What can be done after a run: labels, and command lines without "python -m fractalgan".
+
+        The fields {best}, {last} and {run} stand for the checkpoints and the folder of the run.
+        """
+        return {}
+
+    def sizes_for_next(self, **options: str) -> str:
+        """Options that the next command needs where they differ from its defaults, as " --data.size 16".
+
+        Args:
+            options: the names of hyperparameters, and of the next command's options for them.
+        """
+        values = {option: (self.hparams[name], NEXT_DEFAULTS[option]) for name, option in options.items()}
+        return "".join(
+            f" --{option} {value}" for option, (value, default) in values.items() if value != default
+        )
+
+    # -- checkpoints ----------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["task"] = type(self).__name__
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {self._current_name(name): value for name, value in state.items()}
+
+    def _current_name(self, name: str) -> str:
+        """The name of an entry of an older state today: by its whole name, or by the module it belongs to."""
+        head, dot, rest = name.partition(".")
+        return self.legacy_names.get(head, head) + dot + rest
+
     # -- numbers that stay finite ---------------------------------------------------------------
 
     def require_finite(self, what: str, *values: Tensor) -> None:
-        """Raise FloatingPointError, with the step, where ``what`` these values are is not finite."""
-        # a sum is finite only where all it adds are, and six times as fast; a GPU is waited for once
+        """Raise FloatingPointError, with the step, unless all values are finite; ``what`` names them."""
+        # a sum is finite only if all its terms are, and takes a sixth of the time; a GPU synchronizes once
         sums = [value.detach().sum() for value in values]
         if (
             sums
@@ -39,17 +88,31 @@ class Task(LightningModule):
             raise FloatingPointError(f"{what} is not finite at step {self.global_step + 1}")
 
     def on_fit_start(self) -> None:
+        self._check_strategy()
         for optimizer in self.trainer.optimizers:
             optimizer.register_load_state_dict_post_hook(_check_shapes)
-            if not self.in_parts:
+            if not self.independent_targets:
                 optimizer.register_step_post_hook(self._check_parameters)
+
+    def _check_strategy(self) -> None:
+        """Raise InputError where DDP would overwrite buffers that differ between ranks."""
+        model = self.trainer.strategy.model
+        if (
+            not self.broadcast_buffers
+            and isinstance(model, DistributedDataParallel)
+            and model.broadcast_buffers
+        ):
+            raise InputError(
+                f"the buffers of {type(self).__name__} differ between ranks and must not be broadcast:"
+                " use Trainer(strategy=DDPStrategy(broadcast_buffers=False))"
+            )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        if scaler is not None:  # of half precision: it leaves out the steps that overflow, and scales down
-            if is_logged(self.trainer, self.global_step + 1) and scaler.get_scale() < 1:
+        if scaler is not None:  # half precision skips steps that overflow, and scales the loss down
+            if should_log(self.trainer, self.global_step + 1) and scaler.get_scale() < 1:
                 raise FloatingPointError(f"gradients are not finite, the last at step {self.global_step + 1}")
-        elif not self.in_parts:
+        elif not self.independent_targets:
             parameters = _parameters(optimizer)
             gradients = [each.grad for each in parameters if each.grad is not None]
             self.require_finite(f"a gradient of the {self._name_of(parameters)}", *gradients)
@@ -59,18 +122,29 @@ class Task(LightningModule):
         self.require_finite(f"a parameter of the {self._name_of(parameters)}", *parameters)
 
     def _name_of(self, parameters: list[Tensor]) -> str:
-        """The module that the first of the parameters lies in: "generator"."""
+        """The module that owns the first of the parameters: "generator"."""
         return next(name for name, each in self.named_parameters() if each is parameters[0]).partition(".")[0]
 
 
+# Defaults of the next command's options, which need not be given.
+NEXT_DEFAULTS = {
+    "data.size": 32,
+    "model.num_fractals": 100,
+    "model.num_transforms": 10,
+    "model.window": 2.5,
+}
+
+
 def _check_shapes(optimizer: Optimizer) -> None:
-    """Raise InputError where a checkpoint's state does not fit: fused optimisers would not look."""
-    if isinstance(optimizer, LBFGS):  # whose state is of all parameters together, and which does look
+    """Raise InputError where a checkpoint's state does not fit: fused optimizers do not check."""
+    if isinstance(optimizer, LBFGS):  # whose state is of all parameters together, and which does check
         return
     for parameter, state in optimizer.state.items():
         for value in state.values():
             if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
-                raise InputError("the checkpoint's optimisers do not fit its parameters: take another")
+                raise InputError(
+                    "the optimizer states in the checkpoint do not fit its parameters: use another checkpoint"
+                )
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fractalgan.run_folder import RunFolder
+from fractalgan.storage import RunFolder
 from fractalgan.tasks import FractalGAN, Task
 from tests.cli.folders import TASKS, content, rows, signalled, weights
 from tests.conftest import TINY
@@ -257,7 +257,7 @@ def test_run_that_is_made_longer_and_dies_is_not_taken_for_finished(
 def test_newest_good_checkpoint_takes_the_place_of_a_damaged_one(
     call: Call, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FractalGAN, "keep_every", 1)
+    monkeypatch.setattr(FractalGAN, "checkpoint_interval", 1)
     assert call("fit", *TINY, "--run=whole") == 0
     shutil.copytree("whole", "hurt")
     checkpoints = Path("hurt/checkpoints")
@@ -282,7 +282,7 @@ def test_newest_good_checkpoint_takes_the_place_of_a_damaged_one(
 
 HOLD = """
 import pathlib
-from fractalgan.run_folder import RunFolder
+from fractalgan.storage import RunFolder
 with RunFolder(pathlib.Path("mine")).locked():
     print("locked", flush=True)
     input()

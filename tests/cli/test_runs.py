@@ -211,7 +211,7 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def whole_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    from fractalgan.cli import run
+    from fractalgan.cli.program import run
 
     folder = tmp_path_factory.mktemp("whole") / "run"
     assert run(["fit", *TINY, f"--run={folder}"]) == 0

@@ -10,7 +10,8 @@ import pytest
 import torch
 import yaml
 
-from fractalgan.nn import FractalGenerator, read_fractals
+from fractalgan.nn import FractalGenerator
+from fractalgan.storage import read_fractals
 from fractalgan.tasks import LinearProbe
 from tests.conftest import TINY, TINY_PRETRAINING
 
@@ -86,7 +87,7 @@ def test_pretraining_keeps_a_checkpoint_every_thousand_steps(
 ) -> None:
     from fractalgan.tasks import Pretraining
 
-    monkeypatch.setattr(Pretraining, "keep_every", 2)
+    monkeypatch.setattr(Pretraining, "checkpoint_interval", 2)
     assert call(*PRETRAINING, "--run=kept") == 0
     names = sorted(path.name for path in Path("kept/checkpoints").iterdir())
     assert names == ["best.ckpt", "last.ckpt", "step_000002.ckpt", "step_000004.ckpt", "step_000006.ckpt"]

@@ -1,21 +1,13 @@
+"""Folders of the user's own images: classes, what is skipped, and what is refused."""
+
+import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
-from fractalgan.data.folder import load_folder
+from fractalgan.data.folder import list_pictures, load_folder
 from fractalgan.errors import InputError
-
-
-def save(path: Path, pixels: np.ndarray, mode: str | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels, mode).save(path)
-
-
-def plain(value: int, height: int = 8, width: int = 8) -> np.ndarray:
-    return np.full((height, width), value, np.uint8)
+from tests.data.files import cut_off, plain, save
 
 
 def test_sub_folders_are_the_classes(image_folder: Path) -> None:
@@ -35,124 +27,98 @@ def test_flat_folder_has_no_labels(tmp_path: Path) -> None:
     assert source.train.images[:, 0, 0, 0].tolist() == [0, 100, 200]
 
 
-def test_mixed_sizes_are_resized_and_said_once(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
-    for number, side in enumerate([8, 20, 64, 20]):
-        save(tmp_path / f"{number}.png", plain(50, side, 2 * side))
-    assert load_folder(tmp_path, 16).train.images.shape == (4, 1, 16, 16)
-    assert said.text.count("resized to 16 x 16") == 1
-    assert "3 sizes, from 8 x 16 to 64 x 128" in said.text
-
-
-def test_colour_images_are_converted_and_said_once(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
-    red = np.zeros((8, 8, 3), np.uint8)
-    red[..., 0] = 255
-    save(tmp_path / "red.png", red)
-    save(tmp_path / "grey_as_rgb.png", np.repeat(plain(90)[..., None], 3, -1))
-    images = load_folder(tmp_path, 8).train.images
-    assert images[0].unique().tolist() == [90]
-    assert images[1].unique().tolist() == [76]  # ITU-R 601: 0.299 * 255
-    assert said.text.count("1 of 2 images are coloured") == 1
-
-
-def test_transparent_ground_counts_as_white(tmp_path: Path) -> None:
-    pixels = np.zeros((8, 8, 4), np.uint8)
-    pixels[2:4, :, 3] = 255
-    save(tmp_path / "drawing.png", pixels)
-    rows = load_folder(tmp_path, 8).train.images[0, 0, :, 0]
-    assert rows.tolist() == [255, 255, 0, 0, 255, 255, 255, 255]
-
-
-def test_sixteen_bit_images_are_scaled(tmp_path: Path) -> None:
-    Image.fromarray(np.array([[0, 32768], [65535, 0]], np.uint16)).save(tmp_path / "deep.png")
-    values = load_folder(tmp_path, 2).train.images.flatten()
-    assert torch.tensor([0, 127, 255, 0]).sub(values).abs().max() <= 1
-
-
-def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_are_skipped_silently(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "one.png", plain(1))
-    (tmp_path / ".DS_Store").write_bytes(b"x")
-    (tmp_path / "Thumbs.db").write_bytes(b"x")
+    save(tmp_path / ".trash" / "two.png", plain(2))
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"x")
     assert len(load_folder(tmp_path, 8).train) == 1
+    assert said.text == ""
 
 
-def test_file_that_is_no_image_is_named(tmp_path: Path) -> None:
-    save(tmp_path / "a.png", plain(1))
+def test_files_that_are_not_images_are_skipped_and_counted_once(
+    tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    for name in ("cats/a.png", "cats/b.JPG", "dogs/deep/c.webp"):
+        save(tmp_path / name, plain(1))
+    for name in ("README.txt", "cats/notes.txt", "cats/Makefile", "dogs/photo.heic"):
+        (tmp_path / name).write_text("hello")
+    source = load_folder(tmp_path, 8)
+    assert source.train.labels.tolist() == [0, 0, 1]
+    assert said.text.count("skipped") == 1
+    assert "skipped 4 files that are not images, such as README.txt" in said.text
+
+
+def test_a_single_skipped_file_is_named(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+    save(tmp_path / "one.png", plain(1))
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"notes\.txt cannot be read as an image \(no image file\)"):
+    assert list_pictures(tmp_path) == [tmp_path / "one.png"]
+    assert "skipped notes.txt, which is not an image" in said.text
+
+
+@pytest.mark.parametrize("name", ["png", "apng", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "pgm"])
+def test_images_of_all_formats_are_read(name: str, tmp_path: Path) -> None:
+    save(tmp_path / f"a.{name}", plain(200))
+    save(tmp_path / f"B.{name.upper()}", plain(200))
+    images = load_folder(tmp_path, 8).train.images
+    assert len(images) == 2
+    assert images.unique().tolist() == [200]
+
+
+def test_broken_images_are_skipped_if_asked(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+    cut_off(tmp_path / "a" / "1.png")
+    save(tmp_path / "a" / "2.png", plain(2))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "3.png").write_text("hello")
+    save(tmp_path / "b" / "4.png", plain(4))
+    with pytest.raises(InputError, match=r"1\.png cannot be read"):
         load_folder(tmp_path, 8)
+    train = load_folder(tmp_path, 8, ignore_invalid=True).train
+    assert train.images[:, 0, 0, 0].tolist() == [2, 4]
+    assert train.labels.tolist() == [0, 1]
+    (warning,) = [record for record in said.records if record.levelname == "WARNING"]
+    assert warning.getMessage() == "skipped 2 invalid image files, such as 1.png"
 
 
-def test_image_that_was_cut_off_is_named(tmp_path: Path) -> None:
-    save(tmp_path / "cut.png", np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
-    whole = (tmp_path / "cut.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"cut\.png cannot be read"):
-        load_folder(tmp_path, 8)
+def test_a_class_of_broken_images_alone_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", plain(1))
+    cut_off(tmp_path / "b" / "2.png")
+    with pytest.raises(InputError, match=r"class folder .*b has no valid image"):
+        load_folder(tmp_path, 8, ignore_invalid=True)
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "empty class", "loose file", "a file"])
-def test_wrong_folders_are_explained(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, "no folder .*images: give the folder of your images as --data.root"),
+        ([], "no images in .*images: put PNG or JPEG files there, one sub-folder per class"),
+        (["notes.txt"], r"no images in .*images, only other files such as notes\.txt: put PNG or JPEG"),
+        (["full/1.png", "hollow/"], "class folder .*hollow has no images: add some, or remove it"),
+        (
+            ["full/1.png", "hollow/notes.txt"],
+            r"class folder .*hollow has no images, only other files such as notes\.txt: add some",
+        ),
+        (["full/1.png", "2.png"], r".*2\.png is beside class folders such as full/: put every image into"),
+    ],
+)
+def test_unusable_folders_are_explained(files: list[str] | None, message: str, tmp_path: Path) -> None:
     root = tmp_path / "images"
-    if case == "a file":
-        root.write_text("")
-    elif case != "missing":
+    if files is not None:
         root.mkdir()
-    if case == "empty class":
-        save(root / "full" / "one.png", plain(1))
-        (root / "hollow").mkdir()
-    if case == "loose file":
-        save(root / "full" / "one.png", plain(1))
-        save(root / "two.png", plain(1))
-    expected = {
-        "missing": "no folder",
-        "a file": "no folder",
-        "empty": "no images in",
-        "empty class": "class folder .*hollow is empty",
-        "loose file": r"two\.png lies beside class folders such as full/",
-    }
-    with pytest.raises(InputError, match=expected[case]):
+        for name in files:
+            if name.endswith("/"):
+                (root / name).mkdir(parents=True)
+            elif name.endswith(".png"):
+                save(root / name, plain(1))
+            else:
+                (root / name).parent.mkdir(exist_ok=True)
+                (root / name).write_text("hello")
+    with pytest.raises(InputError) as caught:
         load_folder(root, 8)
+    assert re.match(message, caught.value.for_command_line), caught.value.for_command_line
 
 
-def scene(side: int, mode: str) -> Image.Image:
-    """A bright disc off the centre, on nothing where the mode knows transparency."""
-    rows, columns = np.mgrid[:side, :side] / side
-    disc = ((rows - 0.3) ** 2 + (columns - 0.6) ** 2 < 0.04).astype(np.uint8)
-    layers = {"L": [disc], "RGB": [disc] * 3, "RGBA": [0 * disc] * 3 + [disc]}[mode]
-    return Image.fromarray(np.stack(layers, -1).squeeze() * 255)
-
-
-@pytest.mark.parametrize(
-    ("mode", "name"), [("L", "a.png"), ("RGB", "a.png"), ("RGBA", "a.png"), ("RGB", "a.jpg")]
-)
-def test_a_very_large_image_is_the_same_made_small(tmp_path: Path, mode: str, name: str) -> None:
-    for side in (400, 2400):
-        (tmp_path / str(side)).mkdir()
-        image = scene(side, mode)
-        exif = image.getexif()
-        exif[0x0112] = 6  # to be turned by a quarter
-        image.save(tmp_path / str(side) / name, exif=exif)
-    small, large = (load_folder(tmp_path / side, 32).train.images.float() for side in ("400", "2400"))
-    assert small.std() > 50
-    assert (small - large).abs().mean() < 1
-
-
-@pytest.mark.parametrize(
-    ("side", "message"), [(10_000, "10000 x 10000 pixels are too many"), (60_000, "bomb")]
-)
-def test_more_pixels_than_memory_should_hold_are_refused(tmp_path: Path, side: int, message: str) -> None:
-    Image.new("1", (side, side)).save(tmp_path / "some.png")
-    assert (tmp_path / "some.png").stat().st_size < 1_000_000
-    with pytest.raises(InputError, match=message):
-        load_folder(tmp_path, 32)
-
-
-def test_a_progressive_jpeg_is_held_whole_and_so_is_limited(tmp_path: Path) -> None:
-    Image.new("L", (8000, 6000), 200).save(tmp_path / "photo.jpg", progressive=True)
-    with pytest.raises(InputError, match="8000 x 6000 pixels are too many"):
-        load_folder(tmp_path, 32)
-
-
-def test_a_photograph_may_have_more_of_them(tmp_path: Path) -> None:
-    Image.new("L", (8000, 6000), 200).save(tmp_path / "photo.jpg")
-    assert load_folder(tmp_path, 32).train.images.float().mean() == pytest.approx(200, abs=1)
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    save(tmp_path / "one.png", plain(1))
+    with pytest.raises(InputError, match=r"no folder .*one\.png"):
+        load_folder(tmp_path / "one.png", 8)

@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fractalgan.data import FractalData
+from fractalgan.data import FractalData, StreamPosition
+from fractalgan.data.fractals import FreshBatches
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.nn.resolution import points_for, scaled, tau_for
 from fractalgan.ops import anderson_farrell, determinant_probabilities, render
+from fractalgan.randomness import RankShard
 
 FEW = {"num_fractals": 5, "num_transforms": 3, "images_per_class": 8, "size": 16, "batch_size": 6}
 
@@ -59,7 +62,8 @@ def test_images_are_those_of_the_fractals() -> None:
     random = torch.Generator().manual_seed(5)
     fractals = torch.arange(5).repeat_interleave(200)
     p = determinant_probabilities(transforms.A)
-    sequences = torch.stack([torch.multinomial(p[j], 300, True, generator=random) for j in fractals])
+    points = data.generator.num_points
+    sequences = torch.stack([torch.multinomial(p[j], points, True, generator=random) for j in fractals])
     apart = render(transforms, fractals, sequences, size=(16, 16), window=1.5)
     means = apart.unflatten(0, (5, 200)).mean(1).flatten(1)
     drawn = torch.stack(
@@ -70,12 +74,12 @@ def test_images_are_those_of_the_fractals() -> None:
 
 
 def test_seeds_order_and_random_fractals_are_apart() -> None:
-    def system(**given: int) -> Tensor:
+    def matrices(**given: int) -> Tensor:
         return FractalData(**FEW | given).generator.embedding().A
 
-    assert system(seed=1).equal(system(seed=1))
-    assert not system(seed=1).equal(system(seed=2))
-    assert system(seed=1, fractals_seed=7).equal(system(seed=2, fractals_seed=7))
+    assert matrices(seed=1).equal(matrices(seed=1))
+    assert not matrices(seed=1).equal(matrices(seed=2))
+    assert matrices(seed=1, fractals_seed=7).equal(matrices(seed=2, fractals_seed=7))
     assert not equal(batches(FractalData(**FEW, seed=1), 2), batches(FractalData(**FEW, seed=2), 2))
 
 
@@ -95,39 +99,85 @@ def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None
     )
     learned.save(tmp_path / "five.safetensors")
     few = FEW | {"fractals": str(tmp_path / "five.safetensors")}
-    generator = FractalData(**few).generator
-    assert (generator.num_points, generator.window, generator.jitter) == (70, 1.9, 0.1)
-    assert generator.tau == pytest.approx(0.6 * (16 / 24) ** 2)  # as large a share of the image
-    assert generator.size == (16, 16)
+    generator = FractalData(**few | {"size": 24}).generator
+    assert (generator.num_points, generator.window, generator.tau, generator.jitter) == (70, 1.9, 0.6, 0.1)
+    for size in (16, 48):
+        generator = FractalData(**few | {"size": size}).generator
+        assert (generator.num_points, generator.tau) == scaled(70, 0.6, 24, size)
+        assert (generator.window, generator.jitter) == (1.9, 0.1)
+        assert generator.size == (size, size)
     assert generator.embedding().A.equal(learned.embedding().A)
     generator = FractalData(**few, num_points=30, window=3.0, tau=2.0, jitter=0.0).generator
     assert (generator.num_points, generator.window, generator.tau) == (30, 3.0, 2.0)
     assert generator.jitter == 0
-    with pytest.raises(InputError, match=r"has 5 fractals, not 100: give --model\.num_fractals 5"):
+    with pytest.raises(InputError, match=r"has 5 fractals, not 100: set num_fractals=5"):
         FractalData(str(tmp_path / "five.safetensors"))
+
+
+@pytest.mark.parametrize(("size", "points"), [(16, 75), (32, 300), (64, 1200)])
+def test_points_of_random_fractals_follow_the_size(size: int, points: int) -> None:
+    generator = FractalData(**FEW | {"size": size}).generator
+    assert (generator.num_points, generator.tau) == (points_for(size), tau_for(size))
+    assert generator.num_points == points
+    assert (generator.window, generator.jitter) == (1.5, 0.15)
+    generator = FractalData(**FEW | {"size": size}, num_points=7, tau=0.3, window=2.0, jitter=0.0).generator
+    assert (generator.num_points, generator.tau, generator.window, generator.jitter) == (7, 0.3, 2.0, 0.0)
+
+
+def test_one_fractal_is_not_enough(tmp_path: Path) -> None:
+    FractalGenerator(FractalEmbedding(anderson_farrell(1, 3))).save(tmp_path / "one.safetensors")
+    with pytest.raises(InputError, match="has one fractal, but pre-training needs at least 2"):
+        FractalData(str(tmp_path / "one.safetensors"), num_fractals=1)
+
+
+def test_a_copy_is_read_instead_of_the_fractals(tmp_path: Path) -> None:
+    """As when a run is resumed after its fractals were moved; what it says of its source stays."""
+    learned = FractalGenerator(FractalEmbedding(anderson_farrell(5, 3)))
+    copy = tmp_path / "fractals.safetensors"
+    few = FEW | {"fractals": "moved.safetensors", "fractals_copy": str(copy)}
+    with pytest.raises(InputError, match=r"no fractals 'moved\.safetensors'"):
+        FractalData(**few)
+    learned.save(copy)
+    data = FractalData(**few)
+    assert data.source == "moved.safetensors"
+    assert data.generator.embedding().A.equal(learned.embedding().A)
+
+
+def test_fresh_images_of_ranks_are_those_of_one_rank() -> None:
+    data = FractalData(**FEW, fresh=True)
+    data.setup()
+    assert data.train_images is not None
+    alone = next(iter(FreshBatches(data.train_images, 6, StreamPosition(), data.generator)))
+    ranks = [
+        next(iter(FreshBatches(data.train_images, 3, StreamPosition(0, RankShard(rank, 2)), data.generator)))
+        for rank in range(2)
+    ]
+    for whole, parts in zip(alone, zip(*ranks, strict=True), strict=True):
+        assert whole.equal(torch.cat(parts))
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"images_per_class": 0}, "images_per_class: want 1 or more"),
-        ({"num_points": 0}, "num_points: want 1 or more"),
+        ({"images_per_class": 0}, "images_per_class must be >= 1, got 0"),
+        ({"num_points": 0}, "num_points must be >= 1, got 0"),
         ({"window": 0.0}, "window"),
         ({"tau": -1.0}, "tau"),
-        ({"jitter": -0.1}, "jitter: want 0 or more"),
+        ({"jitter": -0.1}, "jitter must be >= 0, got -0.1"),
+        ({"num_workers": 2}, "^num_workers has no effect without fresh=True: add it, or set 0$"),
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(given: dict, message: str) -> None:
+def test_what_cannot_be_drawn_is_explained(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         FractalData(**FEW | given)
 
 
-def test_fractals_that_draw_nothing_are_told(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
-    maps = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 2, "b": [[0.0, 0.0], [0.5, 0.5]]}
+def test_fractals_that_draw_nothing_are_counted(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+    transforms = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 2, "b": [[0.0, 0.0], [0.5, 0.5]]}
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps({"targets": [maps, maps | {"b": [[0.0, None], [0.5, 0.5]]}]}))
+    path.write_text(json.dumps({"targets": [transforms, transforms | {"b": [[0.0, None], [0.5, 0.5]]}]}))
     FractalData(str(path), num_fractals=2, images_per_class=1)
     assert "1 of the 2 fractals of" in said.text
     assert "are not finite: they draw nothing" in said.text

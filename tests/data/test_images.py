@@ -43,7 +43,7 @@ def test_batches_are_grey_or_binary_images() -> None:
     assert binary.equal((grey > 0.5).float())
 
 
-def test_inverted_images_are_turned_round() -> None:
+def test_inverted_images_are_negatives() -> None:
     plain, _ = next(iter(ready(binarize=None).val_dataloader()))
     inverted, _ = next(iter(ready(binarize=None, invert=True).val_dataloader()))
     torch.testing.assert_close(inverted, 1 - plain)
@@ -86,12 +86,14 @@ def test_damaged_files_are_named(mnist_like: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "imagenet"}, "no data set 'imagenet': choose one of digits"),
-        ({"size": 0}, "size: want 1 or more"),
-        ({"batch_size": 0}, "batch_size: want 1 or more"),
-        ({"binarize": 1.5}, "binarize"),
-        ({"validation_share": 0.0}, "validation_share"),
-        ({"test_share": 0.9}, "test_share"),
+        ({"name": "imagenet"}, "name must be one of digits, .*, got 'imagenet'"),
+        ({"size": 0}, "size must be >= 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+        ({"binarize": 1.5}, r"binarize must be in \[0, 1\), .*, got 1.5"),
+        ({"validation_share": 0.0}, "validation_share must be > 0 and < 0.5, got 0.0"),
+        ({"test_share": 0.9}, "test_share must be > 0 and < 0.5, got 0.9"),
+        ({"name": "folder"}, "^root must name the folder of your images$"),
+        ({"root": "cats"}, "^root has no effect with name digits: add name folder to learn from your own"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:
@@ -99,13 +101,54 @@ def test_wrong_options_are_named(options: dict, message: str) -> None:
         ImageData(**options)
 
 
-def test_bright_and_black_images_are_remarked_on(said: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    ready(invert=True)
-    assert "--data.invert false turns them round" in said.text
-    for number in range(9):
+def test_root_that_has_no_effect_names_options_on_the_command_line() -> None:
+    with pytest.raises(InputError) as caught:
+        ImageData(root="cats")
+    assert caught.value.for_command_line == (
+        "--data.root has no effect with --data.name digits: add --data.name folder to learn from your own"
+        " images in it"
+    )
+
+
+def test_root_of_older_config_files_is_accepted() -> None:
+    ImageData(root="data")
+    ImageData(root=None)
+
+
+def test_downloads_are_kept_in_data(
+    monkeypatch: pytest.MonkeyPatch, mnist_like: Callable[[str], Path]
+) -> None:
+    folder = mnist_like("MNIST")
+    folder.rename(folder.parent / "data")
+    monkeypatch.chdir(folder.parent)
+    assert len(ready(name="MNIST").test_images) == 20
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_too_few_images_are_counted(count: int, tmp_path: Path) -> None:
+    for number in range(count):
         Image.new("L", (8, 8), 20).save(tmp_path / f"{number}.png")
-    ready(name="folder", root=str(tmp_path))
-    assert "is --data.binarize too high" in said.text
+    plural = "" if count == 1 else "s"
+    with pytest.raises(InputError, match=rf"found {count} image{plural} in .*, need at least 5: two each"):
+        ready(name="folder", root=str(tmp_path))
+
+
+def test_five_images_are_enough(tmp_path: Path) -> None:
+    for number in range(5):
+        Image.new("L", (8, 8), 200).save(tmp_path / f"{number}.png")
+    data = ready(name="folder", root=str(tmp_path))
+    assert [len(each) for each in (data.train_images, data.validation_images, data.test_images)] == [1, 2, 2]
+
+
+def test_broken_images_are_skipped_if_asked(image_folder: Path) -> None:
+    (image_folder / "bars" / "broken.png").write_bytes(b"x")
+    options = {"name": "folder", "root": str(image_folder), "size": 16}
+    with pytest.raises(
+        InputError, match=r"broken\.png is not an image file: remove it or set ignore_invalid"
+    ):
+        ready(**options)
+    data = ready(**options, ignore_invalid=True)
+    assert sum(len(each) for each in (data.train_images, data.validation_images, data.test_images)) == 24
 
 
 def test_stream_of_the_data_module_follows_its_seed() -> None:

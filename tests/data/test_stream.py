@@ -3,7 +3,8 @@ import itertools
 import pytest
 import torch
 
-from fractalgan.data import EndlessBatches, ImageSet, Place
+from fractalgan.data import EndlessBatches, ImageSet, StreamPosition
+from fractalgan.randomness import RankShard
 
 
 def numbered(count: int) -> ImageSet:
@@ -27,16 +28,19 @@ def test_every_pass_holds_every_image_once(count: int, batch_size: int) -> None:
 def test_passes_differ_and_so_do_seeds() -> None:
     stream = labels(EndlessBatches(numbered(50), 50), 2)
     assert stream[0] != stream[1]
-    assert labels(EndlessBatches(numbered(50), 50, Place(seed=1)), 1)[0] != stream[0]
+    assert labels(EndlessBatches(numbered(50), 50, StreamPosition(seed=1)), 1)[0] != stream[0]
 
 
 @pytest.mark.parametrize("first", [1, 4, 17])
 def test_stream_can_be_entered_at_any_batch(first: int) -> None:
-    whole = labels(EndlessBatches(numbered(10), 3, Place(seed=5)), first + 4)
-    assert labels(EndlessBatches(numbered(10), 3, Place(seed=5, first=first)), 4) == whole[first:]
+    whole = labels(EndlessBatches(numbered(10), 3, StreamPosition(seed=5)), first + 4)
+    assert labels(EndlessBatches(numbered(10), 3, StreamPosition(seed=5, first=first)), 4) == whole[first:]
 
 
 def test_ranks_share_one_stream() -> None:
     alone = labels(EndlessBatches(numbered(20), 6), 5)
-    ranks = [labels(EndlessBatches(numbered(20), 3, Place(rank=rank, world_size=2)), 5) for rank in range(2)]
+    ranks = [
+        labels(EndlessBatches(numbered(20), 3, StreamPosition(shard=RankShard(rank, 2))), 5)
+        for rank in range(2)
+    ]
     assert [zero + one for zero, one in zip(*ranks, strict=True)] == alone

@@ -1,5 +1,6 @@
 """Targets: which images are rebuilt, and that they are the same whoever asks."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from fractalgan.data import ImageData, TargetData
 from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.errors import InputError
+from tests.data.files import cut_off, save, shape
 
 
 def ready(**options: object) -> TargetData:
@@ -71,7 +73,7 @@ def test_own_pictures(tmp_path: Path) -> None:
     assert both.targets is not None
     assert both.targets[0].equal(one.targets[0])
     assert both.names == ["a.png", "b.png"]
-    assert (one.targets[0, 0].diff(dim=1) >= 0).all()
+    assert (one.targets[0, 0].diff(dim=1) >= 0).all()  # the right half of the ramp is bright: not a majority
     dark = ready(path=str(tmp_path / "a.png"), size=16, invert=True).targets
     assert dark is not None
     torch.testing.assert_close(dark, 1 - one.targets)
@@ -80,8 +82,8 @@ def test_own_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: path.write_bytes(b""), "cannot be read as an image"),
-        (lambda path: path.write_text("a cat"), "cannot be read as an image"),
+        (lambda path: path.write_bytes(b""), "not an image file: give another picture as --data.path"),
+        (lambda path: path.write_text("a cat"), "not an image file: give another picture as --data.path"),
         (lambda path: Image.new("L", (20, 20), 130).save(path), "is of one colour"),
         (lambda path: Image.new("RGB", (20, 20), "red").save(path), "is of one colour"),
     ],
@@ -89,17 +91,74 @@ def test_own_pictures(tmp_path: Path) -> None:
 def test_pictures_that_show_nothing(write: Callable[[Path], object], message: str, tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     write(path)
-    with pytest.raises(InputError, match=message):
-        ready(path=str(path))
+    with pytest.raises(InputError) as caught:
+        ready(path=str(path), ignore_invalid=True)
+    assert message in caught.value.for_command_line
 
 
-def test_level_that_leaves_nothing_is_told(tmp_path: Path) -> None:
+def test_a_picture_is_read_under_any_name(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (30, 1))
+    for name in ("cat.png", "cat.backup", "cat"):
+        Image.fromarray(ramp).save(tmp_path / name, format="PNG")
+    first, *others = (ready(path=str(tmp_path / name)) for name in ("cat.png", "cat.backup", "cat"))
+    assert all(each.sample(1).equal(first.sample(1)) for each in others)
+
+
+def test_folders_of_pictures_may_hold_other_files(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.png", "deep/b.png"):
+        save(tmp_path / name, shape(200, 10))
+    cut_off(tmp_path / "b.png")
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"b\.png cannot be read .*: remove it or set ignore_invalid=True"):
+        ready(path=str(tmp_path))
+    data = ready(path=str(tmp_path), ignore_invalid=True)
+    assert data.names == ["a.png", str(Path("deep", "b.png"))]
+    assert data.indices.tolist() == [0, 1]
+    assert "skipped notes.txt" in said.text
+    assert "skipped 1 invalid image file, such as b.png" in said.text
+
+
+@pytest.mark.parametrize("files", [[], ["notes.txt"]])
+def test_folders_without_pictures_are_refused(files: list[str], tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).write_text("hello")
+    with pytest.raises(InputError, match=r"no images in .*: put PNG or JPEG files there"):
+        ready(path=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"root": "x"}, "--data.root has no effect with --data.name digits: use --data.path for your own"),
+        ({"root": "x", "name": "fractaldb"}, "--data.root has no effect with --data.name fractaldb: use"),
+        ({"root": "x", "path": "cat.png"}, "--data.root has no effect with --data.path: remove it"),
+        ({"name": "cats"}, "name must be one of digits, MNIST, .*, got 'cats'"),
+        ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
+        ({"size": 4}, "size must be >= 8, got 4"),
+        ({"count": 181}, "count must be <= 180, the images in the test set of digits, got 181"),
+        ({"per_class": 100}, "per_class must be <= 1., the images of a class in the test set of digits"),
+        ({"path": "none.png"}, "no picture or folder none.png: give one as --data.path"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ready(**options)
+    assert re.match(message, caught.value.for_command_line), caught.value.for_command_line
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "fractaldb"}, {"path": "cat.png"}])
+def test_root_of_older_config_files_is_accepted(options: dict[str, str]) -> None:
+    TargetData(root="data", **options)  # type: ignore[arg-type]
+
+
+def test_level_that_leaves_nothing_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(tmp_path / "dark.png")
-    with pytest.raises(InputError, match=r"another --data\.binarize"):
+    with pytest.raises(InputError, match=r"is of one colour, .* or another binarize$"):
         ready(path=str(tmp_path / "dark.png"), binarize=0.9)
 
 
-def test_every_process_has_a_share() -> None:
+def test_every_process_has_targets_of_its_own() -> None:
     data = ready(count=5)
 
     class Second:

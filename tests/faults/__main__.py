@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from fractalgan.whole_file import write_whole
+from fractalgan.storage import atomic_write
 from tests.faults.disks import damaged_checkpoints, full_disk, locked_folder, two_at_once
 from tests.faults.kills import kill_often
 from tests.faults.malformed import malformed
@@ -48,7 +48,7 @@ def _write_row(name: str, outcome: Outcome) -> None:
         name: f"| {name} {outcome}"
     }
     text = "".join(f"{rows[each]}\n" for each in FAULTS if each in rows)
-    write_whole(PAGE, f"{before}{BEGIN}{HEAD}{text}{END}{after}")
+    atomic_write(PAGE, f"{before}{BEGIN}{HEAD}{text}{END}{after}")
 
 
 def main() -> int:

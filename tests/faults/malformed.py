@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fractalgan import FractalGAN, cli
+from fractalgan import FractalGAN
+from fractalgan.cli import program
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import anderson_farrell
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
@@ -80,7 +81,7 @@ def what_is_wrong(command: list[str]) -> str:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            status = cli.run(command)
+            status = program.run(command)
     except BaseException:
         return traceback.format_exc()
     *notes, last = said.getvalue().splitlines() or [""]

@@ -6,21 +6,23 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from fractalgan.ops import _triton
+from fractalgan.ops import _triton, _triton_kernels
 
 POINTERS = {
-    "maps": "*fp32", "start": "*fp32", "points": "*fp64", "images": "*fp32", "cotangent": "*fp32",
-    "slopes": "*fp32", "each": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
+    "transforms": "*fp32", "start": "*fp32", "points": "*fp64", "images": "*fp32", "cotangent": "*fp32",
+    "slopes": "*fp32", "per_image": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
     "order": "*i64", "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
 }  # fmt: skip
-CONSTANTS = {"LANES": 32, "TILE": 32, "CHUNK": 32, "COLUMNS": 16, "NUMBERS": 64}
+CONSTANTS = {"LANES": 32, "TILE": 32, "CHUNK": 32, "COLUMNS": 16, "COUNT": 64}
+KERNELS = ("iterate", "splat", "gather", "walk_back", "sum_by_fractal")
 
 warnings.simplefilter("error")
-for kernel in (_triton._iterate, _triton._splat, _triton._gather, _triton._walk_back, _triton._add_up):
+for kernel_name in KERNELS:
+    kernel = getattr(_triton_kernels, kernel_name)
     names = kernel.arg_names
     signature = {name: "constexpr" if name in CONSTANTS else POINTERS.get(name, "i32") for name in names}
     constants = {(names.index(name),): CONSTANTS[name] for name in names if name in CONSTANTS}
     source = ASTSource(kernel, signature, constants)
-    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=_triton.FUSION)
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=_triton.OPTIONS)
     assert compiled.asm["cubin"]
     print(kernel.__name__)

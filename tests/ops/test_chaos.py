@@ -1,7 +1,8 @@
+import pytest
 import torch
 
-from fractalgan.ops import Transforms, draw_sequences, iterate_points
-from tests.problems import random_systems, sierpinski
+from fractalgan.ops import Transforms, _fused, determinant_probabilities, draw_sequences, iterate_points
+from tests.problems import random_fractals, sierpinski
 
 
 def test_sequences_follow_the_probabilities() -> None:
@@ -12,7 +13,7 @@ def test_sequences_follow_the_probabilities() -> None:
     assert (z[1] == 1).all()
 
 
-def test_sequences_come_again_from_the_same_generator() -> None:
+def test_same_seed_yields_the_same_sequences() -> None:
     p = torch.rand(3, 10)
     first, second = (
         draw_sequences(p / p.sum(-1, keepdim=True), torch.arange(3), 50, torch.Generator().manual_seed(7))
@@ -23,8 +24,22 @@ def test_sequences_come_again_from_the_same_generator() -> None:
     assert first.max() <= 9
 
 
-def test_points_are_those_of_the_recurrence() -> None:
-    transforms = random_systems(3, 4)
+@pytest.mark.parametrize("num_transforms", [1, 2, 10])
+def test_sequences_do_not_depend_on_the_backend(num_transforms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    A = random_fractals(4, num_transforms).A.float()
+    A[1, 0] = 0  # a transform of probability 0
+    p, fractals = determinant_probabilities(A), torch.arange(40) % 4
+    fused = draw_sequences(p, fractals, 500, torch.Generator().manual_seed(3))
+    monkeypatch.setattr(_fused, "best_backend", lambda _: None)
+    plain = draw_sequences(p, fractals, 500, torch.Generator().manual_seed(3))
+    assert fused.equal(plain)
+    assert fused.dtype == plain.dtype == torch.long
+    if num_transforms > 1:
+        assert not (fused[fractals == 1] == 0).any()
+
+
+def test_points_follow_the_recurrence() -> None:
+    transforms = random_fractals(3, 4)
     fractals, z = torch.tensor([2, 0, 2]), torch.randint(0, 4, (3, 30))
     start = torch.rand(3, 2, dtype=torch.float64)
     points = iterate_points(transforms, fractals, z, start)
@@ -35,8 +50,8 @@ def test_points_are_those_of_the_recurrence() -> None:
             torch.testing.assert_close(points[image, t], v)
 
 
-def test_fractals_in_one_batch_are_as_each_alone() -> None:
-    transforms = random_systems(5, 10)
+def test_points_do_not_depend_on_the_other_fractals_of_the_batch() -> None:
+    transforms = random_fractals(5, 10)
     fractals, z = torch.tensor([4, 1, 3]), torch.randint(0, 10, (3, 100))
     start = torch.zeros(3, 2, dtype=torch.float64)
     together = iterate_points(transforms, fractals, z, start)
@@ -46,8 +61,8 @@ def test_fractals_in_one_batch_are_as_each_alone() -> None:
         assert together[image].equal(one[0])
 
 
-def test_gradient_is_that_of_autograd_through_the_loop() -> None:
-    transforms = Transforms(*(part.requires_grad_() for part in random_systems(2, 3)))
+def test_gradient_matches_autograd_through_a_loop() -> None:
+    transforms = Transforms(*(part.requires_grad_() for part in random_fractals(2, 3)))
     fractals, z = torch.tensor([0, 1, 1]), torch.randint(0, 3, (3, 40))
     start = torch.rand(3, 2, dtype=torch.float64)
     cotangent = torch.randn(3, 40, 2, dtype=torch.float64)
@@ -61,7 +76,7 @@ def test_gradient_is_that_of_autograd_through_the_loop() -> None:
     torch.testing.assert_close(ours, torch.autograd.grad(torch.stack(steps, 1), transforms, cotangent))
 
 
-def test_sierpinski_points_stay_in_its_triangle_and_out_of_its_hole() -> None:
+def test_points_of_the_sierpinski_triangle_avoid_its_hole() -> None:
     transforms = sierpinski()
     z = draw_sequences(torch.full((1, 3), 1 / 3), torch.tensor([0]), 5000)
     x, y = iterate_points(transforms, torch.tensor([0]), z, torch.zeros(1, 2, dtype=torch.float64))[0].T
@@ -72,15 +87,22 @@ def test_sierpinski_points_stay_in_its_triangle_and_out_of_its_hole() -> None:
     assert not hole.any()
 
 
-def test_points_of_a_diverging_system_pass_no_gradient() -> None:
-    transforms = Transforms(*(part.clone().requires_grad_() for part in random_systems(2, 1)))
+def test_points_that_are_not_finite_pass_no_gradient() -> None:
+    transforms = Transforms(*(part.clone().requires_grad_() for part in random_fractals(2, 1)))
     with torch.no_grad():
         transforms.A[1] = 1e3 * torch.eye(2)
-    points = iterate_points(
-        transforms, torch.tensor([0, 1]), torch.zeros(2, 300, dtype=torch.long), torch.ones(2, 2).double()
+    z, start = torch.zeros(2, 300, dtype=torch.long), torch.ones(2, 2).double()
+    points = iterate_points(transforms, torch.tensor([0, 1]), z, start)
+    finite = points.isfinite()
+    assert finite[0].all()
+    assert not finite[1].all()
+
+    lost = torch.autograd.grad(points, transforms, (~finite).double(), retain_graph=True)
+    assert not any(gradient.any() for gradient in lost)
+    small = (finite & (points.abs() < 1e3)).double()
+    gradients = torch.autograd.grad(points, transforms, small)
+    prefix = int(small[1, :, 0].sum())  # the points of the second fractal that are small come first
+    expected = torch.autograd.grad(
+        iterate_points(transforms, torch.tensor([0, 1]), z[:, :prefix], start)[1].sum(), transforms
     )
-    assert points[0].isfinite().all()
-    assert not points[1].isfinite().all()
-    points[points.isfinite() & (points.abs() < 1e3)].sum().backward()
-    assert transforms.A.grad is not None
-    assert transforms.A.grad.isfinite().all()
+    torch.testing.assert_close([g[1] for g in gradients], [g[1] for g in expected])

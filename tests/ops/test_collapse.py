@@ -9,8 +9,8 @@ SIZE = (32, 32)
 
 
 def kinds(points: Tensor) -> list[str]:
-    found = collapse(points, SIZE)
-    return [name for name in found._fields if getattr(found, name)[0]]
+    result = collapse(points, SIZE)
+    return [name for name in result._fields if getattr(result, name)[0]]
 
 
 def line(angle: float) -> Tensor:
@@ -34,7 +34,7 @@ def test_outside() -> None:
 
 
 @pytest.mark.parametrize("shape", ["square", "ring", "two dots", "corner"])
-def test_shapes_are_no_collapse(shape: str) -> None:
+def test_shape_has_not_collapsed(shape: str) -> None:
     angle = torch.linspace(0, 6.28, 300)
     points = {
         "square": torch.rand(300, 2) * 20 + 5,
@@ -46,14 +46,14 @@ def test_shapes_are_no_collapse(shape: str) -> None:
 
 
 @pytest.mark.parametrize("collapsed", ["dot", "line"])
-def test_a_few_strays_do_not_hide_a_collapse(collapsed: str) -> None:
+def test_outliers_do_not_hide_a_collapse(collapsed: str) -> None:
     points = line(0.7) if collapsed == "line" else 16 + 0.1 * torch.randn(1, 300, 2)
     points = points.clone()
     points[:, :9] = torch.rand(9, 2) * 31
     assert kinds(points) == [collapsed]
 
 
-def test_random_fractals_have_not_collapsed() -> None:
+def test_random_fractals_rarely_collapse() -> None:
     generator = FractalGenerator(
         FractalEmbedding(anderson_farrell(100, 10, torch.Generator().manual_seed(0)))
     )

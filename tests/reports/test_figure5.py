@@ -35,8 +35,8 @@ def test_means_deviations_and_the_paired_test() -> None:
     curve = summary["curves"]["learned, all labels"]
     assert list(curve) == ["1000", "2000"]  # the fractals of earlier GAN steps are not mixed in
     assert curve["2000"]["mean"] == pytest.approx(np.mean(LEARNED))
-    assert curve["2000"]["deviation"] == pytest.approx(np.std(LEARNED, ddof=1))
-    assert summary["curves"]["pixels, 10 labels"]["0"] == {"mean": 0.84, "deviation": None, "seeds": 1}
+    assert curve["2000"]["std"] == pytest.approx(np.std(LEARNED, ddof=1))
+    assert summary["curves"]["pixels, 10 labels"]["0"] == {"mean": 0.84, "std": None, "seeds": 1}
     found = summary["learned_against_random"]["all"]
     assert found["points"] == pytest.approx(100 * np.mean(np.subtract(LEARNED, RANDOM)))
     assert found["p_value"] == pytest.approx(stats.ttest_rel(LEARNED, RANDOM).pvalue)

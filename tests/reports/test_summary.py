@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fractalgan.reports import Summary
-from fractalgan.run_folder import RunFolder
+from fractalgan.storage import RunFolder
 
 SUMMARY = Summary(
     version="0.1.0",

@@ -30,8 +30,8 @@ def test_means_and_deviations_over_seeds() -> None:
     summary = table1.summarize(CELLS, ["F", "raw"])
     found = summary["FashionMNIST"]["F"]
     assert found["mse_min"]["mean"] == pytest.approx(0.05)
-    assert found["mse_min"]["deviation"] == pytest.approx(0.02 / 2**0.5)
-    assert summary["digits"]["F"]["mse_mean"] == {"mean": pytest.approx(0.02), "deviation": None}
+    assert found["mse_min"]["std"] == pytest.approx(0.02 / 2**0.5)
+    assert summary["digits"]["F"]["mse_mean"] == {"mean": pytest.approx(0.02), "std": None}
     assert list(summary["FashionMNIST"]) == ["F", "raw"]
 
 

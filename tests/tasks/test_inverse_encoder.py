@@ -1,29 +1,53 @@
-"""InverseEncoder: learns to guess systems, and its guess is where a fit begins."""
+"""InverseEncoder: learns to guess fractals, and its guess is where a reconstruction begins."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from fractalgan import InverseEncoder, Reconstruction, SystemData, TargetData
-from fractalgan.measure import quiet_trainer
+from fractalgan import ImageData, InverseEncoder, RandomFractalData, Reconstruction, TargetData
+from fractalgan.errors import InputError
+from fractalgan.experiments.quiet_trainer import quiet_trainer
 from tests.conftest import TINY_ENCODER, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 CONFIG = Path(__file__).parents[2] / "configs/inverse_encoder.yaml"
 FIT = ["fit", "--model=fractalgan.Reconstruction", "--data=fractalgan.TargetData", *TINY_RECONSTRUCTION]
+SMALL: dict[str, Any] = {"num_transforms": 3, "num_points": 30, "num_sequences": 4, "image_size": 16}
 
 
-def test_it_learns_to_guess_systems() -> None:
-    data = SystemData(num_systems=64, num_transforms=2, size=16, batch_size=32)
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of an encoder after one step."""
+    trainer = quiet_trainer(1, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(
+        InverseEncoder(num_transforms=3, image_size=16),
+        RandomFractalData(num_fractals=8, num_transforms=3, size=16, batch_size=4),
+    )
+    path = tmp_path_factory.mktemp("encoder") / "encoder.ckpt"
+    trainer.save_checkpoint(path)
+    return path
+
+
+def validated(**options: Any) -> tuple[Reconstruction, TargetData]:
+    """A reconstruction before its first step."""
+    data, task = TargetData(count=4, size=16), Reconstruction(**SMALL | options)
+    quiet_trainer(1, enable_checkpointing=False).validate(task, data, verbose=False)
+    return task, data
+
+
+def test_it_learns_to_guess_fractals() -> None:
+    data = RandomFractalData(num_fractals=64, num_transforms=2, size=16, batch_size=32)
     task = InverseEncoder(num_transforms=2, image_size=16)
     quiet_trainer(120, limit_val_batches=0, enable_checkpointing=False).fit(task, data)
-    images, maps = next(iter(data.train_dataloader()))  # other images of the same systems
+    images, transforms = next(iter(data.train_dataloader()))  # other images of the same fractals
     guessed = task.guess(images)
     found = torch.cat([guessed.A.flatten(2), guessed.b], -1)
-    assert F.mse_loss(found, maps) < 0.3 * F.mse_loss(maps.mean(0).expand_as(maps), maps)
+    mean = transforms.mean(0).expand_as(transforms)
+    assert F.mse_loss(found, transforms) < 0.3 * F.mse_loss(mean, transforms)
 
 
 def test_guess_does_not_depend_on_the_other_images() -> None:
@@ -33,71 +57,66 @@ def test_guess_does_not_depend_on_the_other_images() -> None:
     assert alone.b.equal(among.b[2:3])
 
 
-def test_fit_begins_at_the_guess(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("fit", f"--config={CONFIG}", *TINY_ENCODER) == 0
-    path = "runs/encoder-systems-1/checkpoints/best.ckpt"
-    assert f"reconstruction.yaml --model.start {path} --data.size 16" in capsys.readouterr().out
-    data = TargetData(count=4, size=16)
-    options = {"num_transforms": 3, "num_points": 30, "num_sequences": 4, "image_size": 16, "window": 2.5}
-    task = Reconstruction(**options, start=path, matrices="raw", candidates=2)  # type: ignore[arg-type]
-    quiet_trainer(1, enable_checkpointing=False).validate(task, data, verbose=False)
-    encoder = InverseEncoder.load_from_checkpoint(path, weights_only=True)
+def test_reconstruction_begins_at_the_guess(encoder: Path) -> None:
+    task, data = validated(start=str(encoder), matrices="raw", candidates=2)
+    loaded = InverseEncoder.load_from_checkpoint(encoder, weights_only=True)
     assert data.targets is not None
-    begun = task.generator.embedding()
-    assert begun.A[::2].equal(encoder.guess(data.targets).A)
-    assert not begun.A[1::2].equal(begun.A[::2])
+    initial = task.fractals.generator.embedding()
+    assert initial.A[::2].equal(loaded.guess(data.targets).A)
+    assert not initial.A[1::2].equal(initial.A[::2])
 
-    start = f"--model.start={path}"
-    assert call(*FIT, start, "--run=whole") == 0
-    assert call(*FIT, start, "--run=halves", "--trainer.max_steps=3") == 0
-    Path(path).unlink()
-    assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
+
+def test_wrong_starts_are_refused(encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"encoder\.ckpt was trained with window 2\.5, got 3\.0"):
+        validated(start=str(encoder), window=3.0)
+    task, _ = validated()
+    task.trainer.save_checkpoint(tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match=r"other\.ckpt is a checkpoint of Reconstruction, not of InverseEnc"):
+        validated(start=str(tmp_path / "other.ckpt"))
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("data", "message"),
     [
-        (["--model.start=nowhere.ckpt"], "no checkpoint nowhere.ckpt"),
         (
-            ["--model.start=random"],
-            "start: want anderson-farrell, fractaldb, even or a .ckpt of InverseEncoder",
+            RandomFractalData(num_fractals=4, num_transforms=4, size=16),
+            "num_transforms must be 3, as num_transforms, got 4",
         ),
-        (["--model.start=whole/checkpoints/last.ckpt"], "a checkpoint of Reconstruction, which guesses no"),
-        (
-            ["--model.start=encoder/checkpoints/last.ckpt", "--model.window=3"],
-            "trained with window 2.5, not 3.0",
-        ),
+        (ImageData(size=16), "learns from random fractals: use datamodule=RandomFractalData"),
     ],
 )
-def test_wrong_starts_are_one_line(
-    call: Call, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+def test_other_data_is_refused(data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        quiet_trainer(1).fit(InverseEncoder(num_transforms=3, image_size=16), data)
+
+
+def test_next_step_names_what_differs_from_its_defaults() -> None:
+    steps = InverseEncoder(num_transforms=3, image_size=16, window=2.0).next_steps()
+    given = "--data.size 16 --model.num_transforms 3 --model.window 2.0"
+    assert steps == {"use": f"fit --config reconstruction.yaml --model.start {{best}} {given}"}
+
+
+# -- on the command line -----------------------------------------------------------------------
+
+
+def test_reconstruction_is_resumed_without_its_encoder(
+    call: Call, encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "whole/" in options[0]:
-        assert call(*FIT, "--run=whole") == 0
-    if "encoder/" in options[0]:
-        assert call("fit", f"--config={CONFIG}", *TINY_ENCODER, "--run=encoder") == 0
-    assert call(*FIT, *options) == 1
+    copy = Path("encoder.ckpt")
+    copy.write_bytes(encoder.read_bytes())
+    assert call(*FIT, f"--model.start={copy}", "--run=halves", "--trainer.max_steps=3") == 0
+    copy.unlink()
+    assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
+    assert call(*FIT, f"--model.start={copy}") == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("fractalgan: error: ")
-    assert message in last
+    assert "encoder.ckpt" in last
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--data.num_transforms=4"], "model.num_transforms is 3: give the data as much"),
-        (["--data.size=7"], "size: want 8 or more, got 7"),
-        (["--data.num_systems=0"], "num_systems: want 1 or more, got 0"),
-        (["--data=fractalgan.TargetData"], "learns from random systems: give --data fractalgan.SystemData"),
-    ],
-)
-def test_bad_input_is_one_line(
-    call: Call, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if "TargetData" in options[0]:
-        given = ["fit", "--model=fractalgan.InverseEncoder", "--trainer.accelerator=cpu"]
-    else:
-        given = ["fit", f"--config={CONFIG}", *TINY_ENCODER]
-    assert call(*given, *options) == 1
-    assert message in capsys.readouterr().err.splitlines()[-1]
+def test_encoder_is_followed_by_a_reconstruction(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--trainer.max_steps=1", "--trainer.val_check_interval=1"]
+    assert call("fit", f"--config={CONFIG}", *TINY_ENCODER, *few) == 0
+    (path,) = Path("runs").glob("encoder-*/checkpoints/best.ckpt")
+    assert f"reconstruction.yaml --model.start {path} --data.size 16" in capsys.readouterr().out
+    assert call(*FIT, f"--model.start={path}", *few) == 0

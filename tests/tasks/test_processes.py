@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import TINY, TINY_PRETRAINING
+from tests.tasks.processes import by_two, fit_by_two, run_file
 
 Call = Callable[..., int]
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -21,13 +20,15 @@ SCRIPT = """
 import torch
 from pytorch_lightning import Callback, Trainer
 from fractalgan import FractalGAN, ImageData
+from fractalgan.randomness import RandomSource, generator_for
 
 class Compare(Callback):
     def on_train_batch_end(self, trainer, model, *_):
         weights = torch.cat([p.detach().flatten() for p in model.parameters()])
         first = trainer.strategy.broadcast(weights)
         assert weights.equal(first), "the ranks have parted"
-        drawn = model(torch.arange(4), model._random(trainer.global_step, 1)).detach()
+        source = RandomSource(generator_for(trainer.global_step), model.shard)
+        drawn = model(torch.arange(4), source).detach()
         other = trainer.strategy.broadcast(drawn)
         assert trainer.global_rank == 0 or not drawn.equal(other), "same sequences"
 
@@ -44,20 +45,7 @@ if __name__ == "__main__":
 def test_ranks_draw_different_sequences_and_keep_equal_parameters(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("equal") >= 1
-
-
-def by_two(*options: str) -> list[str]:
-    command = [sys.executable, "-m", "fractalgan", "fit", *options]
-    return [*command, "--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
-
-
-def fit_by_two(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(by_two(*options), cwd=cwd, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
-    return done
+    assert run_file(script, cwd=tmp_path).stdout.count("equal") >= 1
 
 
 def test_two_processes_write_one_folder(tmp_path: Path) -> None:
@@ -121,19 +109,20 @@ def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
 def test_process_that_dies_ends_the_others_and_loses_nothing(tmp_path: Path, rank: int) -> None:
     endless = [*TINY, "--trainer.max_steps=1000000", "--run=mine"]
     first = subprocess.Popen(by_two(*endless), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert first.stderr is not None
     last = tmp_path / "mine/checkpoints/last.ckpt"
-    deadline = time.monotonic() + 60
-    while not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while not last.exists():
+        assert first.stderr.readline()  # waits for its next step
     (second,) = map(int, Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split())
     os.kill((first.pid, second)[rank], signal.SIGKILL)
-    _, said = first.communicate(timeout=30)  # until the second closes its end, too
+    _, said = first.communicate()  # until the second closes its end, too
     assert first.returncode != 0
     (error,) = (line for line in said.splitlines() if not line.startswith("step "))
     assert error.startswith("fractalgan: error: another process of this run is lost (")
     assert "the last good checkpoint is mine/checkpoints/last.ckpt" in error
+    step = torch.load(last, weights_only=True)["global_step"]
     assert fit_by_two(
-        "--ckpt_path=mine/checkpoints/last.ckpt", "--trainer.max_time=00:00:00:01", cwd=tmp_path
+        "--ckpt_path=mine/checkpoints/last.ckpt", f"--trainer.max_steps={step + 2}", cwd=tmp_path
     )
 
 

@@ -1,9 +1,10 @@
-"""Reconstruction: every target by itself, whoever is beside it; the rows of Table 1 as options."""
+"""Reconstruction: every target alone, whoever is beside it; the rows of Table 1 as options."""
 
 import json
 import math
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,18 +12,21 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
-from fractalgan import Reconstruction, TargetData, anderson_farrell
+from fractalgan import ImageData, Reconstruction, TargetData, anderson_farrell
 from fractalgan.errors import InputError
-from fractalgan.measure import quiet_trainer
-from fractalgan.nn import FractalGenerator
-from fractalgan.ops import determinant_probabilities, render
-from fractalgan.randomness import generator_for
-from fractalgan.tasks.reconstruction import START, Results, _clip_each
+from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.nn import FractalGenerator, TargetFractals, TargetScores, points_for, tau_for
+from fractalgan.ops import Transforms, determinant_probabilities, render
+from fractalgan.randomness import Purpose, generator_for
 from tests.cli.folders import signalled
 from tests.conftest import TINY_RECONSTRUCTION
-from tests.tasks.test_processes import fit_by_two
+from tests.tasks import learn_targets
+from tests.tasks.processes import fit_by_two, run_file
 
 Call = Callable[..., int]
 
@@ -35,16 +39,30 @@ FIT = [
     "--trainer.log_every_n_steps=1",
 ]
 
+# Names in the state of older checkpoints.
+OLDER = {
+    "fractals.generator.": "generator.",
+    "fractals.candidates.ranking": "order",
+    "fractals.candidates.running_loss": "recent",
+    "fractals.initial_probabilities": "first",
+    "fractals.target_indices": "indices",
+}
 
-def fitted(steps: int = 6, count: int = 5, **options: Any) -> tuple[Reconstruction, TargetData]:
+
+def fitted(
+    steps: int = 6, count: int = 5, callbacks: list[Callback] | None = None, **options: Any
+) -> tuple[Reconstruction, TargetData]:
     task = Reconstruction(**SMALL | options)
     data = TargetData(size=16, count=count)
-    quiet_trainer(steps, val_check_interval=steps, enable_checkpointing=False).fit(task, data)
+    trainer = quiet_trainer(
+        steps, val_check_interval=steps, enable_checkpointing=False, callbacks=callbacks or []
+    )
+    trainer.fit(task, data)
     return task, data
 
 
 def maps(task: Reconstruction) -> Tensor:
-    transforms = task.fitted().embedding()
+    transforms = task.learned_fractals().embedding()
     return torch.cat([transforms.A.detach().flatten(2), transforms.b.detach()], -1)
 
 
@@ -59,7 +77,7 @@ def test_images_come_closer_to_their_targets() -> None:
     assert ((low < mean) & (mean < high)).all()
     assert exploded.sum() == 0
     assert data.targets is not None
-    generator = learned.fitted()
+    generator = learned.learned_fractals()
     again = torch.stack([generator.draw(torch.arange(5)) for _ in range(200)])  # from other numbers
     torch.testing.assert_close((again - data.targets).square().mean((0, 2, 3, 4)), mean, rtol=0.1, atol=0)
 
@@ -78,40 +96,42 @@ def test_target_does_not_depend_on_those_beside_it(options: dict[str, Any]) -> N
 
 
 def test_first_step_is_adams_on_the_gradient_of_the_mse() -> None:
-    """Against a fractal by itself: plain render, autograd, clipping by torch, torch's Adam."""
+    """Against a fractal alone: plain render, autograd, clipping by torch, torch's Adam."""
     options = {"matrices": "raw", "noise": 0.0, "objective": "fixed", "schedule": "constant", "clip": 0.01}
     task, data = fitted(2, 1, **options)
-    transforms = anderson_farrell(1, 3, generator_for(0, int(data.indices[0]), START))
+    index = int(data.indices[0])
+    transforms = anderson_farrell(1, 3, generator_for(0, index, Purpose.RECONSTRUCTION_INITIAL))
     A, b = (each.clone().requires_grad_() for each in transforms)
-    uniform = torch.rand(4, 60, generator=generator_for(0, int(data.indices[0]), 622))
+    uniform = torch.rand(4, 60, generator=generator_for(0, index, Purpose.RECONSTRUCTION_FIXED))
     levels = determinant_probabilities(transforms.A)[0].cumsum(0)
     sequences = torch.searchsorted(levels, uniform * levels[-1], right=True)
     adam = torch.optim.Adam([A, b], lr=0.05)
     assert data.targets is not None
     for _ in range(2):
         images = render(
-            type(transforms)(A, b), torch.zeros(4, dtype=torch.long), sequences, size=(16, 16), window=2.5
+            Transforms(A, b), torch.zeros(4, dtype=torch.long), sequences, size=(16, 16), window=2.5
         )
         loss = F.mse_loss(images, data.targets[0].expand(4, 16, 16))
         A.grad, b.grad = torch.autograd.grad(loss, [A, b])
         for parameter in (A, b):
             torch.nn.utils.clip_grad_norm_(parameter, 0.01)
         adam.step()
-    found = task.fitted().embedding()
+    found = task.learned_fractals().embedding()
     torch.testing.assert_close(found.A, A, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.b, b, atol=1e-5, rtol=1e-5)
 
 
 def test_fractal_that_explodes_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = fitted(count=4, matrices="raw", noise=0.0)
-    begin = Reconstruction._begin
+    setup = Reconstruction.setup
 
-    def broken(self: Reconstruction, *given: Any) -> None:
-        begin(self, *given)
-        self.generator.embedding.matrices.A.data[1] = 3.0  # every map triples and more
-        self.generator.embedding.matrices.A.data[3] = math.nan
+    def broken(self: Reconstruction, stage: str) -> None:
+        setup(self, stage)
+        A = self.fractals.generator.embedding.get_parameter("matrices.A")
+        A.data[1] = 3.0  # every transform triples a vector at least
+        A.data[3] = math.nan
 
-    monkeypatch.setattr(Reconstruction, "_begin", broken)
+    monkeypatch.setattr(Reconstruction, "setup", broken)
     partly, _ = fitted(count=4, matrices="raw", noise=0.0)
     assert partly.results is not None
     assert partly.results.exploded.tolist() == [0, 1, 0, 1]
@@ -119,52 +139,251 @@ def test_fractal_that_explodes_harms_no_other(monkeypatch: pytest.MonkeyPatch) -
     assert maps(partly)[[0, 2]].equal(maps(whole)[[0, 2]])
 
 
-def test_gradients_are_clipped_each_by_itself() -> None:
-    gradients = [torch.randn(5, 3, 2, 2), torch.randn(5, 3)]
-    gradients[0][4], gradients[1][4] = 1e-4, 0.0
-    clipped = _clip_each(gradients, 0.7)
-    for k in range(5):
-        parts = [gradient[k].clone() for gradient in gradients]
-        norm = torch.cat([part.flatten() for part in parts]).norm()
-        for found, part in zip(clipped, parts, strict=True):
-            torch.testing.assert_close(found[k], part * min(1.0, 0.7 / norm.item()))
+class Learning(Callback):
+    """Notes the learning rate, the remaining candidates of the first target, and its b, in every step."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+        self.remaining: list[set[int]] = []
+        self.b: list[Tensor] = []
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        assert isinstance(pl_module, Reconstruction)
+        candidates = pl_module.fractals.candidates
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        step = trainer.global_step - 1
+        self.remaining.append(set(candidates.ranking[0, : candidates.count(step)].tolist()))
+        self.b.append(pl_module.fractals.generator.embedding.b.detach().clone())
 
 
-def test_schedules_go_by_the_share_of_the_run() -> None:
-    task, _ = fitted(20, 1, schedule="halving", candidates=4, halvings=[3, 8], lr=0.08)
-    assert [task._lr(step) for step in (0, 4, 5, 10, 19)] == pytest.approx([0.08, 0.08, 0.04, 0.02, 0.01])
-    assert [task._left(step) for step in (0, 2, 3, 7, 8, 19)] == [4, 4, 2, 2, 1, 1]
-    task.hparams["schedule"] = "cosine"
-    assert [task._lr(step) for step in (0, 10)] == pytest.approx([0.08, 0.04])
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("halving", [0.08, 0.08, 0.04, 0.04, 0.02, 0.02, 0.01, 0.01]),
+        ("cosine", [0.04 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]),
+        ("constant", [0.08] * 8),
+    ],
+)
+def test_learning_rate_follows_the_share_of_the_run(schedule: str, rates: list[float]) -> None:
+    noted = Learning()
+    fitted(8, 1, [noted], schedule=schedule, lr=0.08)
+    assert noted.rates == pytest.approx(rates)
 
 
-def test_better_half_of_the_candidates_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Tensor] = []
-    choose = Reconstruction._choose
-
-    def watched(self: Reconstruction, losses: Tensor, rows: Tensor, left: int, step: int) -> None:
-        seen.append(self.order[rows, :left].clone())
-        choose(self, losses, rows, left, step)
-
-    monkeypatch.setattr(Reconstruction, "_choose", watched)
-    task, _ = fitted(6, 3, candidates=4, halvings=[2, 4], num_sequences=8)
-    assert [each.shape[1] for each in seen] == [4, 4, 2, 2, 1, 1]
-    for row in range(3):
-        first, second, third = (set(each[row].tolist()) for each in seen[1::2])
-        assert third < second < first == set(range(4 * row, 4 * row + 4))
-    assert task.winners().tolist() == seen[-1].flatten().tolist()
-    assert task.recent.view(3, 4).isfinite().sum(1).tolist() == [1, 1, 1]
+def test_better_half_of_the_candidates_remains() -> None:
+    noted = Learning()
+    task, _ = fitted(6, 3, [noted], candidates=4, halvings=[2, 4], num_sequences=8)
+    assert [len(each) for each in noted.remaining] == [4, 4, 2, 2, 1, 1]
+    first, second, third = noted.remaining[1::2]
+    assert third < second < first == set(range(4))
+    candidates = task.fractals.candidates
+    assert candidates.winners()[0].item() in third
+    assert candidates.running_loss.view(3, 4).isfinite().sum(1).tolist() == [1, 1, 1]
 
 
-def test_noise_moves_what_it_is_meant_to() -> None:
-    still = {"lr": 1e-12, "noise_share": 1.0, "noise_interval": 1, "matrices": "raw"}
-    drawn, all_moved, matrices_moved = (
-        maps(fitted(1, 3, **still, **each)[0]).split([4, 2], -1)
-        for each in ({"noise": 0.0}, {"noise": 0.1}, {"noise": 0.1, "noise_on": "matrices"})
+def test_noise_is_added_at_its_interval_in_its_share_of_the_run() -> None:
+    still = {"lr": 1e-12, "clip": None, "matrices": "raw"}
+    noted = Learning()
+    fitted(10, 1, [noted], noise=0.1, noise_interval=2, noise_share=0.5, **still)
+    moved = [
+        not after.allclose(before, atol=1e-6) for before, after in zip(noted.b, noted.b[1:], strict=False)
+    ]
+    assert moved == [False, True, False, True, *[False] * 5]  # in the steps 0, 2 and 4
+
+
+@pytest.mark.parametrize(("noise_on", "b_too"), [("all", True), ("matrices", False)])
+def test_noise_moves_what_it_is_meant_to(noise_on: str, b_too: bool) -> None:
+    options = {"lr": 1e-12, "noise_share": 1.0, "noise_interval": 1, "matrices": "raw", "noise_on": noise_on}
+    drawn, moved = (maps(fitted(1, 3, noise=noise, **options)[0]).split([4, 2], -1) for noise in (0.0, 0.1))
+    assert (moved[0] - drawn[0]).std().item() == pytest.approx(0.1, rel=0.3)
+    assert moved[1].allclose(drawn[1], atol=1e-6) is not b_too
+
+
+def test_points_and_tau_follow_the_size_and_explicit_values_win() -> None:
+    task = Reconstruction(num_targets=2, image_size=64)
+    assert (task.learned_fractals().num_points, task.learned_fractals().tau) == (points_for(64), tau_for(64))
+    assert (task.hparams["num_points"], task.hparams["tau"]) == (points_for(64), tau_for(64))
+    explicit = Reconstruction(num_targets=2, image_size=64, num_points=9, tau=0.5).learned_fractals()
+    assert (explicit.num_points, explicit.tau) == (9, 0.5)
+
+
+def test_results_are_of_every_target() -> None:
+    task, _ = fitted(1, 7, chunk=3)
+    assert isinstance(task.results, TargetScores)
+    assert all(len(each) == 7 for each in task.results)
+
+
+# -- checkpoints -------------------------------------------------------------------------------
+
+
+def checkpoint_of(task: Reconstruction, path: Path) -> Path:
+    task.trainer.save_checkpoint(path)
+    return path
+
+
+def test_checkpoint_serves_as_fractals(tmp_path: Path) -> None:
+    task, _ = fitted(6, candidates=4, halvings=[2], num_sequences=8, tau=0.7)
+    path = checkpoint_of(task, tmp_path / "fit.ckpt")
+    entry = torch.load(path, weights_only=True)["fractals"]
+    assert entry["provenance"] == {"task": "Reconstruction", "step": 6, "seed": 0, "data": "digits"}
+    read, learned = FractalGenerator.from_pretrained(path), task.learned_fractals()
+    assert (len(read.embedding), read.size, read.num_points, read.tau) == (5, (16, 16), 60, 0.7)
+    drawn = [each.draw(range(5), torch.Generator().manual_seed(0)) for each in (read, learned)]
+    assert drawn[0].equal(drawn[1])
+
+
+def test_older_checkpoint_is_loaded(tmp_path: Path) -> None:
+    """As they were when the ranking of the candidates lay in parameters of the task."""
+    task, data = fitted(4, candidates=4, halvings=[2], num_sequences=8)
+    path = checkpoint_of(task, tmp_path / "fit.ckpt")
+    content = torch.load(path, weights_only=True)
+    state = content["state_dict"]
+    for name, older in OLDER.items():
+        state = {key.replace(name, older): value for key, value in state.items()}
+    assert {"order", "recent", "first", "indices", "generator.embedding.b"} <= state.keys()
+    content |= {"state_dict": state}
+    del content["fractals"]
+    torch.save(content, tmp_path / "older.ckpt")
+
+    again = Reconstruction.load_from_checkpoint(tmp_path / "older.ckpt", weights_only=True)
+    assert all(again.state_dict()[name].equal(value) for name, value in task.state_dict().items())
+    resumed = [Reconstruction(**SMALL | {"num_sequences": 8}, candidates=4, halvings=[2]) for _ in range(2)]
+    for each, name in zip(resumed, ("fit.ckpt", "older.ckpt"), strict=True):
+        trainer = quiet_trainer(6, val_check_interval=6, enable_checkpointing=False)
+        each.hparams["num_targets"], each.fractals = 5, again.fractals
+        trainer.fit(each, data, ckpt_path=tmp_path / name, weights_only=True)
+    assert maps(resumed[0]).equal(maps(resumed[1]))
+
+
+def test_next_steps_depend_on_the_number_of_targets() -> None:
+    assert Reconstruction(num_targets=5, image_size=16).next_steps() == {
+        "next": "predict --ckpt_path {best}",
+        "use": "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 5 --data.size 16",
+    }
+    assert Reconstruction(num_targets=1).next_steps() == {"next": "predict --ckpt_path {best}"}
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_transforms": 0}, "num_transforms must be >= 1, got 0"),
+        ({"num_points": 0}, "num_points must be >= 1, got 0"),
+        ({"num_targets": 0}, "num_targets must be >= 1, got 0"),
+        ({"candidates": 9}, "candidates must be <= num_sequences, got 9 and 4"),
+        ({"halvings": [0]}, r"halvings must be increasing numbers of steps >= 1, got \[0\]"),
+        ({"halvings": [4, 2]}, "halvings must be increasing"),
+        ({"objective": "fixed", "candidates": 2}, "candidates must be 1 for objective fixed, got 2"),
+        ({"objective": "maximum"}, "objective must be one of expectation, fixed, got 'maximum'"),
+        ({"noise_on": "b"}, "noise_on must be one of all, matrices"),
+        ({"start": "random"}, "start must be one of anderson-farrell, fractaldb, even, or a .ckpt of Inv"),
+        ({"start": "fractaldb", "num_transforms": 1, "num_targets": 1}, "start fractaldb"),
+        ({"tau": 0.0}, "tau"),
+        ({"clip": 0.0}, "clip must be > 0"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Reconstruction(**SMALL | options)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (ImageData(size=16), {}, "Reconstruction rebuilds targets: use datamodule=TargetData"),
+        (
+            TargetData(size=16, count=3),
+            {"num_targets": 4},
+            "num_targets must be 3, the targets of digits, got 4",
+        ),
+    ],
+)
+def test_other_data_is_refused(data: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        quiet_trainer(1, enable_checkpointing=False).fit(Reconstruction(**SMALL | options), data)
+
+
+def test_run_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="need to know the last step: set Trainer\\(max_steps\\)"):
+        quiet_trainer(-1, max_epochs=1).fit(Reconstruction(**SMALL), TargetData(size=16, count=2))
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"world_size": 6, "precision": "32-true"}, "6 processes need at least 6 targets, got 5"),
+        ({"world_size": 2, "precision": "16-mixed"}, "Reconstruction needs 32 bits"),
+    ],
+)
+def test_trainers_that_cannot_be_served_are_refused(trainer: dict[str, Any], message: str) -> None:
+    data = TargetData(size=16, count=5)
+    data.setup()
+    task = Reconstruction(**SMALL)
+    task.trainer = SimpleNamespace(  # type: ignore[assignment]
+        datamodule=data, max_steps=5, global_rank=0, **trainer
     )
-    for moved, b_too in ((all_moved, True), (matrices_moved, False)):
-        assert (moved[0] - drawn[0]).std().item() == pytest.approx(0.1, rel=0.3)
-        assert moved[1].allclose(drawn[1], atol=1e-6) is not b_too
+    with pytest.raises(InputError, match=message):
+        task.setup("fit")
+
+
+def test_run_of_which_no_target_is_finite_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = TargetFractals.losses_and_gradients
+
+    def diverged(self: TargetFractals, targets: Tensor, rows: Tensor, step: int) -> Any:
+        losses, gradients = learn(self, targets, rows, step)
+        return losses if step < 3 else torch.full_like(losses, torch.inf), gradients
+
+    monkeypatch.setattr(TargetFractals, "losses_and_gradients", diverged)
+    with pytest.raises(FloatingPointError, match="the loss of every target is not finite at step 4"):
+        quiet_trainer(6, log_every_n_steps=1).fit(Reconstruction(**SMALL), TargetData(size=16, count=5))
+
+
+# -- several processes -------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.broadcast_buffers. is deprecated")
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_strategy_that_broadcasts_buffers_is_refused(broadcast: bool) -> None:
+    task = Reconstruction(num_targets=2, **SMALL)
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model = DistributedDataParallel(task, broadcast_buffers=broadcast)
+        task.trainer = SimpleNamespace(  # type: ignore[assignment]
+            strategy=SimpleNamespace(model=model), optimizers=[]
+        )
+        with ExitStack() as stack:
+            if broadcast:
+                advice = r"use Trainer\(strategy=DDPStrategy\(broadcast_buffers=False\)\)"
+                stack.enter_context(pytest.raises(InputError, match=advice))
+            task.on_fit_start()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_processes_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    learn_targets.main(1)
+    run_file(learn_targets.__file__, "2", cwd=tmp_path)
+    for step in (3, 6):
+        one, two = (torch.load(f"{ranks}-{step}.ckpt", weights_only=True) for ranks in (1, 2))
+        for part in ("state_dict", "fractals", "optimizer_states"):
+            assert leaves(one[part]) == leaves(two[part]), (step, part)
+    states = [leaves(torch.load(f"{name}.pt")) for name in ("1-rank0", "2-rank0", "2-rank1")]
+    assert states[0] == states[1] == states[2]  # at the end every rank knows all
+
+
+def leaves(content: Any) -> Any:
+    """Nested content with lists of numbers in place of tensors."""
+    if isinstance(content, Tensor):
+        return content.tolist()
+    if isinstance(content, dict):
+        return {key: leaves(value) for key, value in content.items()}
+    return [leaves(each) for each in content] if isinstance(content, list | tuple) else content
+
+
+# -- on the command line -----------------------------------------------------------------------
 
 
 def state(path: str) -> dict[str, Tensor]:
@@ -190,18 +409,16 @@ def test_run_leaves_fractals_for_people_and_programs(call: Call, capsys: pytest.
     assert sum(each["mse_min"] for each in content["targets"]) / 5 == pytest.approx(
         metrics[-1]["val/mse_min"], rel=1e-5
     )
-    from PIL import Image
-
     with Image.open("whole/figures/fit.gif") as film:
         assert film.n_frames == 7  # the start, and after each of 6 steps
-    given = "--model.fractals whole/fractals.safetensors --model.num_fractals 5"
+    given = "--model.fractals whole/checkpoints/best.ckpt --model.num_fractals 5"
     assert f"pretraining.yaml {given} --data.size 16" in capsys.readouterr().out
     few = ["--trainer.max_steps=2", "--data.images_per_class=4", "--trainer.accelerator=cpu"]
     config = Path(__file__).parents[2] / "configs/pretraining.yaml"
     assert call("fit", f"--config={config}", *given.split(), "--data.size=16", *few) == 0
 
 
-def test_checkpoint_is_judged_as_in_its_run(call: Call) -> None:
+def test_checkpoint_is_validated_as_in_its_run(call: Call) -> None:
     assert call(*FIT, "--run=whole") == 0
     assert call("validate", "--ckpt_path=whole/checkpoints/last.ckpt") == 0
     judged = json.loads(Path("whole/evaluations.jsonl").read_text())
@@ -212,7 +429,7 @@ def test_checkpoint_is_judged_as_in_its_run(call: Call) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
-def test_run_that_was_stopped_goes_on_as_if_it_had_not(
+def test_resumed_run_ends_as_an_uninterrupted_one(
     call: Call, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call(*FIT, "--run=whole") == 0
@@ -227,7 +444,7 @@ def test_run_that_was_stopped_goes_on_as_if_it_had_not(
         assert Path(f"whole/{name}").read_bytes() == Path(f"halves/{name}").read_bytes(), name
 
 
-def test_two_processes_give_what_one_gives(tmp_path: Path, call: Call) -> None:
+def test_two_processes_write_what_one_writes(tmp_path: Path, call: Call) -> None:
     assert call(*FIT, "--run=one") == 0
     options = [option for option in FIT[1:] if not option.startswith("--trainer.accelerator")]
     fit_by_two(*options, "--run=two", cwd=tmp_path)
@@ -240,7 +457,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, call: Call) -> None:
     assert call("fit", "--ckpt_path=two/checkpoints/last.ckpt", *alone) == 0
 
 
-def test_film_of_a_run_that_was_stopped_is_that_of_one_that_was_not(
+def test_film_of_a_resumed_run_is_that_of_an_uninterrupted_one(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = [*FIT, "--trainer.max_steps=130", "--trainer.val_check_interval=130", "--data.count=2"]
@@ -256,73 +473,3 @@ def test_film_of_a_run_that_was_stopped_is_that_of_one_that_was_not(
         call("fit", "--ckpt_path=whole/checkpoints/best.ckpt", "--run=branch", "--trainer.max_steps=131") == 0
     )
     assert Path("branch/checkpoints/last.ckpt").is_file()
-
-
-def test_results_are_of_every_target() -> None:
-    task, _ = fitted(1, 7, chunk=3)
-    assert isinstance(task.results, Results)
-    assert all(len(each) == 7 for each in task.results)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--model.num_transforms=0"], "num_transforms: want 1 or more, got 0"),
-        (["--model.num_points=0"], "num_points: want 1 or more, got 0"),
-        (["--model.candidates=9"], "candidates: 8 sequences are too few for 9"),
-        (["--model.halvings=[0]"], "halvings: want steps from 1 on, each above the one before it, got [0]"),
-        (["--model.halvings=[4,2]"], "halvings: want steps from 1 on"),
-        (["--model.objective=fixed"], "its sequences are those of one start, want candidates 1"),
-        (["--model.start=fractaldb", "--model.num_transforms=1"], "start fractaldb: random systems of 1"),
-        (["--data.size=7"], "size: want 8 or more, got 7"),
-        (["--data.path=nowhere.png"], "no picture or folder nowhere.png: give one as --data.path"),
-        (["--data.count=1000"], "count: the test set of digits has 180 images"),
-        (["--data.per_class=100"], "per_class: a class has 13 images in the test set"),
-        (["--data.name=cats"], "expected one of 'digits', 'MNIST', 'FashionMNIST', 'KMNIST', 'fractaldb'"),
-        (["--data.binarize=1"], "binarize: want a level in [0, 1), or null for grey images, got 1.0"),
-        (
-            ["--data=fractalgan.ImageData"],
-            "rebuilds targets: give --data fractalgan.TargetData",
-        ),
-        (["--trainer.max_steps=-1", "--trainer.max_time=00:00:00:05"], "give --trainer.max_steps"),
-    ],
-)
-def test_bad_input_is_one_line(
-    call: Call, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = FIT if "ImageData" not in options[0] else [each for each in FIT if "count" not in each]
-    assert call(*given, *options) != 0
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("fractalgan: error: ")
-    assert message in last
-    assert not Path("runs").exists() or not any(Path("runs").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("trainer", "message"),
-    [
-        ({"world_size": 6, "precision": "32-true"}, "5 targets are too few for 6 processes"),
-        ({"world_size": 2, "precision": "16-mixed"}, "give --trainer.precision 32-true"),
-    ],
-)
-def test_trainers_that_cannot_be_served_are_told(trainer: dict[str, Any], message: str) -> None:
-    data = TargetData(size=16, count=5)
-    data.setup()
-    task = Reconstruction(**SMALL)
-    task._trainer = SimpleNamespace(datamodule=data, max_steps=5, **trainer)  # type: ignore[assignment]
-    with pytest.raises(InputError, match=message):
-        task.setup("fit")
-
-
-def test_run_of_which_no_target_is_finite_any_more_is_ended(
-    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    descend = Reconstruction._descend
-
-    def diverged(self: Reconstruction, *given: Any) -> torch.Tensor:
-        losses = descend(self, *given)
-        return losses if self.global_step < 3 else torch.full_like(losses, torch.inf)
-
-    monkeypatch.setattr(Reconstruction, "_descend", diverged)
-    assert call(*FIT, "--run=mine") == 1
-    assert "the loss of every target is not finite at step 4" in capsys.readouterr().err

@@ -1,11 +1,19 @@
-"""Numbers that stay finite, where no run is needed to see it."""
+"""What all tasks share: numbers that stay finite, names, and states of older checkpoints."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from fractalgan import FractalGAN
+from fractalgan import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction
+from fractalgan import callbacks as all_callbacks
+from fractalgan.data import ImageData
+from fractalgan.errors import InputError
+from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.tasks import FractalTask, Task
+
+TASKS = [FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction]
 
 
 def task_on(precision_plugin: SimpleNamespace) -> tuple[FractalGAN, torch.optim.Optimizer]:
@@ -34,3 +42,55 @@ def test_scaler_leaves_steps_out_until_it_has_nothing_left_to_scale(scale: float
         return
     with pytest.raises(FloatingPointError, match="gradients are not finite"):
         task.on_before_optimizer_step(optimizer)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_tasks_say_what_the_command_line_needs(kind: type[Task]) -> None:
+    assert kind.monitor.startswith("val/")
+    assert all(hasattr(all_callbacks, name) for name in kind.callbacks)
+    task = kind(num_targets=2) if kind is Reconstruction else kind()
+    assert task.next_steps()
+    assert task.next_steps().keys() <= {"next", "use"}
+
+
+def test_run_folders_are_named_after_the_task() -> None:
+    class MyGAN(FractalGAN):
+        """A task of a user's own."""
+
+    names = [kind.run_name for kind in (*TASKS, MyGAN)]
+    assert names == ["gan", "encoder", "probe", "pretraining", "reconstruction", "mygan"]
+
+
+def test_tasks_that_learn_fractals_are_known() -> None:
+    assert [issubclass(kind, FractalTask) for kind in TASKS] == [True, False, False, False, True]
+    with pytest.raises(TypeError, match="abstract"):
+        FractalTask()  # type: ignore[abstract]
+
+
+def test_names_of_older_states_are_read() -> None:
+    class Renamed(Task):
+        """A task with a module and a tensor that had other names."""
+
+        legacy_names = {"deviation": "std", "net": "parts.net"}
+
+    checkpoint = {"state_dict": {"deviation": 1, "net.0.weight": 2, "network.deviation": 3}}
+    Renamed().on_load_checkpoint(checkpoint)
+    assert checkpoint["state_dict"] == {"std": 1, "parts.net.0.weight": 2, "network.deviation": 3}
+
+
+def test_optimizer_state_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    options = {"num_transforms": 3, "num_points": 20, "image_size": 16}
+    trainer = quiet_trainer(1, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(FractalGAN(num_fractals=4, **options), ImageData(size=16, batch_size=8))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    moments = content["optimizer_states"][0]["state"][0]
+    moments["exp_avg"] = moments["exp_avg"][:3]
+    torch.save(content, tmp_path / "wrong.ckpt")
+    with pytest.raises(InputError, match="the optimizer states in the checkpoint do not fit its parameters"):
+        quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False).fit(
+            FractalGAN(num_fractals=4, **options),
+            ImageData(size=16, batch_size=8),
+            ckpt_path=tmp_path / "wrong.ckpt",
+            weights_only=True,
+        )

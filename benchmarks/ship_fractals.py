@@ -1,0 +1,69 @@
+"""Make learned fractals that ship with the project, as NAME.safetensors and, to look at, NAME.png.
+
+    python checkpoints/make.py runs/gan-digits-1 digits
+
+The fractals are those that the run of FractalGAN ended with; the file says how they were learned.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+from torchvision.utils import save_image
+
+from fractalgan import FractalGAN
+from fractalgan.errors import InputError
+from fractalgan.storage import RunFolder, read_fractals, write_fractals
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Read the run, and write both files; the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="the folder of a finished run of FractalGAN")
+    parser.add_argument("name", help="what they are called from then on")
+    parser.add_argument(
+        "--folder", type=Path, default=HERE, help="where they go; default: beside this script"
+    )
+    given = parser.parse_args()
+    run = RunFolder(given.run)
+    try:
+        content = read_fractals(run.checkpoint("last"))
+        found = provenance(run)
+    except (InputError, OSError) as error:
+        print(f"make.py: error: {error}", file=sys.stderr)
+        return 1
+    write_fractals(given.folder / f"{given.name}.safetensors", content._replace(provenance=found))
+    model = FractalGAN.load_from_checkpoint(run.last, map_location="cpu", weights_only=True)
+    save_image(model.gallery(), given.folder / f"{given.name}.png", nrow=20, padding=1, pad_value=0.3)
+    print(f"{given.folder / given.name}.safetensors, .png: the fractals of {run}, step {found['step']}")
+    return 0
+
+
+def provenance(run: RunFolder) -> dict:
+    """Data, recipe, seed, scores and version of the run. Raises InputError where it is not finished."""
+    summary, options = json.loads(run.summary.read_text()), yaml.safe_load(run.config.read_text())
+    if not summary["finished"] or summary["validated"] != summary["step"]:
+        raise InputError(
+            f"{run} has not come to its end, or was not validated there: fit --ckpt_path {run.last}"
+        )
+    data = options["data"]["init_args"]
+    return {
+        "data": {name: value for name, value in data.items() if name not in ("root", "seed")},
+        "recipe": options["model"]["init_args"],
+        "seed": summary["seed"],
+        "step": summary["step"],
+        "scores": summary["metrics"],
+        "version": summary["version"],
+        "torch": torch.__version__,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Signals that end a run in an orderly way: finish the batch, save, and stop."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+log = logging.getLogger(__name__)
+
+
+class GracefulStop(Callback):
+    """Stops the run after the current batch on Ctrl-C, SIGTERM, SIGHUP, or SLURM's SIGUSR1.
+
+    A second signal takes effect at once.
+
+    Attributes:
+        signal_name: the signal that this rank or another one has received; None if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal_name: str | None = None
+        self._handlers: dict[signal.Signals, Any] = {}  # of before
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                if signal.getsignal(number) == signal.SIG_IGN:  # under nohup
+                    continue
+                self._handlers[number] = signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.signal_name = signal.Signals(number).name
+        self._restore_handlers()
+        log.info("%s: stopping after this batch; a second signal stops at once", self.signal_name)
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        # only some ranks may have received the signal: all stop together
+        if trainer.strategy.reduce_boolean_decision(self.signal_name is not None, all=False):
+            if self.signal_name is None:
+                self.signal_name = "SIGTERM"
+                log.info("another process received a signal: stopping after this batch")
+            # not `should_stop`, which would log a row that is not due
+            trainer.fit_loop.epoch_loop.max_steps = trainer.global_step
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()

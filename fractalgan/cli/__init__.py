@@ -1,0 +1,1 @@
+"""The command line: parser, trainer, resuming, messages, and one module per verb."""

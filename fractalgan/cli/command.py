@@ -1,0 +1,114 @@
+"""A command with one of Lightning's verbs, parsed and instantiated."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jsonargparse import Namespace
+from pytorch_lightning import LightningDataModule, seed_everything
+from pytorch_lightning.cli import LightningArgumentParser
+
+from fractalgan.cli.hyper_parameters import take_hyper_parameters
+from fractalgan.cli.parser import config_text, make_parser, parse
+from fractalgan.cli.resume import (
+    ResumePoint,
+    find_checkpoint,
+    point_of_checkpoint,
+    point_of_same_command,
+    require_matching_state,
+    with_config_of_run,
+)
+from fractalgan.cli.run_names import run_stem
+from fractalgan.distributed import is_rank_zero
+from fractalgan.errors import InputError
+from fractalgan.storage import RunFolder
+from fractalgan.tasks import Task
+
+log = logging.getLogger("fractalgan")
+
+
+class Command(NamedTuple):
+    """All that a verb needs."""
+
+    options: Namespace  # as parsed, with the hyper-parameters of the checkpoint
+    config: str  # the content of config.yaml
+    start: ResumePoint
+    task: Task
+    data: LightningDataModule
+    trainer: Namespace  # the options of the Trainer, with callbacks and the like instantiated
+
+    @property
+    def checkpoint_path(self) -> str | None:
+        """The checkpoint that Lightning restores."""
+        return None if self.start.path is None else str(self.start.path)
+
+
+def prepare(verb: str, arguments: list[str], base: dict[str, Any] | None = None) -> Command:
+    """Parse a command line, find what it resumes or evaluates, and instantiate task and data.
+
+    Args:
+        verb: fit, validate, test, or predict.
+        arguments: the command line without the verb.
+        base: options that the arguments override.
+
+    Raises:
+        InputError: for invalid options, and for a checkpoint that does not fit them.
+        ArgumentError: for options that cannot be parsed.
+    """
+    parser = make_parser(verb)
+    options = parse(parser, with_config_of_run(arguments), base)
+    start = _find_start(verb, parser, options)
+    follow_data: list[str] = []
+    if start.checkpoint is not None:
+        log.info("%s from %s, step %d", verb, start.path, start.step)
+        options, follow_data = take_hyper_parameters(parser, options, start)
+    elif verb != "fit":
+        log.warning("no --ckpt_path given: the model is untrained")
+    kept = options.clone()
+    for name in follow_data:
+        kept.model.init_args[name] = None
+    config = config_text(parser, kept)
+    seed_everything(options.seed_everything, workers=True, verbose=False)
+    instances = parser.instantiate_classes(_with_own_copy(options, start))
+    if start.checkpoint is not None:
+        require_matching_state(instances.model, start)
+    return Command(options, config, start, instances.model, instances.data, instances.trainer)
+
+
+def _find_start(verb: str, parser: LightningArgumentParser, options: Namespace) -> ResumePoint:
+    """The checkpoint that is named, or where the same command was interrupted, or a new start."""
+    if options.ckpt_path:
+        path = find_checkpoint(options.ckpt_path, options.run, run_stem(options))
+        return point_of_checkpoint(verb, path, options.run)
+    if verb != "fit" or not options.run or options.trainer.fast_dev_run:
+        return ResumePoint()
+    run = RunFolder(Path(options.run))
+    return point_of_same_command(run, config_text(parser, options)) if run.config.is_file() else ResumePoint()
+
+
+def _with_own_copy(options: Namespace, start: ResumePoint) -> Namespace:
+    """Let the data read a run's own copy of the learned fractals: the file they came from may be gone."""
+    data = options.data.get("init_args", {})
+    home = None if start.path is None else RunFolder.of_checkpoint(start.path)
+    if home is not None and data.get("fractals", "random") != "random" and home.fractals.is_file():
+        options = options.clone()
+        options.data.init_args.fractals_copy = str(home.fractals)
+    return options
+
+
+@contextmanager
+def exclusive(run: RunFolder, start: ResumePoint) -> Iterator[None]:
+    """Lock the run folder within the context; of several processes, rank 0 does.
+
+    Raises:
+        InputError: if another program is writing there, or has done so since the checkpoint was read.
+    """
+    if not is_rank_zero():
+        yield
+        return
+    with run.locked():
+        if run.last_saved() != start.saved_ns:
+            raise InputError(f"another program has just written to {run}: run the same command again")
+        yield

@@ -1,0 +1,67 @@
+"""Configuration files: found by bare name, and those of earlier versions migrated."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fractalgan.storage import find_config
+
+OPTIONS = ("--config", "-c")
+
+# Options of version 0.1.0 that had no effect.
+REMOVED = ("optimizer", "lr_scheduler", "weights_only", "verbose", "return_predictions")
+
+RENAMED_CLASSES = {"SystemData": "RandomFractalData"}
+RENAMED_ARGUMENTS = {"RandomFractalData": {"num_systems": "num_fractals"}}
+
+
+def expand_configs(arguments: list[str]) -> list[str]:
+    """Replace each ``--config`` by the path of a shipped file that it names, or by its migrated content."""
+    expanded = []
+    value_follows = False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if value_follows:
+            expanded.append(_expand(argument))
+        elif option in OPTIONS and equals:
+            expanded.append(f"{option}={_expand(value)}")
+        else:
+            expanded.append(argument)
+        value_follows = not value_follows and argument in OPTIONS
+    return expanded
+
+
+def _expand(name: str) -> str:
+    path = find_config(name)
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return str(path)  # the parser reports it
+    migrated = migrate(content)
+    return str(path) if migrated == content else yaml.safe_dump(migrated, sort_keys=False)
+
+
+def migrate(config: Any) -> Any:
+    """Options of an earlier version under today's names.
+
+    Args:
+        config: the content of a config.yaml.
+
+    Returns:
+        A copy; anything that is not a dictionary is returned as it is.
+    """
+    if not isinstance(config, dict):
+        return config
+    migrated = {name: value for name, value in config.items() if name not in REMOVED or value is not None}
+    data = migrated.get("data")
+    if isinstance(data, dict) and isinstance(data.get("class_path"), str):
+        package, dot, name = data["class_path"].rpartition(".")
+        name = RENAMED_CLASSES.get(name, name)
+        renamed = RENAMED_ARGUMENTS.get(name, {})
+        arguments = data.get("init_args") or {}
+        migrated["data"] = data | {
+            "class_path": f"{package}{dot}{name}",
+            "init_args": {renamed.get(key, key): value for key, value in arguments.items()},
+        }
+    return migrated

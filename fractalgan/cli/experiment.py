@@ -1,0 +1,85 @@
+"""What `compare` and `ablate` share: options, and a run folder that can be resumed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from fractalgan.cli.config_files import expand_configs
+from fractalgan.cli.parser import PARSER_OPTIONS
+from fractalgan.cli.run_command import EXIT_STATUS
+from fractalgan.errors import InputError
+from fractalgan.reports import format_commands
+from fractalgan.storage import RunFolder, atomic_write, record_start
+
+# Options that may change when an experiment is resumed, by group.
+Changeable = dict[str, set[str]]
+
+
+def make_experiment_parser(verb: str) -> ArgumentParser:
+    """A parser with the options that every experiment has."""
+    parser = ArgumentParser(prog=f"fractalgan {verb}", description=None, **PARSER_OPTIONS)
+    parser.add_argument("-c", "--config", action="config", help="YAML file with options.")
+    parser.add_argument(
+        "--run",
+        type=str | None,
+        default=None,
+        help=f"Folder of the run, resumed if it exists; default: the next free of runs/{verb}-...",
+    )
+    return parser
+
+
+def parse_experiment(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    """The options; those of a run that is resumed without ``--config`` are overridden by the arguments."""
+    arguments = expand_configs(arguments)
+    options: Namespace = parser.parse_args(arguments)
+    if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
+        options = parser.parse_args(expand_configs(["--config", str(config), *arguments]))
+    return options
+
+
+@contextmanager
+def experiment_folder(
+    parser: ArgumentParser, options: Namespace, stem: str, changeable: Changeable
+) -> Iterator[RunFolder]:
+    """The locked folder of an experiment that is resumed or new, with its options as config.yaml.
+
+    Args:
+        parser: of the options.
+        options: the parsed options.
+        stem: the name of a new folder without its number.
+        changeable: the options that may differ from those that the experiment was started with.
+
+    Raises:
+        InputError: if other options differ, or if another program is writing to the folder.
+    """
+    kept = options.clone()
+    kept.config = kept.run = None
+    config = str(parser.dump(kept, skip_none=False))
+    if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
+        if _fixed_options(folder.config.read_text(), changeable) != _fixed_options(config, changeable):
+            raise InputError(f"{folder} was started with other options: set another --run")
+    else:
+        folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
+    with folder.locked():
+        atomic_write(folder.config, config)
+        record_start(folder.environment)
+        yield folder
+
+
+def say_how_to_resume(verb: str, folder: RunFolder) -> int:
+    """Print the command that resumes an interrupted experiment, and return the exit status."""
+    print(*format_commands(resume=f"{verb} --run {folder}"))
+    return EXIT_STATUS["SIGINT"]
+
+
+def _fixed_options(config: str, changeable: Changeable) -> Any:
+    """The options of a config.yaml that results depend on."""
+    options = yaml.safe_load(config)
+    for group, names in changeable.items():
+        for name in names:
+            options[group].pop(name, None)
+    return options

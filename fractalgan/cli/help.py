@@ -1,0 +1,199 @@
+"""The help pages: one for the program and one for each command. Nothing here imports torch."""
+
+from fractalgan import __version__
+
+SUMMARIES = {
+    "fit": "train: learn fractals, reconstruct images, pre-train, or fit a linear probe",
+    "validate": "evaluate a checkpoint on the validation images",
+    "test": "evaluate a checkpoint on the test images",
+    "predict": "write images of learned fractals to disk, one folder per fractal",
+    "compare": "Figure 5 of the paper: pre-training on learned against random fractals",
+    "ablate": "Table 1 of the paper: how well fractals reconstruct images, by recipe",
+}
+
+PROGRAM = f"""\
+fractalgan {__version__}: learn fractals from images by gradient descent
+
+usage: python -m fractalgan COMMAND [options]
+
+commands
+{{commands}}
+
+  python -m fractalgan COMMAND --help       the most used options of a command
+  python -m fractalgan COMMAND --help-all   all of its options
+
+examples
+  python -m fractalgan fit                                            # 100 fractals from handwritten digits
+  python -m fractalgan fit --config gan_folder.yaml --data.root my_images
+  python -m fractalgan fit --config reconstruction.yaml --data.path cat.png
+  python -m fractalgan fit --ckpt_path last                           # resume the newest run
+  python -m fractalgan predict --ckpt_path best --images 5
+  tensorboard --logdir runs
+"""
+
+RUN_OPTIONS = """\
+  --config FILE         YAML file with options: a path, or the name of a shipped one (listed below)
+  --run DIR             folder of the run (default: the next free of runs/gan-digits-1, runs/gan-digits-2, ...)"""
+
+CHECKPOINT = """\
+  --ckpt_path FILE      checkpoint: a file, or last or best of --run or of the newest run"""
+
+CONFIGS = """\
+configurations
+  gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
+  reconstruction.yaml  reconstruction_paper.yaml  reconstruction_release.yaml  inverse_encoder.yaml
+  pretraining.yaml  probe.yaml"""
+
+FIT = f"""\
+usage: python -m fractalgan fit [options]
+
+Train a task. Without options, 100 fractals are learned from handwritten digits in a minute or two.
+
+run
+{RUN_OPTIONS}
+  --ckpt_path FILE      resume from a checkpoint: a file, or last or best of --run or of the newest run
+  --seed_everything N   random seed (default: 0)
+  --print_config        print all options as YAML and exit
+
+training
+  --trainer.max_steps N            training steps; one step is one batch
+  --trainer.val_check_interval N   steps between validations, pictures and checkpoints
+  --trainer.accelerator NAME       auto, cpu, or gpu; all options of Lightning's Trainer are under --trainer
+
+data
+  --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, or folder for your own images
+  --data.root DIR       folder of your own images, or of downloaded data sets
+  --data.size N         height and width in pixels (default: 32)
+  --data.invert BOOL    true for dark drawings on a bright background (default: auto)
+  --data.path FILE      reconstruction: your picture, or a folder of pictures
+
+model
+  --model.num_fractals N    fractals to learn (default: 100)
+  --model.fractals SOURCE   pre-training: random, digits, fashion-mnist, a file, checkpoint, or run folder
+  --model.backbone FILE     linear probe: a checkpoint of Pretraining, untrained, or pixels
+
+all options
+  python -m fractalgan fit --help-all
+  python -m fractalgan fit --model.help FractalGAN     or Reconstruction, Pretraining, LinearProbe, InverseEncoder
+  python -m fractalgan fit --data.help ImageData       or TargetData, FractalData, RandomFractalData
+
+{CONFIGS}
+
+examples
+  python -m fractalgan fit
+  python -m fractalgan fit --config gan_fashion_mnist.yaml --data.root data
+  python -m fractalgan fit --config reconstruction.yaml --data.path cat.png
+  python -m fractalgan fit --config pretraining.yaml --model.fractals fashion-mnist
+  python -m fractalgan fit --config probe.yaml --model.backbone runs/pretraining-digits-1/checkpoints/last.ckpt
+  python -m fractalgan fit --ckpt_path last --trainer.max_steps 3000
+"""
+
+EVALUATE = """\
+usage: python -m fractalgan {verb} --ckpt_path FILE [options]
+
+{description}
+
+{checkpoint}
+  --run DIR             run folder that last and best refer to
+  --data.OPTION VALUE   override a data option of the run, for example --data.root DIR
+  --trainer.OPTION VALUE
+
+The options are those of the checkpoint's run. Metrics are printed and appended to evaluations.jsonl in its
+folder.
+
+examples
+  python -m fractalgan {verb} --ckpt_path best
+  python -m fractalgan {verb} --ckpt_path runs/{run}/checkpoints/best.ckpt
+"""
+
+VALIDATE = EVALUATE.format(
+    verb="validate",
+    description="Evaluate a checkpoint on the validation images.",
+    checkpoint=CHECKPOINT,
+    run="gan-digits-1",
+)
+
+TEST = EVALUATE.format(
+    verb="test",
+    description="Evaluate a checkpoint of FractalGAN or LinearProbe on the test images.",
+    checkpoint=CHECKPOINT,
+    run="probe-digits-1",
+)
+
+PREDICT = f"""\
+usage: python -m fractalgan predict --ckpt_path FILE [options]
+
+Write images of the fractals of a FractalGAN or Reconstruction to predictions/ in the run folder, as
+<fractal>/<number>.png: a data set that `fit --data.name folder` reads.
+
+{CHECKPOINT}
+  --images N            images per fractal (default: 600)
+  --run DIR             run folder that last and best refer to, or a new folder to write to
+  --trainer.OPTION VALUE
+
+examples
+  python -m fractalgan predict --ckpt_path best --images 5
+  python -m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt --run runs/drawn
+"""
+
+COMPARE = """\
+usage: python -m fractalgan compare [options]
+
+Reproduce Figure 5 of the paper: train a LeNet on images of learned and of random fractals, with several
+random seeds, and measure a linear probe of its features. An interrupted comparison is resumed with --run.
+
+  --config FILE             compare_digits.yaml, compare_fashion_mnist.yaml, or your own
+  --run DIR                 folder of the run, resumed if it exists (default: the next free of runs/compare-...)
+  --plan.learned SOURCE     learned fractals: a name, file, checkpoint, or run folder; null trains a GAN first
+  --plan.seeds N            LeNets per source (default: 10)
+  --plan.steps N            training steps per LeNet (default: 5000)
+  --plan.every N            LeNet steps from one probe to the next (default: 1000)
+  --plan.labels [0,100,10]  labelled images per class for the probe; 0 uses all
+  --plan.workers N          number of processes (default: 2)
+  --data.name NAME          digits, MNIST, FashionMNIST, KMNIST, or folder; --data.root DIR
+  --pretraining.OPTION      options of Pretraining
+  --drawing.OPTION          options of FractalData
+  --help-all                all options
+
+examples
+  python -m fractalgan compare --config compare_digits.yaml
+  python -m fractalgan compare --run runs/compare-digits-1
+"""
+
+ABLATE = """\
+usage: python -m fractalgan ablate [options]
+
+Reproduce Table 1 of the paper: reconstruct images by several recipes, with several random seeds, and print
+the errors beside the paper's. An interrupted ablation is resumed with --run.
+
+  --config FILE             ablation_digits.yaml, ablation_fashion_mnist.yaml, or your own
+  --run DIR                 folder of the run, resumed if it exists (default: the next free of runs/ablation-...)
+  --plan.data [NAME,...]    digits, MNIST, FashionMNIST, KMNIST, fractaldb
+  --plan.rows [ROW,...]     B, C, D, E, F, raw, release, best, best-one-start, ...
+  --plan.seeds N            runs per row (default: 3)
+  --plan.count N            targets per data set (default: 100)
+  --plan.steps N            training steps per target (default: 1000)
+  --plan.root DIR           folder of downloaded data sets
+  --plan.workers N          number of processes (default: 2)
+  --help-all                all options
+
+examples
+  python -m fractalgan ablate --config ablation_digits.yaml
+  python -m fractalgan ablate --run runs/ablation-digits-1 --plan.rows '[best]'
+"""
+
+PAGES = {
+    "fit": FIT,
+    "validate": VALIDATE,
+    "test": TEST,
+    "predict": PREDICT,
+    "compare": COMPARE,
+    "ablate": ABLATE,
+}
+
+
+def help_page(verb: str | None = None) -> str:
+    """The help page of a command, or of the program."""
+    if verb is not None:
+        return PAGES[verb]
+    return PROGRAM.format(commands="\n".join(f"  {name:<10} {each}" for name, each in SUMMARIES.items()))

@@ -1,0 +1,77 @@
+"""The options of a model that is resumed or evaluated: those of its checkpoint."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from pytorch_lightning.cli import LightningArgumentParser
+
+from fractalgan.cli.resume import ResumePoint
+from fractalgan.errors import InputError
+
+log = logging.getLogger("fractalgan")
+
+# Model options that may name a file: one in a checkpoint, which may come from a stranger, is not opened.
+PATH_OPTIONS = {"fractals", "backbone", "start"}
+
+# Options outside of the model that must agree with a hyper-parameter.
+FOLLOWING = {"seed_everything": "seed", "data.init_args.size": "image_size"}
+
+
+def take_hyper_parameters(
+    parser: LightningArgumentParser, options: Namespace, point: ResumePoint
+) -> tuple[Namespace, list[str]]:
+    """Replace the model's options by the hyper-parameters of the checkpoint, and say what changed.
+
+    Returns:
+        The options, and the names of the model's options that were null: they follow the data, and stay null
+        in config.yaml.
+
+    Raises:
+        InputError: if the checkpoint belongs to another task.
+    """
+    assert point.checkpoint is not None
+    task = options.model.class_path.rpartition(".")[2]
+    if point.checkpoint["task"] != task:
+        raise InputError(
+            f"{point.path} is a checkpoint of {point.checkpoint['task']}, not of {task}:"
+            " use another one, or the configuration that it was made with"
+        )
+    options.ckpt_path = str(point.path)
+    given = options.model.init_args.clone()
+    saved: dict[str, Any] = point.checkpoint["hyper_parameters"]
+    follow_data = [name for name, value in vars(given).items() if value is None]
+    _let_others_follow(options, saved)
+    options = _with_model_options(parser, options, saved, given)
+    used = options.model.init_args
+    for name, value in vars(given).items():
+        if name not in saved:
+            log.warning("the checkpoint was saved before the option model.%s existed: using %s", name, value)
+        elif name not in follow_data and used[name] != value:
+            log.info("model.%s is %s, from the checkpoint (not %s)", name, used[name], value)
+    return options, follow_data
+
+
+def _with_model_options(
+    parser: LightningArgumentParser, options: Namespace, saved: dict[str, Any], given: Namespace
+) -> Namespace:
+    """The options with the model's arguments from the checkpoint; its class stays the one that was given.
+
+    Lightning would import and call any class that a checkpoint names.
+    """
+    arguments = {name: value for name, value in saved.items() if name in given}
+    arguments |= {
+        name: given[name] for name in PATH_OPTIONS & arguments.keys() if Path(str(saved[name])).suffix
+    }
+    model = {"class_path": options.model.class_path, "init_args": arguments}
+    checked: Namespace = parser.parse_object({"model": model}, options)
+    return checked
+
+
+def _let_others_follow(options: Namespace, saved: dict[str, Any]) -> None:
+    for option, parameter in FOLLOWING.items():
+        if parameter in saved and options.get(option) not in (None, saved[parameter]):
+            name = option.replace("init_args.", "")
+            log.info("%s is %s, from the checkpoint (not %s)", name, saved[parameter], options[option])
+            options[option] = saved[parameter]

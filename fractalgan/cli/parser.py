@@ -1,0 +1,103 @@
+"""The options of Lightning's verbs: a task, its data, the Trainer, and ours."""
+
+from typing import Any
+
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning.cli import LightningArgumentParser
+
+from fractalgan.cli.config_files import expand_configs
+from fractalgan.errors import InputError
+from fractalgan.tasks import Task
+
+# Options are written in full, and errors are printed by us.
+PARSER_OPTIONS: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
+
+TRAINER_DEFAULTS = {
+    "max_steps": 1500,
+    "val_check_interval": 250,
+    "check_val_every_n_epoch": None,  # training data is an endless stream: everything is counted in steps
+    "log_every_n_steps": 25,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+    "enable_autolog_hparams": False,  # they are in config.yaml
+}
+
+# Options that follow another one.
+LINKS = {
+    "model.init_args.image_size": "data.init_args.size",
+    "model.init_args.seed": "seed_everything",
+    "data.init_args.seed": "seed_everything",
+    "data.init_args.fractals": "model.init_args.fractals",
+    "data.init_args.num_fractals": "model.init_args.num_fractals",
+}
+
+
+def make_parser(verb: str) -> LightningArgumentParser:
+    """The parser of fit, validate, test, or predict."""
+    parser = LightningArgumentParser(prog=f"fractalgan {verb}", description="", **PARSER_OPTIONS)
+    parser.add_argument("-c", "--config", action="config", help="YAML file with options.")
+    parser.add_argument("--seed_everything", type=NonNegativeInt, default=0, help="Random seed, >= 0.")
+    parser.add_argument(
+        "--run",
+        type=str | None,
+        default=None,
+        help="Folder of the run; default: the next free of runs/gan-digits-1, runs/gan-digits-2, ...",
+    )
+    parser.add_argument(
+        "--ckpt_path",
+        type=str | None,
+        default=None,
+        help="Checkpoint to resume or to evaluate: a file, or last or best of --run or of the newest run.",
+    )
+    if verb == "predict":
+        parser.add_argument(
+            "--images", type=PositiveInt | None, default=None, help="Images per fractal; default: 600."
+        )
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
+    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
+    parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+    parser.set_defaults(
+        {"model": {"class_path": "fractalgan.FractalGAN"}, "data": {"class_path": "fractalgan.ImageData"}}
+    )
+    for target, source in LINKS.items():
+        # a NonNegativeInt, as any class of its own, would keep a checkpoint from loading with weights_only
+        parser.link_arguments(source, target, int if source == "seed_everything" else None)
+    return parser
+
+
+def parse(
+    parser: LightningArgumentParser, arguments: list[str], base: dict[str, Any] | None = None
+) -> Namespace:
+    """The options of a command line.
+
+    Args:
+        parser: of the verb.
+        arguments: the command line without the verb.
+        base: options that the arguments override.
+
+    Raises:
+        InputError: for a group of options that has another type.
+        ArgumentError: for any other error.
+    """
+    try:
+        defaults = None if base is None else parser.parse_object(base)
+        options: Namespace = parser.parse_args(expand_configs(arguments), defaults)
+    except InputError:
+        raise
+    except ValueError as error:  # of jsonargparse, for some malformed configurations
+        raise InputError(f"the options cannot be read: {error}") from error
+    options.seed_everything = int(options.seed_everything)
+    for name in ("trainer", "model", "data"):
+        if not isinstance(options.get(name), Namespace):
+            raise InputError(f"--{name} must be a group of named options, got {options.get(name)!r}")
+    return options
+
+
+def config_text(parser: LightningArgumentParser, options: Namespace) -> str:
+    """The content of config.yaml: every option but where the run is, so that the file makes it again."""
+    kept = options.clone()
+    kept.config = kept.run = kept.ckpt_path = None
+    return str(parser.dump(kept, skip_none=False))

@@ -1,0 +1,60 @@
+"""`predict`: write images of learned fractals to disk."""
+
+from pathlib import Path
+
+from fractalgan.callbacks import ImageWriter
+from fractalgan.cli.command import Command, exclusive, prepare
+from fractalgan.cli.run_names import run_stem
+from fractalgan.cli.trainer import build_trainer, check_trainer
+from fractalgan.distributed import decided_by_rank_zero
+from fractalgan.errors import InputError
+from fractalgan.reports import format_commands
+from fractalgan.storage import RunFolder
+from fractalgan.tasks import FractalTask
+
+
+def predict(arguments: list[str]) -> int:
+    """Run `predict`; the exit status."""
+    command = prepare("predict", arguments)
+    task = command.task
+    if not isinstance(task, FractalTask):
+        raise InputError(
+            f"{type(task).__name__} does not draw images: give a checkpoint of FractalGAN or Reconstruction"
+        )
+    check_trainer(command.trainer)
+    if command.options.images is not None:
+        task.images_per_fractal = command.options.images
+    if command.trainer.fast_dev_run:
+        build_trainer(command.trainer, task).predict(task, return_predictions=False)
+        return 0
+    run = _run_folder(command)
+    trainer = build_trainer(
+        command.trainer,
+        task,
+        [ImageWriter(run.predictions)],
+        default_root_dir=command.trainer.default_root_dir or str(run),
+    )
+    with exclusive(run, command.start):
+        trainer.predict(task, ckpt_path=command.checkpoint_path, weights_only=True, return_predictions=False)
+    if trainer.is_global_zero:
+        print(f"images written to {run.predictions}, one folder per fractal")
+        print(*format_commands(next=f"fit --data.name folder --data.root {run.predictions}"))
+    return 0
+
+
+def _run_folder(command: Command) -> RunFolder:
+    """The run of the checkpoint, the folder that is named, or the next one; rank 0 creates it."""
+    named = command.options.run
+
+    def find() -> str:
+        if command.start.run is not None:
+            run = command.start.run
+        elif named:
+            run = RunFolder.create(Path(named))
+        else:
+            run = RunFolder.create_next(run_stem(command.options))
+        if run.predictions.exists():
+            raise InputError(f"{run.predictions} exists already: move it away, or set another --run")
+        return str(run)
+
+    return RunFolder(Path(decided_by_rank_zero("run", find)))

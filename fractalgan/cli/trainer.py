@@ -1,0 +1,151 @@
+"""The Trainer of a command: its options checked, our plugins, loggers and callbacks added."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.plugins import CheckpointIO
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+from pytorch_lightning.strategies import DDPStrategy, Strategy
+
+from fractalgan import callbacks as ours
+from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
+from fractalgan.cli.resume import ResumePoint
+from fractalgan.errors import InputError, require_at_least
+from fractalgan.storage import AtomicCheckpointIO, RunFolder
+from fractalgan.tasks import Task
+
+log = logging.getLogger("fractalgan")
+
+FULL_16_BITS = ("bf16-true", "16-true", "transformer-engine")
+
+# Options of the Trainer without effect here, and why.
+WITHOUT_EFFECT = {
+    "max_epochs": "training counts steps: set --trainer.max_steps",
+    "min_epochs": "training counts steps: set --trainer.min_steps",
+    "limit_train_batches": "training data is an endless stream: set --trainer.max_steps",
+    "overfit_batches": "training data is an endless stream: use fewer images",
+    "check_val_every_n_epoch": "training counts steps: set --trainer.val_check_interval",
+    "reload_dataloaders_every_n_epochs": "training data is an endless stream",
+}
+
+
+def check_trainer(trainer: Namespace) -> None:
+    """Check what Lightning would accept and fail with later; drawing on Apple's GPU is moved to the CPU.
+
+    Raises:
+        InputError: for the first invalid option.
+    """
+    if str(trainer.precision) in FULL_16_BITS:
+        raise InputError(
+            f"--trainer.precision must be 32 bits or mixed, fractals need it, got {trainer.precision}"
+        )
+    if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
+        trainer.accelerator = "cpu"
+
+
+def check_steps(trainer: Namespace, resume_step: int | None) -> None:
+    """Check the options that say how long `fit` trains.
+
+    Raises:
+        InputError: for the first invalid option.
+    """
+    for name, reason in WITHOUT_EFFECT.items():
+        if trainer.get(name) not in (None, -1, 0, 1.0):
+            raise InputError(f"--trainer.{name} has no effect: {reason}")
+    interval = trainer.val_check_interval
+    if not isinstance(interval, int) or interval < 1:
+        raise InputError(f"--trainer.val_check_interval must be a number of steps >= 1, got {interval}")
+    if trainer.max_steps == -1 and trainer.max_time is None:
+        raise InputError(
+            "the length of the training is not set: set --trainer.max_steps or --trainer.max_time"
+        )
+    if trainer.max_steps != -1:
+        require_at_least(1, **{"--trainer.max_steps": trainer.max_steps})
+        trainer.val_check_interval = min(interval, trainer.max_steps)
+    if resume_step is not None and 0 <= trainer.max_steps <= resume_step:
+        raise InputError(
+            f"the checkpoint is at step {resume_step} already: set a larger --trainer.max_steps"
+        )
+
+
+def build_trainer(
+    trainer: Namespace, task: Task, callbacks: Sequence[Callback] = (), loggers: Any = False, **given: Any
+) -> Trainer:
+    """A Trainer with these options.
+
+    Args:
+        trainer: the options, with callbacks, loggers and plugins instantiated.
+        task: what is trained or evaluated.
+        callbacks: are added to those of the options.
+        loggers: replace those of the options.
+        given: arguments that override the options.
+
+    Raises:
+        InputError: for options that Lightning refuses, such as a device that does not exist.
+    """
+    options: dict[str, Any] = vars(trainer) | given
+    options["callbacks"] = [*_as_list(trainer.callbacks), *callbacks]
+    options["logger"] = loggers
+    if trainer.enable_progress_bar is not False:
+        options["callbacks"].append(StepProgress())
+    try:
+        options["plugins"] = _plugins(_as_list(trainer.plugins))
+        options["strategy"] = _strategy(options, task)
+        return Trainer(**options)
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise InputError(f"the Trainer cannot be created: {error}") from error
+
+
+def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> Any:
+    """metrics.jsonl and TensorBoard events, or metrics.jsonl and the user's own loggers; False for none."""
+    if trainer.logger is False:
+        return False
+    rows = JsonLinesLogger(run, resume_step)
+    if trainer.logger in (None, True):
+        return [rows, EventsLogger(run, resume_step)]
+    return [rows, *_as_list(trainer.logger)]
+
+
+def task_callbacks(task: Task, run: RunFolder) -> list[Callback]:
+    """The callbacks that a task asks for by name."""
+    return [getattr(ours, name)(run) for name in task.callbacks]
+
+
+def is_resumed_at(point: ResumePoint, trainer: Trainer) -> bool:
+    """Whether the trainer did not get beyond the step that it was resumed at."""
+    return trainer.global_step == point.step
+
+
+def _plugins(given: list[Any]) -> list[Any]:
+    """Atomic checkpoints, and no requeueing by Lightning, which would save in the middle of a step."""
+    plugins = list(given)
+    if not any(isinstance(each, CheckpointIO) for each in plugins):
+        plugins.append(AtomicCheckpointIO())
+    if SLURMEnvironment.detect() and not any(isinstance(each, SLURMEnvironment) for each in plugins):
+        plugins.append(SLURMEnvironment(auto_requeue=False))
+    return plugins
+
+
+def _strategy(options: dict[str, Any], task: Task) -> str | Strategy:
+    """The strategy of the options; DDP does not broadcast buffers where every rank has rows of its own."""
+    strategy: str | Strategy = options["strategy"]
+    if task.broadcast_buffers or strategy not in ("auto", "ddp"):
+        return strategy
+    if strategy == "auto":
+        names = ("accelerator", "devices", "num_nodes", "precision")
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        chosen = Trainer(**{name: options[name] for name in names}, **quiet).strategy  # type: ignore[arg-type]
+        if not isinstance(chosen, DDPStrategy):
+            return strategy
+    return DDPStrategy(broadcast_buffers=False)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,114 @@
+"""Whether images are drawn on a bright background, and which background transparent pictures get.
+
+Fractals are drawn bright on dark, so images with a bright background have to be inverted.
+"""
+
+import logging
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fractalgan.data.image_set import Threshold
+from fractalgan.errors import InputError
+
+log = logging.getLogger(__name__)
+
+Invert = bool | Literal["auto"]
+
+# The visible part of a transparent picture is light above this mean luminance. At one half, its contrast
+# with the background, black for light shapes and white for others, is always one half or more.
+LIGHT = 0.5
+
+# Mean levels beyond which training is likely to fail.
+BRIGHT_MEAN, BLACK_MEAN = 0.6, 0.005
+
+
+def have_bright_background(images: Tensor) -> Tensor:
+    """For each of ``images`` [n, 1, H, W] uint8, whether more than half of its outline is bright.
+
+    The outline is one pixel wide; bright is above mid-grey. Shape [n] bool.
+    """
+    return _outline(images).flatten(1).gt(127).float().mean(1).gt(0.5)
+
+
+def is_majority(flags: Tensor) -> bool:
+    """Whether more than half of ``flags`` [n] bool are true."""
+    return bool(flags.float().mean() > 0.5)
+
+
+def require_invert(invert: Invert) -> None:
+    """Raise InputError unless ``invert`` is true, false or ``auto``."""
+    if not isinstance(invert, bool) and invert != "auto":
+        raise InputError(f"invert must be true, false or auto, got {invert!r}")
+
+
+def resolve_invert(invert: Invert, bright_background: bool) -> bool:
+    """Whether to invert images; logs the decision if ``auto`` inverts them."""
+    if invert != "auto":
+        return invert
+    if bright_background:
+        log.info(
+            "--data.invert auto: the images have a bright background, so they are inverted"
+            " (set --data.invert false to keep them)"
+        )
+    return bright_background
+
+
+def warn_of_brightness(images: Tensor, prepare: Threshold) -> None:
+    """Warn of prepared images in [0, 1] that are mostly bright or nearly black."""
+    mean = images.mean().item()
+    if mean > BRIGHT_MEAN:
+        log.warning(
+            "the images are mostly bright (mean %.2f), but fractals are drawn bright on dark:"
+            " set --data.invert %s",
+            mean,
+            str(not prepare.invert).lower(),
+        )
+    if mean < BLACK_MEAN:
+        remedy = "check the files" if prepare.binarize is None else "set a lower --data.binarize, or null"
+        log.warning("the images are nearly black (mean %.3f): %s", mean, remedy)
+
+
+def without_transparency(image: Image.Image) -> tuple[Image.Image, bool]:
+    """A transparent picture on the background that it contrasts with: black if it is light, else white.
+
+    Also returns whether its outline is mostly transparent, so that its background was free to choose.
+    """
+    image = image.convert("RGBA")
+    alpha = np.asarray(image.getchannel("A")).astype(np.float64) / 255
+    luminance = np.asarray(image.convert("L")).astype(np.float64) / 255
+    visible = alpha.sum()
+    light = visible > 0 and (alpha * luminance).sum() / visible > LIGHT
+    solid = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
+    return solid, bool((_outline(torch.from_numpy(alpha)) < 0.5).float().mean() > 0.5)
+
+
+def with_one_background(images: Tensor, free: Tensor) -> Tensor:
+    """``images`` [n, 1, H, W] uint8 with the negatives of those that differ from the majority's background.
+
+    Light shapes on transparency were put on black and dark ones on white: in one set, all get the
+    background that most of its images have. Others are not changed.
+
+    Args:
+        images: all images of a set.
+        free: [n] bool, which of them have a background that is free to choose.
+    """
+    bright = have_bright_background(images)
+    differ = free & (bright != is_majority(bright))
+    if not differ.any():
+        return images
+    log.info(
+        "%d of %d images have a transparent background: they are read as negatives, to have the same"
+        " background as the others",
+        *(int(differ.sum()), len(images)),
+    )
+    return torch.where(differ[:, None, None, None], 255 - images, images)
+
+
+def _outline(images: Tensor) -> Tensor:
+    """The pixels [..., P] at the edges of images [..., H, W]."""
+    edges = images[..., 0, :], images[..., -1, :], images[..., 1:-1, 0], images[..., 1:-1, -1]
+    return torch.cat(edges, -1)

@@ -1,0 +1,108 @@
+"""What fractals are worth for pre-training: a LeNet trained on their images, and linear probes of it."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pytorch_lightning import Trainer
+
+from fractalgan.callbacks import BestCheckpoint, PeriodicCheckpoint
+from fractalgan.data import FractalData, ImageData
+from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.storage import Row, RunFolder
+from fractalgan.tasks import LinearProbe, Pretraining
+
+# Drawing options of random fractals only: learned ones are drawn as they were learned.
+RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau", "jitter"}
+
+
+class BackboneJob(NamedTuple):
+    """One backbone, and the cells that are measured with it."""
+
+    source: str
+    seed: int
+    fractals: str | None  # "random" or a file; None for a backbone without pre-training
+    cells: list[Row]  # rows without their accuracy
+
+
+class BackboneOptions(NamedTuple):
+    """What all jobs of an experiment share."""
+
+    num_fractals: int
+    data: dict[str, Any]  # arguments of ImageData
+    pretraining: dict[str, Any]  # arguments of Pretraining
+    drawing: dict[str, Any]  # arguments of FractalData
+    steps: int  # training steps of a LeNet
+    every: int  # steps from one probe to the next
+
+    def pretraining_task(self) -> Pretraining:
+        """The LeNet to be trained.
+
+        Raises:
+            InputError: for invalid arguments.
+        """
+        return Pretraining(num_fractals=self.num_fractals, image_size=self.data["size"], **self.pretraining)
+
+    def fractal_data(self, fractals: str, seed: int) -> FractalData:
+        """The images that it is trained on.
+
+        Raises:
+            InputError: for invalid arguments.
+        """
+        drawing = {
+            name: value
+            for name, value in self.drawing.items()
+            if fractals == "random" or name not in RANDOM_ONLY
+        }
+        return FractalData(fractals, self.num_fractals, size=self.data["size"], seed=seed, **drawing)
+
+
+def measure_backbone(options: BackboneOptions, job: BackboneJob) -> Iterator[Row]:
+    """Pre-train the LeNet of a job, if it has one, and yield its cells with the accuracy of a probe."""
+    real = _real_images(json.dumps(options.data))
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder))
+        if job.fractals:
+            _pretrain(job, options, run)
+        for cell in job.cells:
+            backbone = str(run.periodic(cell["lenet_step"])) if job.fractals else job.source
+            yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
+
+
+@cache
+def _real_images(arguments: str) -> ImageData:
+    return ImageData(**json.loads(arguments), binarize=None)
+
+
+def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder) -> None:
+    """Leave a checkpoint of the LeNet in the folder after every ``options.every`` steps."""
+    torch.manual_seed(job.seed)
+    task, data = options.pretraining_task(), options.fractal_data(str(job.fractals), job.seed)
+    checkpoints = PeriodicCheckpoint(run, options.every)
+    quiet_trainer(options.steps, limit_val_batches=0, callbacks=[checkpoints]).fit(task, data)
+
+
+def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
+    """Accuracy on the test images, with the penalty that is best on the validation images."""
+    labels_per_class = None if labels == "all" else int(labels)
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder))
+        trainer = fit_probe(backbone, labels_per_class, real, seed, run)
+        (metrics,) = trainer.test(trainer.lightning_module, real, run.best, False, weights_only=True)
+    return round(float(metrics["test/accuracy"]), 6)
+
+
+def fit_probe(
+    backbone: str, labels_per_class: int | None, real: ImageData, seed: int, run: RunFolder
+) -> Trainer:
+    """Fit a linear probe; the checkpoint with the lowest validation error is best.ckpt of the run folder."""
+    torch.manual_seed(seed)
+    task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed)
+    callbacks = [BestCheckpoint(run, task.monitor)]
+    trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=callbacks)
+    trainer.fit(task, real)
+    return trainer

@@ -1,0 +1,68 @@
+"""Run the missing cells of an experiment, save each as it finishes, and show the progress."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fractalgan.experiments.workers import run_jobs
+from fractalgan.storage import Cells, Row
+
+Job = TypeVar("Job")
+
+
+def run_cells(
+    name: str,
+    work: Callable[[Job], Iterator[Row]],
+    jobs: Sequence[Job],
+    count: int,
+    workers: int,
+    cells: Cells,
+    describe: Callable[[Row], str],
+) -> None:
+    """Run jobs in several processes and append their cells.
+
+    Args:
+        name: shown beside the progress bar.
+        work: yields the cells of a job.
+        jobs: that are missing.
+        count: the number of their cells.
+        workers: number of processes.
+        cells: the file that the cells are appended to.
+        describe: a finished cell in a few words.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C or SIGTERM.
+    """
+    done = len(cells)
+    bar = Progress(
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left  {task.fields[last]}"),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with _sigterm_as_ctrl_c(), bar:
+        task = bar.add_task("cells", total=done + count, completed=done, last="")
+        for row in run_jobs(work, jobs, workers):
+            cells.append(row)
+            bar.update(task, advance=1, last=describe(row))
+            if bar.disable:
+                line = f"cell {len(cells)} of {done + count}  {describe(row)}"
+                print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which a batch queue sends, stop the workers in an orderly way, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

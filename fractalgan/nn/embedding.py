@@ -1,0 +1,95 @@
+"""The paper's fractal embedding: a set of learnable fractals."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from fractalgan.errors import require_choice
+from fractalgan.nn.matrices import (
+    ClampedMatrices,
+    RawMatrices,
+    RotationScalingFlip,
+    SigmoidMatrices,
+    UnboundedMatrices,
+)
+from fractalgan.ops import Transforms
+
+MatricesForm = Literal["sigmoid", "clamp", "unbounded", "raw"]
+
+FORMS: dict[str, type[RotationScalingFlip]] = {
+    "sigmoid": SigmoidMatrices,
+    "clamp": ClampedMatrices,
+    "unbounded": UnboundedMatrices,
+}
+
+
+class FractalEmbedding(nn.Module):
+    """J learnable fractals of N transforms each: the paper's FE layer (Eq. 7) for a whole batch.
+
+    Args:
+        transforms: the initial fractal parameters, A [J, N, 2, 2] and b [J, N, 2].
+        matrices: how A is learned. ``sigmoid`` and ``clamp`` use the rotation-scaling-flip form and keep its
+            sigma in range, ``unbounded`` uses that form without bounds, ``raw`` learns the entries of A.
+        sigma_range: the smallest and the largest singular value. ``unbounded`` uses it for the initial
+            values only, ``raw`` not at all.
+    """
+
+    def __init__(
+        self,
+        transforms: Transforms,
+        matrices: MatricesForm = "sigmoid",
+        sigma_range: tuple[float, float] = (0.05, 0.9),
+    ) -> None:
+        super().__init__()
+        require_choice(MatricesForm, matrices=matrices)
+        self.form, self.sigma_range = matrices, sigma_range
+        self.matrices: RawMatrices | RotationScalingFlip
+        if matrices == "raw":
+            self.matrices = RawMatrices(transforms.A)
+        else:
+            self.matrices = FORMS[matrices](transforms.A, sigma_range)
+        self.b = nn.Parameter(transforms.b.clone())
+
+    def __len__(self) -> int:
+        return self.num_fractals
+
+    @property
+    def num_fractals(self) -> int:
+        """J."""
+        return self.b.shape[0]
+
+    @property
+    def num_transforms(self) -> int:
+        """N."""
+        return self.b.shape[1]
+
+    def extra_repr(self) -> str:
+        parts = [
+            f"num_fractals={self.num_fractals}",
+            f"num_transforms={self.num_transforms}",
+            f"matrices={self.form!r}",
+        ]
+        if self.form != "raw":
+            parts.append(f"sigma_range={self.sigma_range}")
+        return ", ".join(parts)
+
+    def forward(self) -> Transforms:
+        """The transforms of all fractals: A [J, N, 2, 2] and b [J, N, 2]."""
+        with torch.autocast(self.b.device.type, enabled=False):  # as in render: half precision is too coarse
+            return Transforms(self.matrices(), self.b)
+
+    def constrain_(self) -> None:
+        """Bring the parameters back into range; to be called after every optimizer step."""
+        self.matrices.constrain_()
+
+    @torch.no_grad()
+    def perturb_(self, std: float, generator: torch.Generator | None = None) -> None:
+        """Add Gaussian noise to every parameter: the paper's noisy SGD (N(0, 0.1) every 5 steps).
+
+        In the sigmoid form the noise is added to the logit of sigma, in the paper's clamped form to sigma.
+        """
+        for parameter in self.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.add_(std * noise.to(parameter.device))
+        self.constrain_()

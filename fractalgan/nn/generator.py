@@ -1,0 +1,278 @@
+"""The generator that draws learnable fractals as images."""
+
+import operator
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from fractalgan.errors import InputError, as_input_error, require_at_least, require_choice
+from fractalgan.limits import require_sizes
+from fractalgan.nn.embedding import FractalEmbedding
+from fractalgan.nn.resolution import Resolution
+from fractalgan.ops import (
+    Transforms,
+    check_view,
+    determinant_probabilities,
+    iterate_points,
+    render,
+    sequences_from_uniform,
+    start_points,
+    to_pixels,
+    uniform_probabilities,
+)
+from fractalgan.randomness import RandomSource
+from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
+
+ProbabilityRule = Literal["determinant", "uniform"]
+
+PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
+    "determinant": determinant_probabilities,
+    "uniform": uniform_probabilities,
+}
+
+
+class FractalGenerator(nn.Module):
+    """Draws the fractals of an embedding as images [B, 1, H, W] in [0, 1].
+
+    Args:
+        embedding: the fractals.
+        image_size: H = W, in pixels. Setting the attribute later scales ``num_points`` and ``tau``.
+        num_points: T, points per image; None takes what suits the size, 300 at 32 pixels.
+        window: half the side of the square of the plane that is drawn.
+        tau: width of a point, in pixels squared (Eq. 8); None takes what suits the size, 1 at 32 pixels.
+        jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
+            of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
+        probabilities: of the transforms in the chaos game: ``determinant``, in proportion to the area that a
+            transform keeps (Anderson & Farrell), or ``uniform``.
+
+    Raises:
+        InputError: for a value out of range.
+    """
+
+    def __init__(
+        self,
+        embedding: FractalEmbedding,
+        image_size: int = 32,
+        num_points: int | None = None,
+        window: float = 2.5,
+        tau: float | None = None,
+        jitter: float = 0.0,
+        probabilities: ProbabilityRule = "determinant",
+    ) -> None:
+        super().__init__()
+        self._given: Resolution  # as it was set
+        self._resolution: Resolution  # the same, at the current size
+        require_choice(ProbabilityRule, probabilities=probabilities)
+        require_sizes(image_size=image_size)
+        require_at_least(0, jitter=jitter)
+        self.embedding = embedding
+        self._use(Resolution.of(image_size, num_points, tau))
+        with as_input_error():
+            check_view(self.size, window, self.tau)
+        self.window = window
+        self.jitter = jitter
+        self.probabilities = probabilities
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> Self:
+        """The fractals that ship with the project under a name, or those of a file, checkpoint or run folder.
+
+        Raises:
+            InputError: where there are none.
+        """
+        parameters, settings, _ = read_fractals(source)
+        try:
+            A = torch.eye(2).expand(*parameters["b"].shape[:2], 2, 2)
+            embedding = FractalEmbedding(
+                Transforms(A, parameters["b"]),
+                settings["matrices"],
+                (settings["sigma_min"], settings["sigma_max"]),
+            )
+            embedding.load_state_dict(parameters)
+            names = ("image_size", "num_points", "window", "tau", "jitter", "probabilities")
+            return cls(embedding, **{name: settings[name] for name in names})
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise InputError(f"the parameters in {source} do not match its settings ({error})") from error
+
+    def to_file(self, provenance: dict[str, Any] | None = None) -> FractalFile:
+        """The fractals, how they are drawn, and what is known of their origin, as plain values."""
+        low, high = self.embedding.sigma_range
+        settings = {
+            "matrices": self.embedding.form,
+            "sigma_min": low,
+            "sigma_max": high,
+            "image_size": self.image_size,
+            "num_points": self.num_points,
+            "window": self.window,
+            "tau": self.tau,
+            "jitter": self.jitter,
+            "probabilities": self.probabilities,
+        }
+        return FractalFile(dict(self.embedding.state_dict()), settings, provenance or {})
+
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
+        """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""
+        write_fractals(Path(path), self.to_file(provenance))
+
+    def extra_repr(self) -> str:
+        names = ("image_size", "num_points", "window", "tau", "jitter", "probabilities")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+
+    # -- resolution -----------------------------------------------------------------------------
+
+    @property
+    def image_size(self) -> int:
+        """H = W, in pixels; setting it scales ``num_points`` and ``tau``."""
+        return self._resolution.image_size
+
+    @image_size.setter
+    def image_size(self, image_size: int) -> None:
+        require_sizes(image_size=image_size)
+        self._resolution = self._given.at(image_size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.image_size, self.image_size
+
+    @property
+    def num_points(self) -> int:
+        """T, points per image."""
+        return self._resolution.num_points
+
+    @num_points.setter
+    def num_points(self, num_points: int) -> None:
+        self._use(self._resolution._replace(num_points=num_points))
+
+    @property
+    def tau(self) -> float:
+        """Width of a point, in pixels squared."""
+        return self._resolution.tau
+
+    @tau.setter
+    def tau(self, tau: float) -> None:
+        self._use(self._resolution._replace(tau=tau))
+
+    def _use(self, resolution: Resolution) -> None:
+        """Draw at this resolution, and scale from it: a size that is set and set back changes nothing."""
+        require_sizes(num_points=resolution.num_points)
+        self._given = self._resolution = resolution
+
+    # -- drawing --------------------------------------------------------------------------------
+
+    def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
+        """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
+        return self.render(self.embedding(), fractals, sequences)
+
+    def draw(
+        self,
+        fractals: int | Iterable[int] | Tensor,
+        generator: RandomSource | torch.Generator | None = None,
+        *,
+        size: int | None = None,
+    ) -> Tensor:
+        """Images [B, 1, H, W] of fractals along fresh index sequences, each image with its own jitter.
+
+        Args:
+            fractals: the index of a fractal, or indices [B].
+            generator: source of the random numbers, on the CPU; None is torch's global one.
+            size: another H = W, in pixels, with points and tau scaled from the generator's own.
+
+        Raises:
+            IndexError: for a fractal that does not exist.
+
+        Example:
+            >>> FractalGenerator.from_pretrained("digits").draw([0, 7], size=512).shape
+            torch.Size([2, 1, 512, 512])
+        """
+        source = RandomSource.of(generator)
+        resolution = self._resolution if size is None else self._given.at(_at_least_one(size))
+        transforms = self.embedding()
+        indices = self._indices(fractals)
+        sequences = self._draw_sequences(transforms, indices, source, resolution.num_points)
+        if self.jitter > 0:
+            transforms = self._jittered(transforms, indices, source)
+            indices = torch.arange(len(indices), device=indices.device)
+        return self.render(transforms, indices, sequences, resolution)
+
+    @torch.no_grad()
+    def draw_sequences(
+        self,
+        fractals: int | Iterable[int] | Tensor,
+        generator: RandomSource | torch.Generator | None = None,
+    ) -> Tensor:
+        """Fresh index sequences [B, T] for fractals (Alg. 2).
+
+        They are drawn on the CPU: the same generator gives the same sequences on every device.
+        """
+        indices = self._indices(fractals)
+        return self._draw_sequences(self.embedding(), indices, RandomSource.of(generator), self.num_points)
+
+    @torch.no_grad()
+    def points(self, fractals: Tensor, sequences: Tensor) -> Tensor:
+        """The points [B, T, 2] of the same images, in pixels, those outside the window included."""
+        transforms = self.embedding()
+        points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+        return to_pixels(points, self.size, self.window)
+
+    def render(
+        self,
+        transforms: Transforms,
+        fractals: Tensor,
+        sequences: Tensor,
+        resolution: Resolution | None = None,
+    ) -> Tensor:
+        """Images [B, 1, H, W] of any ``transforms`` as the generator draws its own."""
+        image_size, _, tau = resolution or self._resolution
+        size = (image_size, image_size)
+        images = render(transforms, fractals, sequences, size=size, window=self.window, tau=tau)
+        return images.unsqueeze(1)
+
+    def transform_probabilities(self, A: Tensor) -> Tensor:
+        """The probabilities [..., N] of transforms with matrices A [..., N, 2, 2] in the chaos game."""
+        return PROBABILITIES[self.probabilities](A)
+
+    def _indices(self, fractals: int | Iterable[int] | Tensor) -> Tensor:
+        """Indices [B] on the embedding's device. Raises IndexError for one out of range."""
+        if not isinstance(fractals, Tensor):
+            given = fractals if isinstance(fractals, Iterable) else [fractals]
+            fractals = torch.tensor([operator.index(each) for each in given], dtype=torch.long)
+        if fractals.ndim > 1 or fractals.is_floating_point() or fractals.dtype == torch.bool:
+            raise ValueError(
+                f"fractals must be integers [B], got {fractals.dtype} of shape {list(fractals.shape)}"
+            )
+        fractals = fractals.reshape(-1)
+        number = len(self.embedding)
+        wrong = fractals[(fractals < 0) | (fractals >= number)]
+        if len(wrong):
+            raise IndexError(f"fractal index {wrong[0].item()} is out of range for {number} fractals")
+        return fractals.to(self.embedding.b.device, torch.long)
+
+    def _jittered(self, transforms: Transforms, fractals: Tensor, source: RandomSource) -> Transforms:
+        """A fractal for each image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].
+
+        Their probabilities stay those of the originals: the index sequences are drawn already.
+        """
+
+        def around(entries: Tensor) -> Tensor:
+            center = entries.index_select(0, fractals)  # whose gradient adds up in order on a CPU
+            noise = source.randn(*center.shape, dtype=center.dtype)
+            return center + self.jitter * noise.to(center.device)
+
+        return Transforms(around(transforms.A), around(transforms.b))
+
+    @torch.no_grad()
+    def _draw_sequences(
+        self, transforms: Transforms, fractals: Tensor, source: RandomSource, num_points: int
+    ) -> Tensor:
+        probabilities = self.transform_probabilities(transforms.A).cpu()
+        uniform = source.rand(len(fractals), num_points, dtype=probabilities.dtype)
+        return sequences_from_uniform(probabilities, fractals.cpu(), uniform).to(fractals.device)
+
+
+def _at_least_one(size: int) -> int:
+    require_at_least(1, size=size)
+    return size

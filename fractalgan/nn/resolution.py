@@ -1,0 +1,51 @@
+"""How many points an image of a given size takes, and how wide each is drawn."""
+
+from typing import NamedTuple, Self
+
+from fractalgan.limits import MAX_SIZES
+
+REFERENCE_SIZE = 32  # pixels per side, where REFERENCE_POINTS of width 1 draw well
+REFERENCE_POINTS = 300
+TAU_EXPONENT = 0.5  # of tau over the side of the image, above the reference size
+
+
+def points_for(image_size: int) -> int:
+    """The number of points for an image of this size: it grows with the area, 300 at 32 pixels."""
+    return _within_limits(REFERENCE_POINTS * (image_size / REFERENCE_SIZE) ** 2)
+
+
+def tau_for(image_size: int) -> float:
+    """The width of a point for an image of this size, in pixels squared: 1 up to 32 pixels."""
+    ratio: float = max(1.0, image_size / REFERENCE_SIZE) ** TAU_EXPONENT
+    return ratio
+
+
+def scaled(num_points: int, tau: float, from_size: int, to_size: int) -> tuple[int, float]:
+    """``num_points`` and ``tau`` of images of ``from_size`` pixels per side, for images of ``to_size``."""
+    area = (to_size / from_size) ** 2
+    return _within_limits(num_points * area), tau * (tau_for(to_size) / tau_for(from_size))
+
+
+class Resolution(NamedTuple):
+    """The size of images, and the points that draw them."""
+
+    image_size: int  # H = W, in pixels
+    num_points: int  # T
+    tau: float  # pixels squared
+
+    @classmethod
+    def of(cls, image_size: int, num_points: int | None = None, tau: float | None = None) -> Self:
+        """The resolution of this size; None for ``num_points`` or ``tau`` takes what suits the size."""
+        return cls(
+            image_size,
+            points_for(image_size) if num_points is None else num_points,
+            tau_for(image_size) if tau is None else tau,
+        )
+
+    def at(self, image_size: int) -> Self:
+        """The same drawing at another size, by :func:`scaled`."""
+        return type(self)(image_size, *scaled(self.num_points, self.tau, self.image_size, image_size))
+
+
+def _within_limits(num_points: float) -> int:
+    return min(max(1, round(num_points)), MAX_SIZES["num_points"])

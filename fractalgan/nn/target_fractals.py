@@ -1,0 +1,199 @@
+"""Fractals that rebuild target images, each target by one of its candidates."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fractalgan.nn.candidates import Candidates
+from fractalgan.nn.embedding import FractalEmbedding
+from fractalgan.nn.generator import FractalGenerator
+from fractalgan.nn.target_scores import TargetScores, explodes, score_images
+from fractalgan.ops import Transforms, sequences_from_uniform
+from fractalgan.randomness import Purpose, rows_for
+
+Objective = Literal["expectation", "fixed"]
+
+EVALUATED_IMAGES = 100  # per fractal (Section 4)
+GALLERY_SIZE = 100  # images
+
+
+class TargetFractals(nn.Module):
+    """One fractal for each of n targets, or several candidates of which one remains.
+
+    All random numbers of a target follow from (seed, its index, step, purpose), and chunks change speed and
+    memory only: what a target's fractal becomes does not depend on the targets beside it.
+
+    ``rows`` below are the numbers, among the n, of the targets in a batch.
+
+    Args:
+        generator: the candidates of all targets in turn, [n * candidates] fractals.
+        candidates: their ranking.
+        target_indices: [n], what the random numbers of each target follow from.
+        seed: random seed.
+        num_sequences: images per target and step; the candidates share them.
+        objective: ``expectation`` draws fresh index sequences at every step, ``fixed`` keeps those of the
+            initial fractal.
+        chunk: targets that are drawn at a time.
+    """
+
+    initial_probabilities: Tensor  # [n * candidates, N] of the transforms, before the first step
+    target_indices: Tensor  # [n]
+
+    def __init__(
+        self,
+        generator: FractalGenerator,
+        candidates: Candidates,
+        target_indices: Tensor,
+        *,
+        seed: int = 0,
+        num_sequences: int = 50,
+        objective: Objective = "expectation",
+        chunk: int = 20,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.candidates = candidates
+        with torch.no_grad():
+            probabilities = generator.transform_probabilities(generator.embedding().A)
+        self.register_buffer("initial_probabilities", probabilities)
+        self.register_buffer("target_indices", target_indices)
+        self.seed = seed
+        self.num_sequences = num_sequences
+        self.objective = objective
+        self.chunk = chunk
+
+    def __len__(self) -> int:
+        return len(self.target_indices)
+
+    def extra_repr(self) -> str:
+        return f"num_sequences={self.num_sequences}, objective={self.objective!r}, chunk={self.chunk}"
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def learned_parameters(self) -> list[nn.Parameter]:
+        """Those of the matrices, then b."""
+        embedding = self.generator.embedding
+        return [*embedding.matrices.parameters(), embedding.b]
+
+    def losses_and_gradients(
+        self,
+        targets: Tensor,  # [rows, 1, H, W]
+        rows: Tensor,  # [rows]
+        step: int,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The MSE [rows, candidates that remain], and its gradients for :meth:`learned_parameters`.
+
+        A fractal that is not finite draws nothing. Its loss is infinite, so that it wins against none.
+        """
+        transforms = self.generator.embedding()
+        # chunks add up their gradients at the transforms; one pass takes them all to the parameters
+        leaves = Transforms(*(each.detach().requires_grad_() for each in transforms))
+        losses = torch.cat(
+            [self._descend(leaves, targets[part], rows[part], step) for part in self._parts(rows)]
+        )
+        # not `backward`: ranks do not share targets, so no gradient is to be averaged between them
+        gradients = torch.autograd.grad(
+            [*transforms], self.learned_parameters(), [leaves.A.grad, leaves.b.grad]
+        )
+        return losses, gradients
+
+    def _descend(self, leaves: Transforms, targets: Tensor, rows: Tensor, step: int) -> Tensor:
+        """Add a chunk's gradient to that of the leaves, and return its losses."""
+        remaining = self.candidates.remaining(rows, step)
+        fractals = remaining.flatten()
+        chosen = Transforms(*(each.index_select(0, fractals) for each in leaves))
+        fixed = self.objective == "fixed"
+        images = self.draw(
+            chosen,
+            rows,
+            self.num_sequences // remaining.shape[1],
+            *((Purpose.RECONSTRUCTION_FIXED,) if fixed else (step, Purpose.RECONSTRUCTION_TRAINING)),
+            probabilities=self.initial_probabilities[fractals] if fixed else None,
+        )
+        losses = (images - targets.unsqueeze(1)).square().mean((2, 3, 4))
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        diverged = ~torch.cat([chosen.A.flatten(1), chosen.b.flatten(1)], 1).isfinite().all(1)
+        return losses.detach().masked_fill(diverged.view(losses.shape), math.inf)
+
+    @torch.no_grad()
+    def perturb_(self, rows: Tensor, step: int, std: float, *, matrices_only: bool = False) -> None:
+        """Add Gaussian noise to the parameters of all candidates: the paper's noisy SGD."""
+        parameters = self.learned_parameters()
+        noisy = parameters[:-1] if matrices_only else parameters
+        sizes = [parameter[0].numel() for parameter in noisy]
+        keys = self._keys(rows, step, Purpose.RECONSTRUCTION_NOISE)
+        noise = rows_for(torch.randn, keys, self.candidates.ranking.shape[1], sum(sizes)).flatten(0, 1)
+        fractals = self.candidates.all_of(rows)
+        for parameter, part in zip(noisy, torch.split(noise.to(rows.device), sizes, 1), strict=True):
+            parameter[fractals] += std * part.reshape(-1, *parameter.shape[1:])
+        self.generator.embedding.constrain_()
+
+    # -- drawing --------------------------------------------------------------------------------
+
+    def draw(
+        self,
+        transforms: Transforms,
+        rows: Tensor,
+        count: int,
+        *key: int,
+        probabilities: Tensor | None = None,
+    ) -> Tensor:
+        """Images [rows, k, count, H, W] of k fractals per target, from random numbers by target and ``key``.
+
+        Args:
+            transforms: A [rows * k, N, 2, 2] and b [rows * k, N, 2], the k fractals of each target in turn.
+            rows: [rows].
+            count: images per fractal.
+            key: what the random numbers follow from, beside seed and target; a purpose comes last.
+            probabilities: [rows * k, N] of the transforms; None follows the generator's rule.
+        """
+        if probabilities is None:
+            probabilities = self.generator.transform_probabilities(transforms.A)
+        number = len(transforms.b)
+        fractals = torch.arange(number, device=rows.device).repeat_interleave(count)
+        per_target = number // len(rows) * count
+        uniform = rows_for(torch.rand, self._keys(rows, *key), per_target, self.generator.num_points)
+        sequences = sequences_from_uniform(probabilities, fractals, uniform.flatten(0, 1).to(rows.device))
+        images = self.generator.render(transforms, fractals, sequences)
+        return images.view(len(rows), -1, count, *self.generator.size)
+
+    @torch.no_grad()
+    def score(self, targets: Tensor, rows: Tensor) -> TargetScores:
+        """Scores [rows] of the winners, by 100 fresh images of each against its target [rows, 1, H, W]."""
+        winners = self.winning_transforms()
+        scores = []
+        for part in self._parts(rows):
+            chosen = Transforms(*(each[rows[part]] for each in winners))
+            images = self.draw(chosen, rows[part], EVALUATED_IMAGES, Purpose.RECONSTRUCTION_EVALUATION)
+            exploded = explodes(self.generator, chosen)
+            scores.append(score_images(images.squeeze(1), targets[part], exploded))
+        return TargetScores(*(torch.cat(parts) for parts in zip(*scores, strict=True)))
+
+    @torch.no_grad()
+    def gallery(self) -> Tensor:
+        """One image of each winner, at most 100 [n, 1, H, W], from the same random numbers every time."""
+        rows = torch.arange(min(len(self), GALLERY_SIZE), device=self.target_indices.device)
+        chosen = Transforms(*(each[rows] for each in self.winning_transforms()))
+        return self.draw(chosen, rows, 1, Purpose.RECONSTRUCTION_GALLERY).squeeze(1)
+
+    def winning_transforms(self) -> Transforms:
+        """The transforms [n, N] of the best fractal of each target."""
+        winners = self.candidates.winners()
+        return Transforms(*(each[winners] for each in self.generator.embedding()))
+
+    @torch.no_grad()
+    def learned(self) -> FractalGenerator:
+        """A generator of its own that draws the best fractal of each target, as they are now."""
+        own = self.generator
+        embedding = FractalEmbedding(self.winning_transforms(), "raw")
+        return FractalGenerator(
+            embedding, own.image_size, own.num_points, own.window, own.tau, probabilities=own.probabilities
+        )
+
+    def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(torch.arange(len(rows)), self.chunk)
+
+    def _keys(self, rows: Tensor, *key: int) -> list[tuple[int, ...]]:
+        return [(self.seed, index, *key) for index in self.target_indices[rows].tolist()]

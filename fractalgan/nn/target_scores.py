@@ -1,0 +1,49 @@
+"""How well fractals rebuild their targets."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fractalgan.nn.generator import FractalGenerator
+from fractalgan.ops import Transforms, iterate_points, sequences_from_uniform, start_points
+from fractalgan.randomness import Purpose, generator_for
+
+EXPLOSION_RADIUS = 1e4  # units of the plane: a point that far out does not come back
+EXPLOSION_SEQUENCES = 5  # per fractal, that are checked for such points
+
+
+class TargetScores(NamedTuple):
+    """Scores of n fractals, each [n] float: the MSE of its images to the target, and whether it explodes."""
+
+    mse_min: Tensor
+    mse_mean: Tensor
+    mse_max: Tensor
+    exploded: Tensor  # 1 where the points run away, else 0
+
+
+def score_images(
+    images: Tensor,  # [n, K, H, W]
+    targets: Tensor,  # [n, 1, H, W]
+    exploded: Tensor,  # [n] bool
+) -> TargetScores:
+    """The smallest, mean and largest MSE of K images per fractal (Section 4 has K = 100)."""
+    mse = (images - targets).square().mean((2, 3))
+    return TargetScores(mse.amin(1), mse.mean(1), mse.amax(1), exploded.float())
+
+
+def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:
+    """Whether points of each fractal run away, [n] bool, for transforms A [n, N, 2, 2] and b [n, N, 2].
+
+    All fractals are judged by the same random numbers.
+    """
+    number, device = len(transforms.b), transforms.b.device
+    fractals = torch.arange(number, device=device).repeat_interleave(EXPLOSION_SEQUENCES)
+    random = generator_for(Purpose.RECONSTRUCTION_EVALUATION)
+    uniform = torch.rand(EXPLOSION_SEQUENCES, generator.num_points, generator=random)
+    uniform = uniform.repeat(number, 1).to(device)
+    probabilities = generator.transform_probabilities(transforms.A)
+    sequences = sequences_from_uniform(probabilities, fractals, uniform)
+    points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+    stays = (points.abs() < EXPLOSION_RADIUS).flatten(1).all(1)  # false for NaN
+    return ~stays.view(number, EXPLOSION_SEQUENCES).all(1)

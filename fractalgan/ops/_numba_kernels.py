@@ -1,0 +1,393 @@
+"""The loops of the numba backend: everything that numba compiles; ``_numba.py`` calls them.
+
+All of it is in one file because numba's cache is invalidated by changes of a kernel's own file only.
+
+Kernels are written with explicit vectors and plain pointers. Left to itself, LLVM does not vectorize loops
+over arrays that might overlap, and numba counts references wherever an array is passed on. A machine whose
+registers are narrower than a vector uses two of them.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import event
+from numba.extending import intrinsic, models, register_model
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+WIDTH = 8  # of a vector, and of a tile: a bump fits in one at tau = 1
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+FLOAT32_MAX = np.finfo(np.float32).max
+
+# -- vectors: eight float32 numbers -----------------------------------------------------------------
+
+_LLVM_VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
+_UNDEFINED = ir.Constant(_LLVM_VECTOR, ir.Undefined)
+_CONTRACT = ("contract",)  # a product and a sum may be fused into one instruction
+
+
+class _VectorType(types.Type):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(name="Vector")
+
+
+@register_model(_VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: _VectorType) -> None:
+        super().__init__(manager, numba_type, _LLVM_VECTOR)
+
+
+_vector, _pointer, _scalar = _VectorType(), types.CPointer(types.float32), types.float32
+
+
+def _llvm(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function that emits LLVM instructions: kernels can call it with the given numba types."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        def resolve(*_: Any) -> Any:
+            return result(*arguments), lambda _context, builder, _signature, values: emit(builder, *values)
+
+        resolve.__signature__ = inspect.signature(emit)  # type: ignore[attr-defined]
+        return intrinsic(resolve)
+
+    return decorate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def data_pointer(_: Any, array: Any) -> Any:
+    """The address of a contiguous float32 array, which must outlive its use."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+    return _pointer(array), generate
+
+
+@_llvm(_scalar, _pointer, types.intp)
+def load_scalar(builder: Any, start: Any, index: Any) -> Any:
+    """The number at ``start[index]``."""
+    return builder.load(builder.gep(start, [index]))
+
+
+@_llvm(_vector, _pointer, types.intp)
+def load(builder: Any, start: Any, index: Any) -> Any:
+    """The vector that begins at ``start[index]``."""
+    return builder.load(_address(builder, start, index), align=4)
+
+
+@_llvm(types.void, _pointer, types.intp, _vector)
+def store(builder: Any, start: Any, index: Any, vector: Any) -> None:
+    """Write a vector to ``start[index]`` and the elements after it."""
+    builder.store(vector, _address(builder, start, index), align=4)
+
+
+@_llvm(_vector)
+def lane_indices(_: Any) -> Any:
+    """The vector 0, 1, 2 ..."""
+    return ir.Constant(_LLVM_VECTOR, [float(lane) for lane in range(WIDTH)])
+
+
+@_llvm(_vector, _scalar)
+def broadcast(builder: Any, number: Any) -> Any:
+    """A vector whose elements all equal a number."""
+    first = builder.insert_element(_UNDEFINED, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, _UNDEFINED, _lane_order([0] * WIDTH))
+
+
+@_llvm(_vector, _vector, _vector)
+def multiply(builder: Any, left: Any, right: Any) -> Any:
+    """The elementwise product."""
+    return builder.fmul(left, right, flags=_CONTRACT)
+
+
+@_llvm(_vector, _vector, _vector, _vector)
+def multiply_add(builder: Any, left: Any, right: Any, addend: Any) -> Any:
+    """The elementwise left * right + addend, rounded once if the machine has such an instruction."""
+    return builder.fadd(builder.fmul(left, right, flags=_CONTRACT), addend, flags=_CONTRACT)
+
+
+@_llvm(_scalar, _vector)
+def sum_elements(builder: Any, vector: Any) -> Any:
+    """The sum of the elements, always in the same order: the halves of the vector are added repeatedly."""
+    for half in (4, 2, 1):
+        rotated = _lane_order([(lane + half) % WIDTH for lane in range(WIDTH)])
+        vector = builder.fadd(vector, builder.shuffle_vector(vector, _UNDEFINED, rotated))
+    return builder.extract_element(vector, ir.IntType(32)(0))
+
+
+def _address(builder: Any, start: Any, index: Any) -> Any:
+    return builder.bitcast(builder.gep(start, [index]), _LLVM_VECTOR.as_pointer())
+
+
+def _lane_order(lanes: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), lanes)
+
+
+# -- compilation ------------------------------------------------------------------------------------
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+def _compile(function: Callable[..., Any]) -> Any:
+    """Compile on first use, and cache the result on disk if there is a writable folder for it."""
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # numba found no such folder
+        return numba.njit(**_OPTIONS)(function)
+
+
+def _inline(function: Callable[..., Any]) -> Any:
+    """Compile into each kernel that calls the function."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
+
+
+class _CompilationNotice(event.Listener):  # type: ignore[misc]
+    """Tells the user, once, why the first image takes a few seconds."""
+
+    printed = False
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"].py_func.__module__ == __name__ and not self.printed:
+            self.printed = True
+            print("compiling the CPU renderer, once for this machine: a few seconds", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _CompilationNotice())
+
+# -- kernels ----------------------------------------------------------------------------------------
+#
+# They process images first..last-1. For projection, radius and table see _view in _numba.py.
+
+
+@_compile
+def searchsorted_rows(first: int, last: int, cumulative: Array, uniform: Array, indices: Array) -> None:
+    """Fill indices [B, T]; the loop over uniform [B, T] is inside, so that comparisons are vectorized."""
+    for i in range(first, last):
+        indices[i] = 0
+        for n in range(cumulative.shape[1]):
+            level = cumulative[i, n]
+            for t in range(uniform.shape[1]):
+                indices[i, t] += uniform[i, t] >= level
+
+
+@_compile
+def draw(
+    first: int, last: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
+    projection: Array, radius: int, table: Array, images: Array,
+) -> int:  # fmt: skip
+    """Draw the images. Return the first one that has an index out of range, or -1."""
+    height, width = images.shape[1], images.shape[2]
+    canvas = np.empty((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
+    scratch = np.empty(table.shape[2], np.float32)
+    for i in range(first, last):
+        canvas[:] = ZERO
+        fractal = fractals[i]
+        if not 0 <= fractal < transforms.shape[0]:
+            return i
+        x, y = np.float64(start[i, 0]), np.float64(start[i, 1])
+        for t in range(sequences.shape[1]):
+            n = sequences[i, t]
+            if not 0 <= n < transforms.shape[1]:
+                return i
+            x, y = _step(transforms, fractal, n, x, y)
+            h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
+            if _is_visible(h, height, radius) and _is_visible(w, width, radius):
+                _splat(
+                    h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
+                    data_pointer(table), data_pointer(canvas), data_pointer(scratch),
+                )  # fmt: skip
+        for r in range(height):
+            for s in range(width):
+                images[i, r, s] = min(canvas[r + WIDTH, s + WIDTH], ONE)
+    return -1
+
+
+@_compile
+def accumulate_gradients(
+    first: int, last: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
+    projection: Array, radius: int, table: Array, steepness: np.float32,
+    cotangent: Array, images: Array, per_image: Array,
+) -> None:  # fmt: skip
+    """Add the gradients of the images to per_image [B, N, 6], from the last point to the first.
+
+    The steepness of a bump is 2 / tau.
+    """
+    height, width = images.shape[1], images.shape[2]
+    canvas = np.zeros((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
+    scratch = np.empty(2 * table.shape[2], np.float32)
+    points = np.empty((sequences.shape[1] + 1, 2))
+    for i in range(first, last):
+        for r in range(height):
+            for s in range(width):  # a full pixel passes no gradient
+                canvas[r + WIDTH, s + WIDTH] = cotangent[i, r, s] if images[i, r, s] < ONE else ZERO
+        fractal = fractals[i]
+        points[0, 0], points[0, 1] = start[i, 0], start[i, 1]
+        for t in range(sequences.shape[1]):
+            x, y = _step(transforms, fractal, sequences[i, t], points[t, 0], points[t, 1])
+            points[t + 1, 0], points[t + 1, 1] = x, y
+        adjoint_x = adjoint_y = ZERO  # dL/dv(t), including the path through all later points
+        for t in range(sequences.shape[1] - 1, -1, -1):
+            x, y = points[t + 1, 0], points[t + 1, 1]
+            h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
+            if _is_visible(h, height, radius) and _is_visible(w, width, radius):
+                slope_h, slope_w = _gather(
+                    h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
+                    data_pointer(table), steepness, data_pointer(canvas), data_pointer(scratch),
+                )  # fmt: skip
+                adjoint_x += np.float32(projection[0]) * slope_h
+                adjoint_y += np.float32(projection[1]) * slope_w
+            if not (_are_finite(x, y) and _are_finite(adjoint_x, adjoint_y)):
+                adjoint_x = adjoint_y = ZERO
+            if adjoint_x == ZERO and adjoint_y == ZERO:
+                continue
+            adjoint_x, adjoint_y = _step_back(
+                transforms, fractal, sequences[i, t], np.float32(points[t, 0]), np.float32(points[t, 1]),
+                adjoint_x, adjoint_y, per_image, i,
+            )  # fmt: skip
+
+
+@_compile
+def sum_by_fractal(fractals: Array, per_image: Array, gradient: Array) -> None:
+    """Add the finite numbers of per_image [B, N, 6] to the gradient [J, N, 6], in the order of the images."""
+    for i in range(per_image.shape[0]):
+        for n in range(per_image.shape[1]):
+            for k in range(per_image.shape[2]):
+                if abs(per_image[i, n, k]) <= FLOAT32_MAX:
+                    gradient[fractals[i], n, k] += per_image[i, n, k]
+
+
+@_inline
+def _step(transforms: Array, fractal: int, n: int, x: float, y: float) -> tuple[float, float]:
+    """v' = A v + b (Eq. 3); NaN once it exceeds the range of float32, so that it never returns."""
+    x, y = (
+        transforms[fractal, n, 0] * x + transforms[fractal, n, 1] * y + transforms[fractal, n, 4],
+        transforms[fractal, n, 2] * x + transforms[fractal, n, 3] * y + transforms[fractal, n, 5],
+    )
+    return (x, y) if _are_finite(x, y) else (np.nan, np.nan)
+
+
+@_inline
+def _step_back(
+    transforms: Array, fractal: int, n: int, x: np.float32, y: np.float32,
+    adjoint_x: np.float32, adjoint_y: np.float32, per_image: Array, i: int,
+) -> tuple[np.float32, np.float32]:  # fmt: skip
+    """Add the gradient of the transform that was applied to (x, y), and return A^T times the adjoint."""
+    per_image[i, n, 0] += adjoint_x * x
+    per_image[i, n, 1] += adjoint_x * y
+    per_image[i, n, 2] += adjoint_y * x
+    per_image[i, n, 3] += adjoint_y * y
+    per_image[i, n, 4] += adjoint_x
+    per_image[i, n, 5] += adjoint_y
+    return (
+        transforms[fractal, n, 0] * adjoint_x + transforms[fractal, n, 2] * adjoint_y,
+        transforms[fractal, n, 1] * adjoint_x + transforms[fractal, n, 3] * adjoint_y,
+    )
+
+
+@_inline
+def _are_finite(x: Any, y: Any) -> Any:
+    return abs(x) <= FLOAT32_MAX and abs(y) <= FLOAT32_MAX
+
+
+@_inline
+def _is_visible(position: float, length: int, radius: int) -> bool:
+    """Whether a bump at a position along an axis reaches a pixel; False for NaN."""
+    return 0.0 <= position < length + 2 * radius - 1
+
+
+# -- one bump, in tiles of 8 x 8 pixels -------------------------------------------------------------
+
+
+@_inline
+def _splat(
+    h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
+    table: Any, canvas: Any, bumps_h: Any,
+) -> None:  # fmt: skip
+    """Add the bump of a point at (h, w) to the canvas, which has a margin of one tile on all sides."""
+    top, first_h, last_h, row_h, offset_h, _ = _locate(h, height, radius, rows, bump_width)
+    left, first_w, last_w, row_w, offset_w, _ = _locate(w, width, radius, rows, bump_width)
+    stride = width + 2 * WIDTH
+    for p in range(first_h, last_h, WIDTH):
+        store(bumps_h, p, _bump(table, bump_width, row_h, p, offset_h))
+    for q in range(first_w, last_w, WIDTH):
+        bump_w = _bump(table, bump_width, row_w, q, offset_w)
+        for p in range(first_h, last_h, WIDTH):
+            corner = (top + p + WIDTH) * stride + left + q + WIDTH
+            for r in range(WIDTH):
+                at = corner + r * stride
+                bump_h = broadcast(load_scalar(bumps_h, p + r))
+                store(canvas, at, multiply_add(bump_h, bump_w, load(canvas, at)))
+
+
+@_inline
+def _gather(
+    h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
+    table: Any, steepness: np.float32, canvas: Any, scratch: Any,
+) -> tuple[np.float32, np.float32]:  # fmt: skip
+    """The inner products of the canvas and the slopes, along h and w, of the bump of a point at (h, w)."""
+    top, first_h, last_h, row_h, offset_h, fraction_h = _locate(h, height, radius, rows, bump_width)
+    left, first_w, last_w, row_w, offset_w, fraction_w = _locate(w, width, radius, rows, bump_width)
+    stride = width + 2 * WIDTH
+    for p in range(first_h, last_h, WIDTH):
+        bump = _bump(table, bump_width, row_h, p, offset_h)
+        store(scratch, p, bump)
+        store(scratch, bump_width + p, _slope(bump, steepness, p - radius + 1 - fraction_h))
+    slope_h = slope_w = ZERO
+    for q in range(first_w, last_w, WIDTH):
+        bumps, slopes = broadcast(ZERO), broadcast(ZERO)  # sums over h, for each w
+        for p in range(first_h, last_h, WIDTH):
+            corner = (top + p + WIDTH) * stride + left + q + WIDTH
+            for r in range(WIDTH):
+                cotangent = load(canvas, corner + r * stride)
+                bumps = multiply_add(broadcast(load_scalar(scratch, p + r)), cotangent, bumps)
+                slopes = multiply_add(broadcast(load_scalar(scratch, bump_width + p + r)), cotangent, slopes)
+        bump = _bump(table, bump_width, row_w, q, offset_w)
+        slope_h += sum_elements(multiply(slopes, bump))
+        slope_w += sum_elements(multiply(bumps, _slope(bump, steepness, q - radius + 1 - fraction_w)))
+    return slope_h, slope_w
+
+
+@_inline
+def _locate(
+    position: float, length: int, radius: int, rows: int, bump_width: int
+) -> tuple[int, int, int, int, np.float32, np.float32]:
+    """Find where a bump lies along an axis.
+
+    Return the pixel at which it begins, the range of its elements that are needed, the row of the table,
+    and the offsets of the point from the middle of that row and from the pixel before it.
+    """
+    pixel = int(position)
+    begin = pixel - 2 * radius + 1
+    fraction = np.float32(position - pixel)
+    row = int(fraction * np.float32(rows))
+    row_offset = fraction - (np.float32(row) + HALF) / np.float32(rows)
+    if bump_width == WIDTH:  # a single tile
+        return begin, 0, WIDTH, row, row_offset, fraction
+    return begin, max(-begin, 0) & -WIDTH, min(bump_width, length - begin), row, row_offset, fraction
+
+
+@_inline
+def _bump(table: Any, bump_width: int, row: int, element: int, offset: np.float32) -> Any:
+    """The vector of a bump from an element on: the cubic of a row of the table, evaluated at an offset."""
+    at, d = 4 * bump_width * row + element, broadcast(offset)
+    cubic = multiply_add(load(table, at + 3 * bump_width), d, load(table, at + 2 * bump_width))
+    return multiply_add(multiply_add(cubic, d, load(table, at + bump_width)), d, load(table, at))
+
+
+@_inline
+def _slope(bump: Any, steepness: np.float32, distance: np.float32) -> Any:
+    """The slope 2 / tau * distance * bump of a vector of a bump, given the distance of its first pixel."""
+    distances = multiply_add(
+        lane_indices(), broadcast(steepness), broadcast(steepness * np.float32(distance))
+    )
+    return multiply(distances, bump)

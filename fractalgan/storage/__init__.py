@@ -1,0 +1,37 @@
+"""What is on disk: atomic writes, checkpoints, run folders, files of fractals, finished cells."""
+
+from fractalgan.storage.atomic import atomic_path, atomic_write
+from fractalgan.storage.cells import Cells, Row
+from fractalgan.storage.checkpoints import (
+    AtomicCheckpointIO,
+    as_checkpoint_error,
+    newest_readable,
+    read_checkpoint,
+    submodule_state,
+)
+from fractalgan.storage.csv_file import write_csv
+from fractalgan.storage.environment import record_start
+from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
+from fractalgan.storage.resources import find_config, read_config
+from fractalgan.storage.run_folder import RunFolder
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "Cells",
+    "FractalFile",
+    "Row",
+    "RunFolder",
+    "as_checkpoint_error",
+    "atomic_path",
+    "atomic_write",
+    "find_config",
+    "newest_readable",
+    "read_checkpoint",
+    "read_config",
+    "read_fractals",
+    "record_start",
+    "shipped_fractals",
+    "submodule_state",
+    "write_csv",
+    "write_fractals",
+]

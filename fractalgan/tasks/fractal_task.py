@@ -1,0 +1,62 @@
+"""What tasks that learn fractals have in common: what they save, and what they draw."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from fractalgan.nn import FractalGenerator
+from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, RankShard, generator_for
+from fractalgan.tasks.protocols import datamodule_of
+from fractalgan.tasks.task import Task
+
+
+class FractalTask(Task, ABC):
+    """A task that learns fractals. Its checkpoints serve wherever fractals are taken, and it predicts images.
+
+    Attributes:
+        images_per_fractal: images of each fractal that a prediction draws: 600, the paper's pre-training set.
+        shard: this rank's rows of what all ranks draw together.
+    """
+
+    images_per_fractal: int = 600
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shard = RankShard()
+
+    @abstractmethod
+    def learned_fractals(self) -> FractalGenerator:
+        """The fractals as they are now, and how they are drawn."""
+
+    @abstractmethod
+    def gallery(self) -> Tensor:
+        """One image per fractal [J, 1, H, W], from the same random numbers every time."""
+
+    def setup(self, stage: str) -> None:
+        self.shard = RankShard(self.trainer.global_rank, self.trainer.world_size)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["fractals"] = self._fractals_entry(self.learned_fractals())
+
+    def _fractals_entry(self, fractals: FractalGenerator) -> dict[str, Any]:
+        """What the checkpoint says of its fractals: plain tensors and values."""
+        data = getattr(datamodule_of(self.trainer), "source", None)
+        known = {"task": type(self).__name__, "step": self.global_step, "seed": self.hparams["seed"]}
+        return fractals.to_file(known | ({} if data is None else {"data": data}))._asdict()
+
+    def predict_dataloader(self) -> DataLoader[Tensor]:
+        """Batches of the indices of all fractals, ``images_per_fractal`` times."""
+        fractals = torch.arange(len(self.learned_fractals().embedding))
+        return DataLoader([fractals] * self.images_per_fractal, batch_size=None)  # type: ignore[arg-type]
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
+        return batch, self.learned_fractals().draw(batch, self._random(batch_idx, Purpose.PREDICTION))
+
+    def _random(self, *key: int) -> RandomSource:
+        """A source of random numbers that ranks share out, from the seed and a key."""
+        return RandomSource(generator_for(self.hparams["seed"], ALL_RANKS, *key), self.shard)

@@ -1,0 +1,103 @@
+"""What tasks and callbacks need of a trainer's data module, without an import of the data modules."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from pytorch_lightning import Trainer
+from torch import Tensor
+
+from fractalgan.nn import FractalGenerator
+from fractalgan.ops import Transforms
+
+
+class ImageCollection(Protocol):
+    """Images with labels: an index or several give ``(images, labels)``."""
+
+    @property
+    def labels(self) -> Tensor:
+        """[n], -1 where there is none."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> tuple[Tensor, Tensor]: ...
+
+
+@runtime_checkable
+class LabelledImages(Protocol):
+    """Real images, with labels or without: ``ImageData``."""
+
+    @property
+    def source(self) -> str:
+        """The name of the data set."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes; empty without labels."""
+
+    @property
+    def train_images(self) -> ImageCollection | None:
+        """Set by ``setup``."""
+
+    @property
+    def validation_images(self) -> ImageCollection | None:
+        """Set by ``setup``."""
+
+
+@runtime_checkable
+class Targets(Protocol):
+    """Images to be rebuilt: ``TargetData``."""
+
+    @property
+    def source(self) -> str:
+        """Where the images come from."""
+
+    @property
+    def targets(self) -> Tensor | None:
+        """[n, 1, H, W], set by ``setup``."""
+
+    @property
+    def indices(self) -> Tensor:
+        """[n], what the random numbers of each target follow from."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One name per target."""
+
+
+@runtime_checkable
+class PseudoClasses(Protocol):
+    """What fractals draw, each fractal a class: ``FractalData``."""
+
+    @property
+    def source(self) -> str:
+        """Where the fractals come from."""
+
+    @property
+    def num_fractals(self) -> int:
+        """J, the number of pseudo-classes."""
+
+    @property
+    def generator(self) -> FractalGenerator:
+        """What draws the images."""
+
+
+@runtime_checkable
+class RandomFractals(Protocol):
+    """Random fractals and their images: ``RandomFractalData``."""
+
+    @property
+    def fractals(self) -> Transforms | None:
+        """A [J, N, 2, 2] and b [J, N, 2], set by ``setup``."""
+
+    @property
+    def num_transforms(self) -> int:
+        """N."""
+
+    @property
+    def window(self) -> float:
+        """Half the side of the square of the plane that the images show."""
+
+
+def datamodule_of(trainer: Trainer) -> object:
+    """The data module that the trainer was given, to be checked by ``isinstance``; None for plain loaders."""
+    return getattr(trainer, "datamodule", None)

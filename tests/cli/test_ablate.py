@@ -1,0 +1,142 @@
+"""`ablate`: every row of Table 1 on small data, gone on with, and what it refuses."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fractalgan import InverseEncoder, RandomFractalData
+from fractalgan.cli.program import run
+from fractalgan.experiments import quiet_trainer
+from fractalgan.experiments.table1 import ROWS, AblationPlan
+
+Call = Callable[..., int]
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("ablation_*.yaml"))
+SMALL = [
+    "--plan.count=3",
+    "--plan.steps=4",
+    "--plan.seeds=2",
+    "--plan.size=16",
+    '--plan.options={"num_points": 20, "num_transforms": 3, "num_sequences": 16}',
+]
+
+# Several runs, each with processes of its own, that import all of torch.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def ablate_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(["ablate", *arguments])
+
+
+def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [*SMALL, "--plan.rows=[F,raw,best]", "--plan.data=[digits,fractaldb]", "--run=whole"]
+    assert ablate_here(*given) == 0
+    assert "### fractaldb" in capsys.readouterr().out
+    rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 * 3 * 2
+    assert len({(row["data"], row["row"], row["seed"]) for row in rows}) == len(rows)
+    for row in rows:
+        assert 0 < row["mse_min"] < row["mse_mean"] < row["mse_max"] < 1
+        assert len(row["curve"]) == 4
+    with Path("whole/table1.csv").open() as file:
+        assert [float(row["mse_min"]) for row in csv.DictReader(file)] == [row["mse_min"] for row in rows]
+    assert {"figure3.png", "figure4.png", "summary.json", "table1.md"} <= {
+        path.name for path in Path("whole").iterdir()
+    }
+
+    strips = {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
+    assert len(strips) == 2 + 2 * 3 * 2  # targets, and what each row makes of them
+    kept = Path("whole/cells.jsonl").read_bytes()
+    lines = kept.splitlines(keepends=True)
+    Path("whole/cells.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:30])  # killed while it wrote
+    assert ablate_here("--run=whole", "--plan.workers=1") == 0
+    assert strips == {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
+    assert Path("whole/cells.jsonl").read_bytes() == kept
+    assert ablate_here("--run=whole", "--plan.rows=[C]", "--plan.data=[digits]") == 0  # one more
+    assert Path("whole/cells.jsonl").read_text().count('"row": "C"') == 2
+    assert "fractaldb" in Path("whole/table1.md").read_text()
+    kept = Path("whole/cells.jsonl").read_bytes()
+    assert ablate_here("--run=whole", "--plan.steps=5") == 1
+    assert "made with other options" in capsys.readouterr().err
+    assert Path("whole/cells.jsonl").read_bytes() == kept
+
+
+def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    encoder = InverseEncoder(num_transforms=3, image_size=16)
+    data = RandomFractalData(num_fractals=8, num_transforms=3, size=16, batch_size=8)
+    trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(encoder, data)
+    trainer.save_checkpoint("encoder.ckpt")
+    given = [*SMALL, "--plan.rows=[B,E,best-encoder]", "--plan.encoder=encoder.ckpt", "--run=whole"]
+    assert ablate_here(*given, "--plan.seeds=1") == 0
+    rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
+    assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best-encoder": 4}
+    trainer.fit_loop.epoch_loop.max_steps = 3
+    trainer.fit(encoder, data)
+    trainer.save_checkpoint("encoder.ckpt")  # another, under the same name
+    assert ablate_here("--run=whole", "--plan.seeds=2") == 1
+    assert "holds rows of another encoder" in capsys.readouterr().err
+    assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs none
+
+
+def test_every_row_has_a_recipe() -> None:
+    plan = AblationPlan(count=3, encoder="some.ckpt")
+    recipes = {row: plan.task(row, 0).hparams for row in ROWS}
+    assert len({json.dumps(dict(recipe), sort_keys=True, default=str) for recipe in recipes.values()}) == len(
+        ROWS
+    )
+    table = {row: (recipes[row]["objective"], recipes[row]["noise"] > 0) for row in ("C", "D", "E", "F")}
+    assert table == {
+        "C": ("fixed", False),
+        "D": ("fixed", True),
+        "E": ("expectation", False),
+        "F": ("expectation", True),
+    }
+    assert recipes["C"]["matrices"] == "unbounded"
+    assert recipes["raw"]["matrices"] == "raw"
+    # the same number of drawn images for all
+    assert {recipe["num_sequences"] for recipe in recipes.values()} == {50}
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_runs(
+    ablate_here: Call, config: Path, mnist_like: Callable[[str], Path]
+) -> None:
+    root = f"--plan.root={mnist_like('FashionMNIST')}"
+    rows = "--plan.rows=[C]"
+    assert ablate_here(f"--config={config}", *SMALL, rows, root, "--plan.seeds=1") == 0
+    (summary,) = Path("runs").glob("ablation-*-1/summary.json")
+    assert list(json.loads(summary.read_text())) == yaml.safe_load(config.read_text())["plan"]["data"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--plan.rows=[F,G]"], "plan.rows: no row 'G': choose of B, C, D, E, F, raw"),
+        (["--plan.rows=[B]"], "row B begins at an encoder's guess: train one by fit --config"),
+        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--plan.rows=[F,F]"], "plan.rows: want one or more, each once"),
+        (["--plan.data=[]"], "plan.data: want one or more, each once"),
+        (["--plan.data=[cats]"], "no targets 'cats': choose one of digits"),
+        (["--plan.count=999"], "count: the test set of digits has 180 images"),
+        (["--plan.split=tests"], "split: choose one of train, validation, test, got 'tests'"),
+        (["--plan.steps=0"], "plan.steps: want 1 or more, got 0"),
+        (["--plan.size=4"], "size: want 8 or more, got 4"),
+        (['--plan.options={"colour": 3}'], "plan.options:"),
+        (['--plan.options={"matrices": "foo"}'], "matrices: want one of sigmoid, clamp, unbounded, raw"),
+        (['--plan.options={"num_points": 0}'], "num_points: want 1 or more, got 0"),
+    ],
+)
+def test_bad_input_is_one_line(
+    ablate_here: Call, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate_here(*options) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fractalgan: error: ")
+    assert message in line
+    assert not Path("runs").exists()

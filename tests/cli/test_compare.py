@@ -1,0 +1,170 @@
+"""`compare`, from a GAN to the figure, at the smallest size."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from fractalgan.cli.program import run
+from tests.conftest import TINY
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("compare_*.yaml"))
+
+TINY_GAN = [option for option in TINY if "data.size" not in option]
+SMALL = [
+    "--data.size=16",
+    "--plan.seeds=2",
+    "--plan.steps=4",
+    "--plan.every=2",
+    "--plan.labels=[0,10]",
+    "--drawing.images_per_class=5",
+    "--drawing.batch_size=8",
+    "--drawing.num_transforms=3",
+    "--plan.gan_options=" + json.dumps(TINY_GAN),
+    "--run=figure",
+]
+
+
+# Several runs, each with processes of its own, that import all of torch.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(["compare", *arguments])
+
+
+def test_the_whole_figure_killed_and_gone_on_with(
+    compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [*SMALL, "--plan.gan_steps=[500]"]  # which this GAN does not come to
+    assert compare_here(*small) == 0
+    folder = Path("figure")
+    for name in ("config.yaml", "cells.jsonl", "figure5.png", "figure5.csv", "summary.json"):
+        assert (folder / name).is_file(), name
+    with (folder / "figure5.csv").open(newline="") as file:
+        cells = [
+            (row["source"], row["seed"], row["lenet_step"], row["labels"]) for row in csv.DictReader(file)
+        ]
+    expected = [("pixels", "0", "0", "all"), ("pixels", "0", "0", "10"), ("pixels", "1", "0", "10")]
+    for seed in ("0", "1"):
+        for labels in ("10", "all"):
+            expected += [("untrained", seed, "0", labels)]
+            expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
+    assert sorted(cells) == sorted(expected)
+    said, told = capsys.readouterr()
+    assert "the GAN has no earlier checkpoint of [500], which is left out" in told
+    assert "FractalGAN on digits: finished" in said
+    assert "next:" not in said  # which the comparison does by itself
+    assert "learned - random, all labels" in said
+
+    # killed at some moment: half of the cells, the last line cut; what was trained of the GAN is kept
+    whole = {name: (folder / name).read_bytes() for name in ("cells.jsonl", "figure5.csv", "summary.json")}
+    lines = whole["cells.jsonl"].splitlines(keepends=True)
+    (folder / "cells.jsonl").write_bytes(b"".join(lines[::2]) + lines[1][:-9])
+    gan = (folder / "gan/checkpoints/last.ckpt").read_bytes()
+    assert compare_here("--run=figure") == 0
+    assert {name: (folder / name).read_bytes() for name in whole} == whole
+    assert (folder / "gan/checkpoints/last.ckpt").read_bytes() == gan
+
+    capsys.readouterr()
+    assert compare_here(*small, "--pretraining.lr=0.1") == 1
+    assert "was made with other options" in capsys.readouterr().err
+    assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
+
+    # what does not change a cell may be another
+    assert compare_here("--run=figure", "--plan.seeds=3", "--plan.workers=1") == 0
+    lines = (folder / "cells.jsonl").read_bytes().splitlines()
+    assert set(whole["cells.jsonl"].splitlines()) < set(lines)
+    assert len(lines) == len(set(lines)) == 1 + 3 + 3 * 2 * 5
+
+
+def test_the_gan_learns_from_the_images_that_the_probe_may_see(compare_here: Callable[..., int]) -> None:
+    """And one that was killed before it had saved anything is begun again."""
+    Path("figure/gan/checkpoints").mkdir(parents=True)
+    Path("figure/gan/metrics.jsonl").write_text("half a run")
+    options = ["--data.invert=true", "--data.test_share=0.3", "--plan.seeds=1", "--plan.labels=[0]"]
+    (tmp := Path("other")).mkdir()
+    assert compare_here(*SMALL, *options, f"--run={tmp}") == 0
+    Path("figure/config.yaml").write_text((tmp / "config.yaml").read_text())
+    assert compare_here("--run=figure") == 0
+    assert Path("figure/cells.jsonl").read_bytes() == (tmp / "cells.jsonl").read_bytes()
+    data = yaml.safe_load(Path("figure/gan/config.yaml").read_text())["data"]["init_args"]
+    assert data["invert"] is True
+    assert data["test_share"] == 0.3
+    assert data["size"] == 16
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_runs(
+    config: Path, compare_here: Callable[..., int], mnist_like: Callable[[str], Path]
+) -> None:
+    options = [f"--data.root={mnist_like('FashionMNIST')}", "--plan.gan_steps=[]", "--plan.labels=[0]"]
+    options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
+    if "fashion" in config.stem:
+        judged = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
+        options += [f"--plan.gan={CONFIGS[0].parent / 'gan_fashion_mnist.yaml'}"]
+        options += ["--plan.gan_options=" + json.dumps(TINY_GAN + judged)]
+    assert compare_here("--config", str(config), *SMALL, *options) == 0
+    assert Path("figure/figure5.png").is_file()
+
+
+BAD = {
+    "another task": (
+        ["--plan.learned=probe.ckpt"],
+        "is a checkpoint of LinearProbe, which learns no fractals",
+    ),
+    "no fractals": (["--plan.learned=nothing"], "no fractals 'nothing'"),
+    "no earlier step": (
+        ["--plan.learned=four.ckpt", "--plan.gan_steps=[2]"],
+        "there is no checkpoint step_000002",
+    ),
+    "a later step": (
+        ["--plan.learned=four.ckpt", "--plan.gan_steps=[9]"],
+        "want steps before that of four.ckpt, 5",
+    ),
+    "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
+    "a step between": (["--plan.every=3"], "plan.every: want a divisor of plan.steps"),
+    "seeds": (["--plan.seeds=0"], "plan.seeds: want 1 or more"),
+    "no labels given": (["--plan.labels=[]"], "plan.labels: want different numbers"),
+    "labels twice": (["--plan.labels=[10,10]"], "plan.labels: want different numbers"),
+    "too many labels": (["--plan.labels=[999]"], "images for training, not 999"),
+    "learning rate": (["--pretraining.lr=-1"], "lr: want more than 0"),
+    "tau": (["--drawing.tau=-1"], "tau"),
+    "no data": (["--data.name=folder", "--data.root=missing"], "missing"),
+    "GAN": (['--plan.gan_options=["--trainer.max_stepz=3"]', "--data.size=32"], "max_stepz"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_told_in_one_line(
+    case: str, compare_here: Callable[..., int], image_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from fractalgan.tasks import FractalGAN
+
+    options, message = BAD[case]
+    for name, number in {"three": 3, "four": 4}.items():
+        model = FractalGAN(num_fractals=number, num_transforms=3, num_points=20, image_size=16)
+        content = {
+            "state_dict": model.state_dict(),
+            "hyper_parameters": dict(model.hparams),
+            "global_step": 5,
+        }
+        torch.save(content | {"task": "FractalGAN"}, f"{name}.ckpt")
+    other = {"state_dict": {}, "hyper_parameters": {}, "global_step": 5, "task": "LinearProbe"}
+    torch.save(other, "probe.ckpt")
+    Path("flat").mkdir()
+    for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
+        path.rename(f"flat/{number}.png")
+    assert compare_here(*SMALL, *options) in (1, 2)
+    said = capfd.readouterr().err
+    errors = [line for line in said.splitlines() if line.startswith("fractalgan: error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in said
+    assert case == "GAN" or not Path("figure").exists()

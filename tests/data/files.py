@@ -1,0 +1,35 @@
+"""Picture files for tests of reading."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def plain(value: int, height: int = 8, width: int = 8) -> np.ndarray:
+    """Pixels [height, width] of one grey level."""
+    return np.full((height, width), value, np.uint8)
+
+
+def shape(level: int | tuple[int, int, int], ground: int | None, side: int = 16) -> np.ndarray:
+    """A square of a grey level or colour in the middle of a grey level, or of transparency: RGBA."""
+    pixels = np.zeros((side, side, 4), np.uint8)
+    if ground is not None:
+        pixels[...] = (ground, ground, ground, 255)
+    pixels[side // 4 : -side // 4, side // 4 : -side // 4, :3] = level
+    pixels[side // 4 : -side // 4, side // 4 : -side // 4, 3] = 255
+    return pixels
+
+
+def cut_off(path: Path) -> Path:
+    """A PNG file of which the second half is missing."""
+    save(path, np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path

@@ -1,0 +1,92 @@
+"""The cases that every backend of ``render`` is tested with, and the dense reference for them."""
+
+import os
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from fractalgan.ops import Transforms, iterate_points, splat_dense, start_points, to_pixels
+from tests.problems import random_fractals
+
+BACKENDS = ["numba", "triton", "torch"]
+DEVICES = {"numba": "cpu", "triton": os.environ.get("FRACTALGAN_TEST_DEVICE", "cpu"), "torch": "cpu"}
+every_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+class Case(NamedTuple):
+    size: tuple[int, int] = (32, 32)
+    window: float = 2.5
+    tau: float = 1.0
+    num_transforms: int = 5
+    num_points: int = 30
+    batch: int = 5
+    seed: int = 0
+
+
+CASES = {
+    "as in the paper": Case(num_transforms=10, num_points=300, batch=2),
+    "tall image": Case((40, 9), 2.0, 1.3),
+    "wide image": Case((5, 70), 2.0, 0.7, seed=1),
+    "window smaller than the attractor": Case((16, 16), 0.3, seed=2),
+    "window larger than the attractor": Case((33, 31), 20.0, seed=3),
+    "narrow bumps": Case((20, 20), 2.5, 0.1, seed=4),
+    "bumps of two tiles": Case((48, 40), 2.5, 4.0, seed=5),
+    "bumps wider than the image": Case((12, 20), 1.5, 200.0, num_points=3, seed=6),
+    "one transform": Case(num_transforms=1, seed=7),
+    "one point": Case(num_points=1, seed=8),
+    "one column": Case((9, 1), 1.5, seed=9),
+    "large image": Case((128, 100), 2.5, 0.3, seed=10, batch=2),
+    "image of 512 pixels": Case((512, 512), 2.4, seed=11, batch=2, num_points=10),
+    "narrowest bumps": Case((9, 9), 2.5, 1e-4, seed=12, batch=50, num_points=300),
+}
+# The torch backend computes in the given type, and these cases need more digits than float32 has.
+BEYOND_FLOAT32 = {"image of 512 pixels", "narrowest bumps"}
+every_backend_and_case = pytest.mark.parametrize(
+    ("backend", "case"),
+    [
+        pytest.param(backend, case, id=f"{name}-{backend}")
+        for name, case in CASES.items()
+        for backend in BACKENDS
+        if not (backend == "torch" and name in BEYOND_FLOAT32)
+    ],
+)
+
+
+def problem(case: Case, backend: str = "torch") -> tuple[Transforms, Tensor, Tensor, dict]:
+    """Three fractals, a batch in which the first two appear repeatedly, index sequences, and the view.
+
+    The tensors are on the device of the backend.
+    """
+    device = DEVICES[backend]
+    A, b = random_fractals(3, case.num_transforms, case.seed)
+    transforms = Transforms(*(part.float().to(device).requires_grad_() for part in (A, b)))
+    fractals = torch.arange(case.batch) * 2 % 3
+    generator = torch.Generator().manual_seed(case.seed)
+    sequences = torch.randint(0, case.num_transforms, (case.batch, case.num_points), generator=generator)
+    view = {"size": case.size, "window": case.window, "tau": case.tau}
+    return transforms, fractals.to(device), sequences.to(device), view
+
+
+def render_dense(
+    transforms: Transforms,
+    fractals: Tensor,
+    sequences: Tensor,
+    size: tuple[int, int],
+    window: float,
+    tau: float,
+) -> Tensor:
+    """Eqs. 3 and 8 in float64 on the CPU, term by term."""
+    start = start_points(transforms, fractals).double().cpu()  # computed from the same float32 numbers
+    transforms = Transforms(*(part.double().cpu() for part in transforms))
+    points = iterate_points(transforms, fractals.cpu(), sequences.cpu(), start)
+    return splat_dense(to_pixels(points, size, window), size, tau).clamp_max(1)
+
+
+def relative_error(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> float:
+    """The norm of the difference, relative to that of the expected tensors."""
+    actual, expected = (
+        torch.cat([each.double().cpu().flatten() for each in parts]) for parts in (actual, expected)
+    )
+    return float((actual - expected).norm() / expected.norm())

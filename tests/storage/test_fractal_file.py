@@ -1,0 +1,110 @@
+"""Learned fractals as files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fractalgan import FractalGAN
+from fractalgan.errors import InputError
+from fractalgan.nn import FractalEmbedding, FractalGenerator, MatricesForm
+from fractalgan.ops import anderson_farrell, collapse
+from fractalgan.storage import read_fractals
+
+
+def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
+    embedding = FractalEmbedding(anderson_farrell(5, 3), form, (0.1, 0.8))
+    return FractalGenerator(embedding, image_size=24, num_points=50, window=1.7, tau=0.7, jitter=0.2)
+
+
+@pytest.mark.parametrize("form", ["sigmoid", "clamp", "raw"])
+def test_a_file_gives_back_the_same_fractals(form: MatricesForm, tmp_path: Path) -> None:
+    written, path = generator(form), tmp_path / "some.safetensors"
+    written.save(path, {"data": "digits", "seed": 3})
+    read = FractalGenerator.from_pretrained(path)
+    fractals = torch.arange(5)
+    drawn = [each.draw(fractals, torch.Generator().manual_seed(1)) for each in (written, read)]
+    assert drawn[0].equal(drawn[1])
+    assert read_fractals(path).provenance == {"data": "digits", "seed": 3}
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    generator().save(str(tmp_path / "some.safetensors"))
+    with pytest.raises(ValueError, match=r"ends in \.safetensors"):
+        generator().save(tmp_path / "some.pt")
+
+
+def test_a_hundred_fractals_are_some_32_kilobytes(tmp_path: Path) -> None:
+    path = tmp_path / "hundred.safetensors"
+    FractalGenerator(FractalEmbedding(anderson_farrell(100, 10))).save(path)
+    assert path.stat().st_size < 34_000
+
+
+def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "global_step": 7}
+    torch.save(checkpoint | {"task": "FractalGAN"}, tmp_path / "gan.ckpt")
+    read = FractalGenerator.from_pretrained(tmp_path / "gan.ckpt")
+    assert read.embedding().A.equal(model.generator.embedding().A)
+    assert (read.size, read.num_points) == ((16, 16), 20)
+    assert read_fractals(tmp_path / "gan.ckpt").provenance["step"] == 7
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
+def test_shipped_fractals_are_there_by_name_and_say_where_they_come_from(name: str) -> None:
+    shipped = FractalGenerator.from_pretrained(name)
+    A, b = shipped.embedding()
+    assert (A.shape, b.shape) == ((100, 10, 2, 2), (100, 10, 2))
+    fractals = torch.arange(100)
+    sequences = shipped.draw_sequences(fractals, torch.Generator().manual_seed(0))
+    assert not collapse(shipped.points(fractals, sequences), shipped.size).any.any()
+    provenance = read_fractals(name).provenance
+    assert {"data", "recipe", "seed", "step", "scores", "version"} <= provenance.keys()
+    assert provenance["recipe"]["num_fractals"] == 100
+    assert provenance["scores"]["val/collapsed"] == 0
+
+
+def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"no fractals 'fashion-mist': give .*a \.safetensors or \.json file or a \.ckpt of FractalGAN$",
+    ):
+        FractalGenerator.from_pretrained("fashion-mist")
+
+
+def test_files_older_than_a_setting_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "older.safetensors"
+    generator().save(path)
+    with safe_open(path, "pt") as file:
+        settings = json.loads(file.metadata()["settings"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    del settings["jitter"]
+    save_file(tensors, path, metadata | {"settings": json.dumps(settings)})
+    assert FractalGenerator.from_pretrained(path).jitter == 0
+
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    options = {name: value for name, value in model.hparams.items() if name != "jitter"}
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": options, "global_step": 7}
+    torch.save(checkpoint | {"task": "FractalGAN"}, tmp_path / "gan.ckpt")
+    assert FractalGenerator.from_pretrained(tmp_path / "gan.ckpt").jitter == 0
+
+
+def test_what_is_no_file_of_fractals_is_refused(tmp_path: Path) -> None:
+    cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "lying")}
+    generator().save(cases["cut"])
+    cases["cut"].write_bytes(cases["cut"].read_bytes()[:-10])
+    cases["noise"].write_bytes(b"\xff" * 100)
+    save_file({"weight": torch.zeros(2)}, cases["foreign"])
+    generator().save(cases["lying"])
+    with safe_open(cases["lying"], "pt") as file:
+        metadata = file.metadata() | {"settings": json.dumps({"matrices": "raw"})}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, cases["lying"], metadata)
+    for path in cases.values():
+        with pytest.raises(InputError, match=path.name):
+            FractalGenerator.from_pretrained(path)

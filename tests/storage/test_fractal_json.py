@@ -1,0 +1,98 @@
+"""Fractals as JSON: as Reconstruction writes them, and as people do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fractalgan.errors import InputError
+from fractalgan.nn import FractalGenerator
+from fractalgan.storage import read_fractals
+
+HALF = [[0.5, 0.0], [0.0, 0.5]]
+TRIANGLE = {"A": [HALF, HALF, HALF], "b": [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]}
+
+
+def written(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_a_system_by_hand_is_drawn(tmp_path: Path) -> None:
+    path = written(tmp_path / "triangle.json", {"targets": [TRIANGLE], "window": 1.5, "author": "S."})
+    drawn = FractalGenerator.from_pretrained(path)
+    assert (drawn.window, drawn.num_points, drawn.size) == (1.5, 300, (32, 32))
+    assert drawn.embedding().A.equal(torch.tensor([TRIANGLE["A"]]))
+    assert drawn.embedding().b.equal(torch.tensor([TRIANGLE["b"]]))
+    assert read_fractals(path).provenance == {"author": "S."}
+    again = tmp_path / "again.safetensors"
+    drawn.save(again)
+    assert FractalGenerator.from_pretrained(again).embedding().A.equal(drawn.embedding().A)
+
+
+def test_null_is_a_number_that_was_not_finite(tmp_path: Path) -> None:
+    lost = {"A": TRIANGLE["A"], "b": [[None, 0.0], [0.5, 0.0], [0.0, 0.5]]}
+    drawn = FractalGenerator.from_pretrained(written(tmp_path / "lost.json", {"targets": [lost, TRIANGLE]}))
+    images = drawn.draw(torch.tensor([0, 1]))
+    assert images[0].isfinite().all()
+    assert images[1].sum() > 10
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "damaged or no JSON file"),
+        ("[" * 100_000, "damaged or no JSON file"),
+        ("[1, 2]", "holds no fractals"),
+        ({"targets": []}, "holds no fractals"),
+        ({"targets": 7}, "holds no fractals"),
+        ({"targets": [7]}, "holds no fractals"),
+        ({"targets": [{"A": [HALF]}]}, "b of every target must be numbers"),
+        ({"targets": [{"A": [HALF], "b": []}]}, "b of every target must be transforms x 2 numbers"),
+        ({"targets": [{"A": [HALF], "b": [[0, 0, 0]]}]}, "b of every target must be transforms x 2 numbers"),
+        ({"targets": [{"A": HALF, "b": [[0, 0]]}]}, "A of every target must be transforms x 2 x 2 numbers"),
+        ({"targets": [{"A": [HALF, HALF], "b": [[0, 0]]}]}, "A is of 2 transforms, b of 1"),
+        ({"targets": [TRIANGLE, {"A": [HALF], "b": [[0, 0]]}]}, "as many for each"),
+        ({"targets": [{"A": [HALF], "b": [["0", 0]]}]}, "'0' is no number"),
+        ({"targets": [{"A": [HALF], "b": [[10**400, 0]]}]}, "must be numbers"),
+        ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points: want 100000 or less"),
+        ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size: want 1024 or less"),
+        ({"targets": [TRIANGLE], "image_size": "32"}, "image_size is '32'"),
+        ({"targets": [TRIANGLE], "tau": -1}, "want tau in"),
+        ({"targets": [TRIANGLE], "matrices": "foo"}, "does not hold the fractals that it says"),
+        ({"targets": [TRIANGLE], "probabilities": "foo"}, "probabilities: want one of determinant, uniform"),
+    ],
+)
+def test_what_is_no_file_of_fractals_is_told(tmp_path: Path, content: Any, message: str) -> None:
+    path = written(tmp_path / "bad.json", content)
+    with pytest.raises(InputError) as told:
+        FractalGenerator.from_pretrained(path)
+    assert message in str(told.value)
+    assert "bad.json" in str(told.value)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # takes no room on the disk
+    with pytest.raises(InputError, match="larger than"):
+        read_fractals(path)
+
+
+def test_lists_beyond_number_are_refused_before_they_take_memory(tmp_path: Path) -> None:
+    path = tmp_path / "empty.json"
+    path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, of which Python would make 300
+    with pytest.raises(InputError, match="holds more than 1000000 lists"):
+        FractalGenerator.from_pretrained(path)
+
+
+def test_what_the_readme_shows_can_be_read(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    path = tmp_path / "mine.json"
+    path.write_text(readme.partition("```json\n")[2].partition("```")[0])
+    generator = FractalGenerator.from_pretrained(path)
+    assert len(generator.embedding) == 2
+    assert generator.window == 1.5
+    assert generator.embedding().b[1, 2].tolist() == [0, pytest.approx(0.6)]

@@ -1,0 +1,63 @@
+"""What FractalGAN and Reconstruction share: predicting images of the learned fractals."""
+
+import pytest
+import torch
+
+from fractalgan import FractalGAN, Reconstruction, TargetData
+from fractalgan.errors import InputError
+from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.tasks import FractalTask
+
+
+def gan() -> FractalGAN:
+    return FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+
+
+def reconstruction() -> Reconstruction:
+    return Reconstruction(num_targets=4, num_transforms=3, num_points=20, image_size=16, candidates=2)
+
+
+@pytest.mark.parametrize("make", [gan, reconstruction])
+def test_prediction_draws_every_fractal_in_every_batch(make) -> None:
+    task: FractalTask = make()
+    task.images_per_fractal = 3
+    batches = quiet_trainer(1).predict(task)
+    assert batches is not None
+    assert len(batches) == 3
+    for fractals, images in batches:
+        assert fractals.tolist() == [0, 1, 2, 3]
+        assert images.shape == (4, 1, 16, 16)
+    assert not batches[0][1].equal(batches[1][1])
+    again = quiet_trainer(1).predict(task)
+    assert again is not None
+    assert all(one[1].equal(other[1]) for one, other in zip(batches, again, strict=True))
+
+
+def test_prediction_looks_like_the_learned_fractals() -> None:
+    task = reconstruction()
+    task.images_per_fractal = 50
+    batches = quiet_trainer(1).predict(task)
+    assert batches is not None
+    means = torch.stack([images for _, images in batches]).mean(0)
+    learned = task.learned_fractals()
+    expected = torch.stack([learned.draw(range(4)).detach() for _ in range(50)]).mean(0)
+    distances = torch.cdist(means.flatten(1), expected.flatten(1))
+    assert distances.argmin(1).tolist() == [0, 1, 2, 3]
+
+
+def test_an_untrained_reconstruction_of_unknown_targets_has_nothing_to_draw() -> None:
+    with pytest.raises(InputError, match="no fractals are learned yet: give a checkpoint"):
+        quiet_trainer(1).predict(Reconstruction(image_size=16))
+
+
+def test_six_hundred_images_are_drawn_by_default() -> None:
+    assert len(gan().predict_dataloader()) == 600
+
+
+def test_prediction_of_a_reconstruction_needs_no_data_after_a_fit() -> None:
+    task = Reconstruction(num_transforms=3, num_points=20, image_size=16, num_sequences=4)
+    quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False).fit(task, TargetData(count=3, size=16))
+    task.images_per_fractal = 2
+    batches = quiet_trainer(1).predict(task)
+    assert batches is not None
+    assert [fractals.tolist() for fractals, _ in batches] == [[0, 1, 2]] * 2

@@ -1,0 +1,19 @@
+import pytest
+
+from fractalgan.tasks.schedules import schedule_factor
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1, 1, 1, 1]),
+        ("halving", [1, 0.5, 0.25, 0.125]),
+        ("cosine", [1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2]),
+    ],
+)
+def test_factors_at_quarters_of_the_run(schedule, factors: list[float]) -> None:
+    assert [schedule_factor(schedule, share / 4) for share in range(4)] == pytest.approx(factors)
+
+
+def test_cosine_ends_at_zero() -> None:
+    assert schedule_factor("cosine", 1.0) == 0
