@@ -26,14 +26,14 @@ from torchvision.utils import make_grid
 
 from fractalgan.callbacks import save_picture
 from fractalgan.cli import program
-from fractalgan.data.fractaldb import draw_systems, fractaldb_images
+from fractalgan.data.fractaldb import draw_fractals, fractaldb_images
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Transforms
 
 CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction.yaml"
 LEVEL = 0.2  # above which a pixel is white, as in Table 1
 POINTS = 300  # at 32 x 32 pixels
-OTHERS = 4  # random systems
+OTHERS = 4  # random fractals
 SHOWN = 128  # pixels of a target in the picture
 RANDOM = 1  # others than those of Table 1
 
@@ -61,16 +61,16 @@ TEXTBOOK = {
 }
 
 
-def system(maps: list[list[float]]) -> Transforms:
-    """A system of the textbooks as ours: rows run downwards along the first coordinate."""
-    a, b, c, d, e, f = torch.tensor(maps).T
+def textbook_fractal(transforms: list[list[float]]) -> Transforms:
+    """A textbook fractal in our convention: rows run downwards along the first coordinate."""
+    a, b, c, d, e, f = torch.tensor(transforms).T
     A = torch.stack([d, -c, -b, a], -1).view(1, -1, 2, 2)
     return Transforms(A, torch.stack([-f, e], -1).unsqueeze(0))
 
 
 def targets(size: int) -> dict[str, Tensor]:
     """Images [1, size, size] in {0, 255} by their names."""
-    drawn = {name: draw_systems(system(maps), [(0,)], size)[0] for name, maps in TEXTBOOK.items()}
+    drawn = {name: draw_fractals(textbook_fractal(each), [(0,)], size)[0] for name, each in TEXTBOOK.items()}
     drawn |= {f"random {k}": each for k, each in enumerate(fractaldb_images(OTHERS, size, RANDOM))}
     return {name: ((image > 255 * LEVEL) * 255).to(torch.uint8) for name, image in drawn.items()}
 

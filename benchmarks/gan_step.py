@@ -43,8 +43,8 @@ def watch(clock: Clock) -> None:
         (LightningModule, "manual_backward", "discriminator"),
         (gan, "r1_penalty", "discriminator"),
         (gan, "instance_noise", "noise"),
-        (torch.optim.Adam, "step", "optimisers"),
-        (torch.optim.Adam, "zero_grad", "optimisers"),
+        (torch.optim.Adam, "step", "optimizers"),
+        (torch.optim.Adam, "zero_grad", "optimizers"),
         (FractalGAN, "require_finite", "finite checks"),
         (FractalGAN, "log", "logging"),
     ]:

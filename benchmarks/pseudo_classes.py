@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from fractalgan.experiments.measure import fit_probe, quiet_trainer
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -26,13 +25,16 @@ from torch.utils.data import DataLoader
 
 from fractalgan import FractalData, ImageData, Pretraining
 from fractalgan.data import EndlessBatches, ImageSet, StreamPosition
+from fractalgan.experiments import quiet_trainer
+from fractalgan.experiments.pretrained_features import fit_probe
 from fractalgan.experiments.workers import run_jobs
 from fractalgan.ops import splat_separable
 from fractalgan.randomness import generator_for
+from fractalgan.storage import RunFolder
 
 CLASSES = 100
 
-# What random numbers are for: the last word of their key.
+# Purposes of random numbers, beside those of the package.
 EXEMPLARS, CLUSTERS, TRUE = range(500, 503)
 
 
@@ -134,9 +136,9 @@ def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator
         trainer = quiet_trainer(steps, limit_val_batches=0, enable_checkpointing=False)
         trainer.fit(task, batches)
         trainer.save_checkpoint(f"{folder}/backbone.ckpt")
-        _, best = fit_probe(f"{folder}/backbone.ckpt", None, real, seed, Path(folder))
-    assert best.best_model_score is not None
-    accuracy = round(1 - best.best_model_score.item(), 4)
+        _, best = fit_probe(f"{folder}/backbone.ckpt", None, real, seed, RunFolder(Path(folder)))
+    assert best.score is not None
+    accuracy = round(1 - best.score, 4)
     yield {**case.about, "seed": seed, "steps": steps, "accuracy": accuracy}
 
 

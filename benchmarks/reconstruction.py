@@ -26,22 +26,22 @@ from clock import Clock
 
 from fractalgan import Reconstruction
 from fractalgan.cli import program
+from fractalgan.nn import generator, target_fractals
 from fractalgan.ops import _fused
-from fractalgan.tasks import reconstruction
 
 WARM_UP = 5
-SEQUENCES = 50  # images of a target a step
+SEQUENCES = 50  # images per target and step
 CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction_paper.yaml"
 
 
 def watch(clock: Clock) -> None:
     """Put the clock around the parts of a step."""
     for owner, name, part in [
-        (reconstruction, "render", "rendering"),
+        (generator, "render", "rendering"),
         (_fused, "_draw_backward", "rendering"),
-        (reconstruction, "sequences_from_uniform", "sampling"),
-        (reconstruction, "rows_for", "sampling"),
-        (torch.optim.Adam, "step", "optimiser"),
+        (target_fractals, "sequences_from_uniform", "sampling"),
+        (target_fractals, "rows_for", "sampling"),
+        (torch.optim.Adam, "step", "optimizer"),
     ]:
         setattr(owner, name, clock.around(getattr(owner, name), part))
 

@@ -1,6 +1,6 @@
-"""Make learned fractals that ship with the project, as NAME.safetensors and, to look at, NAME.png.
+"""Make the learned fractals that ship with the project: NAME.safetensors, and a picture of them, NAME.png.
 
-    python checkpoints/make.py runs/gan-digits-1 digits
+    python benchmarks/ship_fractals.py runs/gan-digits-1 digits
 
 The fractals are those that the run of FractalGAN ended with; the file says how they were learned.
 """
@@ -18,18 +18,18 @@ from fractalgan import FractalGAN
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder, read_fractals, write_fractals
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "fractalgan" / "checkpoints"
 
 
 def main() -> int:
-    """Read the run, and write both files; the exit status."""
+    """Read the run and write both files; the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run of FractalGAN")
-    parser.add_argument("name", help="what they are called from then on")
+    parser.add_argument("name", help="the name of the fractals")
     parser.add_argument(
-        "--folder", type=Path, default=HERE, help="where they go; default: beside this script"
+        "--folder", type=Path, default=FOLDER, help="where the files go; default: fractalgan/checkpoints"
     )
     given = parser.parse_args()
     run = RunFolder(given.run)
@@ -37,7 +37,7 @@ def main() -> int:
         content = read_fractals(run.checkpoint("last"))
         found = provenance(run)
     except (InputError, OSError) as error:
-        print(f"make.py: error: {error}", file=sys.stderr)
+        print(f"ship_fractals.py: error: {error}", file=sys.stderr)
         return 1
     write_fractals(given.folder / f"{given.name}.safetensors", content._replace(provenance=found))
     model = FractalGAN.load_from_checkpoint(run.last, map_location="cpu", weights_only=True)
@@ -47,11 +47,11 @@ def main() -> int:
 
 
 def provenance(run: RunFolder) -> dict:
-    """Data, recipe, seed, scores and version of the run. Raises InputError where it is not finished."""
+    """Data, options, seed, scores and version of the run. Raises InputError if it is not finished."""
     summary, options = json.loads(run.summary.read_text()), yaml.safe_load(run.config.read_text())
     if not summary["finished"] or summary["validated"] != summary["step"]:
         raise InputError(
-            f"{run} has not come to its end, or was not validated there: fit --ckpt_path {run.last}"
+            f"{run} is not finished, or was not validated at its end: fit --ckpt_path {run.last}"
         )
     data = options["data"]["init_args"]
     return {

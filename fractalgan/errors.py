@@ -27,7 +27,9 @@ class InputError(ValueError):
 
 
 _CLASS = re.compile(r"--data fractalgan\.(\w+)")
-_OPTION = re.compile(r"--(model|data|trainer)\.([a-z_]+)(?:[ =](true|false|null|\d[\w.]*))?(?![\w.])")
+_VALUE = r"true|false|null|auto|digits|folder|\d[\w-]*(?:\.\d+)?"
+_OPTION = re.compile(rf"--(model|data|trainer)\.([a-z_]+)(?:[ =]({_VALUE}))?(?![\w.]\w)")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _LITERALS = {"true": "True", "false": "False", "null": "None"}
 
 
@@ -36,7 +38,8 @@ def _with_python_arguments(message: str) -> str:
 
     def argument(match: re.Match[str]) -> str:
         group, name, value = match.groups()
-        named = name if value is None else f"{name}={_LITERALS.get(value, value)}"
+        quoted = f'"{value}"' if value and not _NUMBER.fullmatch(value) else value
+        named = name if value is None else f"{name}={_LITERALS.get(value, quoted)}"
         return f"Trainer({named})" if group == "trainer" else named
 
     return _OPTION.sub(argument, _CLASS.sub(r"datamodule=\1(...)", message))

@@ -34,7 +34,7 @@ def test_render(tmp_path: Path) -> None:
 def test_gan_step(tmp_path: Path) -> None:
     small = ["--data.size=16", "--data.batch_size=8", "--model.num_fractals=4", "--model.num_points=20"]
     (line,) = lines(tmp_path, "gan_step.py", "--trainer.accelerator=cpu", *small)
-    assert {"sampling", "rendering", "discriminator", "optimisers", "logging", "rest"} <= set(line["ms"])
+    assert {"sampling", "rendering", "discriminator", "optimizers", "logging", "rest"} <= set(line["ms"])
     assert 0 < line["outside_discriminator"] < 1
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,6 @@
 import torch
 
-from fractalgan.randomness import RankShard, generator_for
+from fractalgan.randomness import Purpose, RandomSource, RankShard, generator_for
 
 
 def test_keys_that_differ_anywhere_give_other_numbers() -> None:
@@ -9,7 +9,7 @@ def test_keys_that_differ_anywhere_give_other_numbers() -> None:
     assert len(firsts) == len(keys)
 
 
-def test_the_same_key_gives_the_same_numbers_whatever_came_before() -> None:
+def test_numbers_depend_on_the_key_only() -> None:
     expected = torch.rand(5, generator=generator_for(4, 2))
     torch.rand(100)
     assert torch.rand(5, generator=generator_for(4, 2)).equal(expected)
@@ -21,11 +21,23 @@ def test_numbers_of_neighbouring_keys_are_unrelated() -> None:
     assert correlation.abs().max() < 0.1
 
 
-def test_processes_draw_together_what_one_draws() -> None:
-    def numbers(share: RankShard, rows: int) -> torch.Tensor:
-        return share.draw(torch.randn, rows, 3, 2, generator=generator_for(4, 2))
+def test_ranks_together_draw_what_one_draws() -> None:
+    def numbers(shard: RankShard, rows: int) -> torch.Tensor:
+        return RandomSource(generator_for(4, 2), shard).randn(rows, 3, 2)
 
     whole = numbers(RankShard(), 12)
-    for processes in (1, 2, 3, 4):
-        shares = [numbers(RankShard(rank, processes), 12 // processes) for rank in range(processes)]
-        assert torch.cat(shares).equal(whole)
+    for world_size in (1, 2, 3, 4):
+        parts = [numbers(RankShard(rank, world_size), 12 // world_size) for rank in range(world_size)]
+        assert torch.cat(parts).equal(whole)
+
+
+def test_purposes_differ_in_every_value() -> None:
+    assert len({purpose.value for purpose in Purpose.__members__.values()}) == len(Purpose.__members__)
+
+
+def test_source_is_made_of_a_generator_or_is_one_already() -> None:
+    generator = generator_for(3)
+    source = RandomSource.of(generator)
+    assert RandomSource.of(source) is source
+    assert source.rand(4, 2).equal(torch.rand(4, 2, generator=generator_for(3)))
+    assert RandomSource.of(None).generator is None

@@ -1,4 +1,4 @@
-"""checkpoints/make.py: the fractals of a run, with where they come from."""
+"""benchmarks/ship_fractals.py: the fractals of a run, with their provenance."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from fractalgan.storage import read_fractals
 from tests.conftest import TINY
 
-MAKE = Path(__file__).parents[1] / "checkpoints/make.py"
+MAKE = Path(__file__).parents[1] / "benchmarks/ship_fractals.py"
 
 
 def make(run: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +18,7 @@ def make(run: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_fractals_of_a_run_say_where_they_come_from(call: Callable[..., int]) -> None:
+def test_file_has_the_provenance_of_its_run(call: Callable[..., int]) -> None:
     assert call("fit", *TINY, "--run=gan") == 0
     done = make("gan")
     assert done.returncode == 0, done.stderr
@@ -33,8 +33,8 @@ def test_fractals_of_a_run_say_where_they_come_from(call: Callable[..., int]) ->
 
 
 @pytest.mark.usefixtures("call")
-def test_what_is_no_finished_run_is_told_in_one_line() -> None:
+def test_unfinished_run_is_refused_in_one_line() -> None:
     done = make("nothing")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["make.py: error: no run folder nothing"]
+    assert done.stderr.splitlines() == ["ship_fractals.py: error: run folder nothing does not exist"]
     assert not list(Path().glob("mine.*"))

@@ -10,6 +10,8 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
+from fractalgan.tasks import FractalTask
+
 log = logging.getLogger("fractalgan.callbacks")
 
 
@@ -25,11 +27,12 @@ class ImageWriter(BasePredictionWriter):
         self.folder = folder
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        batches = sum(trainer.num_predict_batches) * trainer.world_size
-        fractals = int(pl_module.hparams.get("num_fractals") or pl_module.hparams.get("num_targets") or 1)
+        assert isinstance(pl_module, FractalTask)
+        images = min(pl_module.images_per_fractal, sum(trainer.num_predict_batches) * trainer.world_size)
+        fractals = len(pl_module.learned_fractals().embedding)
         log.info(
             "writing %d files to %s: %d per fractal (set --images for another number)",
-            *(batches * fractals, self.folder, batches),
+            *(images * fractals, self.folder, images),
         )
 
     def write_on_batch_end(

@@ -33,7 +33,7 @@ examples
 
 RUN_OPTIONS = """\
   --config FILE         YAML file with options: a path, or the name of a shipped one (listed below)
-  --run DIR             folder of the run (default: the next free of runs/gan-digits-1, runs/gan-digits-2, ...)"""
+  --run DIR             folder of the run (default: the next free of runs/gan-digits-1, -2, ...)"""
 
 CHECKPOINT = """\
   --ckpt_path FILE      checkpoint: a file, or last or best of --run or of the newest run"""
@@ -74,8 +74,8 @@ model
 
 all options
   python -m fractalgan fit --help-all
-  python -m fractalgan fit --model.help FractalGAN     or Reconstruction, Pretraining, LinearProbe, InverseEncoder
-  python -m fractalgan fit --data.help ImageData       or TargetData, FractalData, RandomFractalData
+  python -m fractalgan fit --model.help FractalGAN   # or Reconstruction, Pretraining, LinearProbe, ...
+  python -m fractalgan fit --data.help ImageData     # or TargetData, FractalData, RandomFractalData
 
 {CONFIGS}
 
@@ -84,7 +84,7 @@ examples
   python -m fractalgan fit --config gan_fashion_mnist.yaml --data.root data
   python -m fractalgan fit --config reconstruction.yaml --data.path cat.png
   python -m fractalgan fit --config pretraining.yaml --model.fractals fashion-mnist
-  python -m fractalgan fit --config probe.yaml --model.backbone runs/pretraining-digits-1/checkpoints/last.ckpt
+  python -m fractalgan fit --config probe.yaml --model.backbone runs/pretraining-1/checkpoints/last.ckpt
   python -m fractalgan fit --ckpt_path last --trainer.max_steps 3000
 """
 
@@ -143,7 +143,7 @@ Reproduce Figure 5 of the paper: train a LeNet on images of learned and of rando
 random seeds, and measure a linear probe of its features. An interrupted comparison is resumed with --run.
 
   --config FILE             compare_digits.yaml, compare_fashion_mnist.yaml, or your own
-  --run DIR                 folder of the run, resumed if it exists (default: the next free of runs/compare-...)
+  --run DIR                 folder of the run, resumed if it exists (default: the next of runs/compare-...)
   --plan.learned SOURCE     learned fractals: a name, file, checkpoint, or run folder; null trains a GAN first
   --plan.seeds N            LeNets per source (default: 10)
   --plan.steps N            training steps per LeNet (default: 5000)
@@ -167,7 +167,7 @@ Reproduce Table 1 of the paper: reconstruct images by several recipes, with seve
 the errors beside the paper's. An interrupted ablation is resumed with --run.
 
   --config FILE             ablation_digits.yaml, ablation_fashion_mnist.yaml, or your own
-  --run DIR                 folder of the run, resumed if it exists (default: the next free of runs/ablation-...)
+  --run DIR                 folder of the run, resumed if it exists (default: the next of runs/ablation-...)
   --plan.data [NAME,...]    digits, MNIST, FashionMNIST, KMNIST, fractaldb
   --plan.rows [ROW,...]     B, C, D, E, F, raw, release, best, best-one-start, ...
   --plan.seeds N            runs per row (default: 3)

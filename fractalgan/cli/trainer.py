@@ -68,9 +68,7 @@ def check_steps(trainer: Namespace, resume_step: int | None) -> None:
         require_at_least(1, **{"--trainer.max_steps": trainer.max_steps})
         trainer.val_check_interval = min(interval, trainer.max_steps)
     if resume_step is not None and 0 <= trainer.max_steps <= resume_step:
-        raise InputError(
-            f"the checkpoint is at step {resume_step} already: set a larger --trainer.max_steps"
-        )
+        raise InputError(f"the checkpoint is at step {resume_step} already: set a larger --trainer.max_steps")
 
 
 def build_trainer(

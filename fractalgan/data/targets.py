@@ -166,7 +166,7 @@ class TargetData(DataModule):
         if plain:
             remedy = "" if self.prepare.binarize is None else ", or another --data.binarize"
             raise InputError(
-                f"{self.names[plain[0]]} is of one colour, so there is nothing to reconstruct:"
+                f"{self.names[plain[0]]} has a single color, so there is nothing to reconstruct:"
                 f" choose another image{remedy}"
             )
 

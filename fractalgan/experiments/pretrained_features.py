@@ -91,18 +91,23 @@ def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> floa
     labels_per_class = None if labels == "all" else int(labels)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        trainer = fit_probe(backbone, labels_per_class, real, seed, run)
+        trainer, _ = fit_probe(backbone, labels_per_class, real, seed, run)
         (metrics,) = trainer.test(trainer.lightning_module, real, run.best, False, weights_only=True)
     return round(float(metrics["test/accuracy"]), 6)
 
 
 def fit_probe(
     backbone: str, labels_per_class: int | None, real: ImageData, seed: int, run: RunFolder
-) -> Trainer:
-    """Fit a linear probe; the checkpoint with the lowest validation error is best.ckpt of the run folder."""
+) -> tuple[Trainer, BestCheckpoint]:
+    """Fit a linear probe.
+
+    Returns:
+        The trainer, and the callback that keeps best.ckpt in the run folder: the checkpoint with the lowest
+        validation error.
+    """
     torch.manual_seed(seed)
     task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed)
-    callbacks = [BestCheckpoint(run, task.monitor)]
-    trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=callbacks)
+    best = BestCheckpoint(run, task.monitor)
+    trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
     trainer.fit(task, real)
-    return trainer
+    return trainer, best

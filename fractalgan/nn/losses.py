@@ -13,7 +13,7 @@ LossName = Literal["non-saturating", "hinge", "wasserstein"]
 
 
 class AdversarialLoss(NamedTuple):
-    """What each side minimizes, from logits [B] that are high for images judged real."""
+    """What each side minimizes, from logits [B] that are high for images that look real."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]  # real logits, fake logits -> scalar
     generator: Callable[[Tensor], Tensor]  # fake logits -> scalar

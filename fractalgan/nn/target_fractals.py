@@ -23,7 +23,7 @@ class TargetFractals(nn.Module):
     """One fractal for each of n targets, or several candidates of which one remains.
 
     All random numbers of a target follow from (seed, its index, step, purpose), and chunks change speed and
-    memory only: what a target's fractal becomes does not depend on the targets beside it.
+    memory only: a target's fractal does not depend on the other targets.
 
     ``rows`` below are the numbers, among the n, of the targets in a batch.
 
@@ -146,7 +146,7 @@ class TargetFractals(nn.Module):
             transforms: A [rows * k, N, 2, 2] and b [rows * k, N, 2], the k fractals of each target in turn.
             rows: [rows].
             count: images per fractal.
-            key: what the random numbers follow from, beside seed and target; a purpose comes last.
+            key: what the random numbers follow from besides seed and target, a purpose last.
             probabilities: [rows * k, N] of the transforms; None follows the generator's rule.
         """
         if probabilities is None:

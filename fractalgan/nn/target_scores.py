@@ -35,7 +35,7 @@ def score_images(
 def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:
     """Whether points of each fractal run away, [n] bool, for transforms A [n, N, 2, 2] and b [n, N, 2].
 
-    All fractals are judged by the same random numbers.
+    All fractals use the same random numbers.
     """
     number, device = len(transforms.b), transforms.b.device
     fractals = torch.arange(number, device=device).repeat_interleave(EXPLOSION_SEQUENCES)

@@ -221,6 +221,6 @@ def labelled_indices(labels: Tensor, per_class: int | None, random: torch.Genera
     fewest = min(map(len, chosen))
     if fewest < per_class:
         raise InputError(
-            f"labels_per_class must be <= {fewest}, the images of the smallest class, got {per_class}"
+            f"labels_per_class must be <= {fewest}, the size of the smallest class, got {per_class}"
         )
     return torch.cat(chosen)

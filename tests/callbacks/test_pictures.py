@@ -1,6 +1,6 @@
 import torch
 
-from fractalgan.callbacks.pictures import GAP, grid, side_by_side
+from fractalgan.callbacks.pictures import GAP_LEVEL, grid, side_by_side
 
 
 def test_grid_shows_each_pixel_as_two_by_two_in_order() -> None:
@@ -10,7 +10,7 @@ def test_grid_shows_each_pixel_as_two_by_two_in_order() -> None:
     assert picture.shape == (3, 2 + 2 * (32 + 2), 2 + 10 * (32 + 2))
     assert (picture[:, 36:68, 36:68] == 1).all()
     assert (picture[:, 2:34, 2:34] == 0).all()
-    assert (picture[:, :2] == GAP).all()
+    assert (picture[:, :2] == GAP_LEVEL).all()
 
 
 def test_few_images_are_shown_larger() -> None:

@@ -62,7 +62,7 @@ def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.Captu
     assert "fractaldb" in Path("whole/table1.md").read_text()
     kept = Path("whole/cells.jsonl").read_bytes()
     assert ablate_here("--run=whole", "--plan.steps=5") == 1
-    assert "made with other options" in capsys.readouterr().err
+    assert "started with other options" in capsys.readouterr().err
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 
@@ -80,7 +80,7 @@ def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call, capsys: pytest.
     trainer.fit(encoder, data)
     trainer.save_checkpoint("encoder.ckpt")  # another, under the same name
     assert ablate_here("--run=whole", "--plan.seeds=2") == 1
-    assert "holds rows of another encoder" in capsys.readouterr().err
+    assert "has rows of another encoder" in capsys.readouterr().err
     assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs none
 
 
@@ -117,19 +117,19 @@ def test_every_shipped_config_runs(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--plan.rows=[F,G]"], "plan.rows: no row 'G': choose of B, C, D, E, F, raw"),
-        (["--plan.rows=[B]"], "row B begins at an encoder's guess: train one by fit --config"),
-        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "no checkpoint none.ckpt"),
-        (["--plan.rows=[F,F]"], "plan.rows: want one or more, each once"),
-        (["--plan.data=[]"], "plan.data: want one or more, each once"),
-        (["--plan.data=[cats]"], "no targets 'cats': choose one of digits"),
+        (["--plan.rows=[F,G]"], "plan.rows must be among B, C, D, E, F, raw"),
+        (["--plan.rows=[B]"], "row B starts from an encoder's prediction: train one with fit --config"),
+        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "checkpoint none.ckpt does not exist"),
+        (["--plan.rows=[F,F]"], "plan.rows must be distinct names, at least one"),
+        (["--plan.data=[]"], "plan.data must be distinct names, at least one"),
+        (["--plan.data=[cats]"], "name must be one of digits"),
         (["--plan.count=999"], "count: the test set of digits has 180 images"),
-        (["--plan.split=tests"], "split: choose one of train, validation, test, got 'tests'"),
-        (["--plan.steps=0"], "plan.steps: want 1 or more, got 0"),
-        (["--plan.size=4"], "size: want 8 or more, got 4"),
+        (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
+        (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),
+        (["--plan.size=4"], "size must be >= 8, got 4"),
         (['--plan.options={"colour": 3}'], "plan.options:"),
-        (['--plan.options={"matrices": "foo"}'], "matrices: want one of sigmoid, clamp, unbounded, raw"),
-        (['--plan.options={"num_points": 0}'], "num_points: want 1 or more, got 0"),
+        (['--plan.options={"matrices": "foo"}'], "matrices must be one of sigmoid, clamp, unbounded, raw"),
+        (['--plan.options={"num_points": 0}'], "num_points must be >= 1, got 0"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -58,7 +58,7 @@ def test_the_whole_figure_killed_and_gone_on_with(
             expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
     assert sorted(cells) == sorted(expected)
     said, told = capsys.readouterr()
-    assert "the GAN has no earlier checkpoint of [500], which is left out" in told
+    assert "the GAN has no earlier checkpoint of [500]: left out" in told
     assert "FractalGAN on digits: finished" in said
     assert "next:" not in said  # which the comparison does by itself
     assert "learned - random, all labels" in said
@@ -74,7 +74,7 @@ def test_the_whole_figure_killed_and_gone_on_with(
 
     capsys.readouterr()
     assert compare_here(*small, "--pretraining.lr=0.1") == 1
-    assert "was made with other options" in capsys.readouterr().err
+    assert "was started with other options" in capsys.readouterr().err
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
 
     # what does not change a cell may be another
@@ -117,24 +117,24 @@ def test_every_shipped_config_runs(
 BAD = {
     "another task": (
         ["--plan.learned=probe.ckpt"],
-        "is a checkpoint of LinearProbe, which learns no fractals",
+        "is a checkpoint of LinearProbe, which does not learn fractals",
     ),
-    "no fractals": (["--plan.learned=nothing"], "no fractals 'nothing'"),
+    "no fractals": (["--plan.learned=nothing"], "there are no fractals 'nothing'"),
     "no earlier step": (
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[2]"],
-        "there is no checkpoint step_000002",
+        "checkpoint step_000002",
     ),
     "a later step": (
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[9]"],
-        "want steps before that of four.ckpt, 5",
+        "must be below the step of four.ckpt, 5",
     ),
     "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
-    "a step between": (["--plan.every=3"], "plan.every: want a divisor of plan.steps"),
-    "seeds": (["--plan.seeds=0"], "plan.seeds: want 1 or more"),
-    "no labels given": (["--plan.labels=[]"], "plan.labels: want different numbers"),
-    "labels twice": (["--plan.labels=[10,10]"], "plan.labels: want different numbers"),
-    "too many labels": (["--plan.labels=[999]"], "images for training, not 999"),
-    "learning rate": (["--pretraining.lr=-1"], "lr: want more than 0"),
+    "a step between": (["--plan.every=3"], "plan.every must divide plan.steps"),
+    "seeds": (["--plan.seeds=0"], "plan.seeds must be >= 1"),
+    "no labels given": (["--plan.labels=[]"], "plan.labels must be distinct numbers"),
+    "labels twice": (["--plan.labels=[10,10]"], "plan.labels must be distinct numbers"),
+    "too many labels": (["--plan.labels=[999]"], "training images, fewer than 999"),
+    "learning rate": (["--pretraining.lr=-1"], "lr must be > 0"),
     "tau": (["--drawing.tau=-1"], "tau"),
     "no data": (["--data.name=folder", "--data.root=missing"], "missing"),
     "GAN": (['--plan.gan_options=["--trainer.max_stepz=3"]', "--data.size=32"], "max_stepz"),

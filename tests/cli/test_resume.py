@@ -197,7 +197,7 @@ def test_same_command_with_other_options_is_refused(call: Call, capsys: pytest.C
     assert call("fit", *TINY, "--run=mine") == 0
     before = content(Path("mine"))
     assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 1
-    told = "mine holds a run already, with other options (model.tau is 1.0 there, 2.0 here)"
+    told = "mine has a run with other options (model.tau is 1.0 there, 2.0 here)"
     assert told in capsys.readouterr().err
     assert content(Path("mine")) == before
 
@@ -267,7 +267,7 @@ def test_newest_good_checkpoint_takes_the_place_of_a_damaged_one(
         path.write_bytes(flipped)
     (checkpoints / "step_000004.ckpt").write_bytes(b"damaged, too")
     assert call("fit", *TINY, "--run=hurt") == 0
-    said_so = "hurt/checkpoints/last.ckpt is damaged: going on from hurt/checkpoints/step_000003.ckpt instead"
+    said_so = "hurt/checkpoints/last.ckpt is damaged: resuming from hurt/checkpoints/step_000003.ckpt instead"
     assert said_so in said.text
     whole, hurt = (weights(Path(f"{name}/checkpoints/last.ckpt")) for name in ("whole", "hurt"))
     assert all(whole[name].equal(hurt[name]) for name in whole)
@@ -315,7 +315,7 @@ def test_run_without_its_last_checkpoint_is_not_begun_again(
     assert call("fit", *TINY, "--run=mine") == 0
     Path("mine/checkpoints/last.ckpt").unlink()
     assert call("fit", *TINY, "--run=mine") == 0
-    assert "last.ckpt is missing: going on from mine/checkpoints/best.ckpt instead" in said.text
+    assert "last.ckpt is missing: resuming from mine/checkpoints/best.ckpt instead" in said.text
     assert Path("mine/checkpoints/last.ckpt").is_file()
     bare = ["fit", *TINY, "--run=bare", "--trainer.enable_checkpointing=false"]
     assert call(*bare) == 0
@@ -323,7 +323,7 @@ def test_run_without_its_last_checkpoint_is_not_begun_again(
     summary.write_text(summary.read_text().replace('"finished": true', '"finished": false'))
     before = content(Path("bare"))
     assert call(*bare) == 1
-    assert "bare holds a run already, which kept no checkpoint" in capsys.readouterr().err
+    assert "bare has a run without checkpoints" in capsys.readouterr().err
     assert content(Path("bare")) == before
 
 

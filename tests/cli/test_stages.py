@@ -219,11 +219,11 @@ BAD = {
         ["--model.backbone=small.ckpt"],
         "was trained on images of 20 pixels: give --data.size 20",
     ),
-    "no backbone": (["--model.backbone=none.ckpt"], "no checkpoint none.ckpt"),
+    "no backbone": (["--model.backbone=none.ckpt"], "checkpoint none.ckpt does not exist"),
     "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
     "too many labels": (["--model.labels_per_class=999"], "labels_per_class: a class has"),
     "steps": (["--trainer.max_steps=9"], "one step is one penalty: give --trainer.max_steps 6"),
-    "penalty": (["--model.penalties=[0.0]"], "penalties[0]: want more than 0"),
+    "penalty": (["--model.penalties=[0.0]"], "penalties[0] must be > 0"),
 }
 
 
@@ -250,7 +250,7 @@ def test_wrong_fractals_are_told_in_one_line(call: Call, capsys: pytest.CaptureF
     assert call("fit", *TINY, "--run=gan") == 0
     for options, message in [
         ([f"--model.fractals=gan/{LAST}", "--model.num_fractals=7"], "has 4 fractals, not 7"),
-        (["--model.fractals=nothing"], "no fractals 'nothing'"),
+        (["--model.fractals=nothing"], "there are no fractals 'nothing'"),
     ]:
         capsys.readouterr()
         assert call(*PRETRAINING, *options, "--run=bad") in (1, 2)

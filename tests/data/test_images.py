@@ -93,7 +93,7 @@ def test_damaged_files_are_named(mnist_like: Callable[[str], Path]) -> None:
         ({"validation_share": 0.0}, "validation_share must be > 0 and < 0.5, got 0.0"),
         ({"test_share": 0.9}, "test_share must be > 0 and < 0.5, got 0.9"),
         ({"name": "folder"}, "^root must name the folder of your images$"),
-        ({"root": "cats"}, "^root has no effect with name digits: add name folder to learn from your own"),
+        ({"root": "cats"}, '^root has no effect with name="digits": add name="folder" to learn from your'),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:

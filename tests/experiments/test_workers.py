@@ -54,5 +54,5 @@ def test_ctrl_c_is_left_to_who_started_the_workers() -> None:
 
 
 def test_a_worker_that_dies_is_noticed() -> None:
-    with pytest.raises(InputError, match="a worker died"):
+    with pytest.raises(InputError, match="a worker process died"):
         list(run_jobs(dies, [1, 2], workers=2))

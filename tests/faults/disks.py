@@ -88,7 +88,7 @@ def damaged_checkpoints(folder: Path, cases: int = 10) -> Outcome:
         shutil.copytree(died, run)
         (run / LAST).write_bytes(content)
         said, found = end(whole, run, *options)
-        told = any("last.ckpt is damaged: going on from" in line for line in said)
+        told = any("last.ckpt is damaged: resuming from" in line for line in said)
         survived += told and found == "nothing"
         lost = found if found != "nothing" else lost
     return Outcome("a last checkpoint that is cut or has a flipped byte", len(damaged), survived, lost)

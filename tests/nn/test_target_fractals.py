@@ -1,4 +1,4 @@
-"""TargetFractals: every target from its own random numbers, whoever is beside it."""
+"""TargetFractals: each target has random numbers of its own and depends on no other."""
 
 import pytest
 import torch

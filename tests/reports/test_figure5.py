@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from fractalgan.reports import figure5, write_csv
+from fractalgan.reports import figure5
+from fractalgan.storage import write_csv
 
 LEARNED = [0.80, 0.82, 0.81, 0.84]
 RANDOM = [0.76, 0.77, 0.79, 0.75]

@@ -28,11 +28,11 @@ SUMMARY = Summary(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"step": 1500}, "finished at step 1500, 1:15 minutes"),
-        ({"finished": False}, "stopped at step 600, 1:15 minutes"),
-        ({}, "finished by --trainer.max_time at step 600, 1:15 minutes"),
-        ({"finished": False, "since": 500}, "stopped at step 600, 1:15 minutes since step 500"),
-        ({"max_steps": -1}, "finished at step 600, 1:15 minutes"),
+        ({"step": 1500}, "finished at step 1500 in 1:15 minutes"),
+        ({"finished": False}, "stopped at step 600 in 1:15 minutes"),
+        ({}, "finished by --trainer.max_time at step 600 in 1:15 minutes"),
+        ({"finished": False, "since": 500}, "stopped at step 600 in 1:15 minutes since step 500"),
+        ({"max_steps": -1}, "finished at step 600 in 1:15 minutes"),
     ],
 )
 def test_end_is_told(tmp_path: Path, changes: dict[str, object], said: str) -> None:

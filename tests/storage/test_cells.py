@@ -57,5 +57,5 @@ def test_line_that_was_cut_off_is_dropped(tmp_path: Path, length: int) -> None:
 def test_line_that_is_no_cell_is_told(tmp_path: Path, line: str) -> None:
     path = tmp_path / "cells.jsonl"
     path.write_text(json.dumps(row(0)) + "\n" + line + "\n")
-    with pytest.raises(InputError, match="line 2 is no finished cell"):
+    with pytest.raises(InputError, match="line 2 is not a finished cell"):
         Cells(path, KEY)

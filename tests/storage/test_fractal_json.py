@@ -43,26 +43,26 @@ def test_null_is_a_number_that_was_not_finite(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "damaged or no JSON file"),
-        ("[" * 100_000, "damaged or no JSON file"),
-        ("[1, 2]", "holds no fractals"),
-        ({"targets": []}, "holds no fractals"),
-        ({"targets": 7}, "holds no fractals"),
-        ({"targets": [7]}, "holds no fractals"),
-        ({"targets": [{"A": [HALF]}]}, "b of every target must be numbers"),
-        ({"targets": [{"A": [HALF], "b": []}]}, "b of every target must be transforms x 2 numbers"),
-        ({"targets": [{"A": [HALF], "b": [[0, 0, 0]]}]}, "b of every target must be transforms x 2 numbers"),
-        ({"targets": [{"A": HALF, "b": [[0, 0]]}]}, "A of every target must be transforms x 2 x 2 numbers"),
-        ({"targets": [{"A": [HALF, HALF], "b": [[0, 0]]}]}, "A is of 2 transforms, b of 1"),
-        ({"targets": [TRIANGLE, {"A": [HALF], "b": [[0, 0]]}]}, "as many for each"),
-        ({"targets": [{"A": [HALF], "b": [["0", 0]]}]}, "'0' is no number"),
-        ({"targets": [{"A": [HALF], "b": [[10**400, 0]]}]}, "must be numbers"),
-        ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points: want 100000 or less"),
-        ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size: want 1024 or less"),
+        ("", "damaged or not a JSON file"),
+        ("[" * 100_000, "damaged or not a JSON file"),
+        ("[1, 2]", "has no fractals"),
+        ({"targets": []}, "has no fractals"),
+        ({"targets": 7}, "has no fractals"),
+        ({"targets": [7]}, "has no fractals"),
+        ({"targets": [{"A": [HALF]}]}, "b of every target must be a list of numbers"),
+        ({"targets": [{"A": [HALF], "b": []}]}, "b of every target must have the shape transforms x 2"),
+        ({"targets": [{"A": [HALF], "b": [[0, 0, 0]]}]}, "b of every target must have the shape"),
+        ({"targets": [{"A": HALF, "b": [[0, 0]]}]}, "must have the shape transforms x 2 x 2"),
+        ({"targets": [{"A": [HALF, HALF], "b": [[0, 0]]}]}, "A has 2 transforms, but b has 1"),
+        ({"targets": [TRIANGLE, {"A": [HALF], "b": [[0, 0]]}]}, "of the same shape"),
+        ({"targets": [{"A": [HALF], "b": [["0", 0]]}]}, "'0' is not a number"),
+        ({"targets": [{"A": [HALF], "b": [[10**400, 0]]}]}, "must be a list of numbers"),
+        ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points must be <= 100000"),
+        ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size must be <= 1024"),
         ({"targets": [TRIANGLE], "image_size": "32"}, "image_size is '32'"),
-        ({"targets": [TRIANGLE], "tau": -1}, "want tau in"),
-        ({"targets": [TRIANGLE], "matrices": "foo"}, "does not hold the fractals that it says"),
-        ({"targets": [TRIANGLE], "probabilities": "foo"}, "probabilities: want one of determinant, uniform"),
+        ({"targets": [TRIANGLE], "tau": -1}, "tau must be in"),
+        ({"targets": [TRIANGLE], "matrices": "foo"}, "do not match its settings"),
+        ({"targets": [TRIANGLE], "probabilities": "foo"}, "probabilities must be one of determinant"),
     ],
 )
 def test_what_is_no_file_of_fractals_is_told(tmp_path: Path, content: Any, message: str) -> None:
@@ -77,21 +77,21 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     with path.open("wb") as file:
         file.truncate(10**12)  # takes no room on the disk
-    with pytest.raises(InputError, match="larger than"):
+    with pytest.raises(InputError, match="has more than 20000000 bytes"):
         read_fractals(path)
 
 
 def test_lists_beyond_number_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     path = tmp_path / "empty.json"
     path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, of which Python would make 300
-    with pytest.raises(InputError, match="holds more than 1000000 lists"):
+    with pytest.raises(InputError, match="has more than 1000000 lists"):
         FractalGenerator.from_pretrained(path)
 
 
-def test_what_the_readme_shows_can_be_read(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_example_of_the_documentation_can_be_read(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "fractal_files.md").read_text()
     path = tmp_path / "mine.json"
-    path.write_text(readme.partition("```json\n")[2].partition("```")[0])
+    path.write_text(guide.partition("```json\n")[2].partition("```")[0])
     generator = FractalGenerator.from_pretrained(path)
     assert len(generator.embedding) == 2
     assert generator.window == 1.5

@@ -42,13 +42,13 @@ def test_folder_that_holds_something_is_refused() -> None:
     Path("mine").mkdir()
     RunFolder.create(Path("mine"))
     Path("mine/notes").write_text("")
-    with pytest.raises(InputError, match="mine holds a run already"):
+    with pytest.raises(InputError, match="mine has a run already"):
         RunFolder.create(Path("mine"))
 
 
 def test_folder_that_cannot_be_made_is_explained() -> None:
     Path("file").write_text("")
-    with pytest.raises(InputError, match="cannot make the run folder file/run"):
+    with pytest.raises(InputError, match="cannot create the run folder file/run"):
         RunFolder.create(Path("file/run"))
 
 

@@ -288,7 +288,7 @@ def test_pickled_task_draws_the_same_images(trained: bool) -> None:
     again = pickle.loads(pickle.dumps(model))
     assert again.gallery().equal(model.gallery())
     assert again.loss == model.loss
-    train(again, 1)  # goes on learning
+    train(again, 1)
 
 
 def test_checkpoint_serves_as_fractals(tmp_path: Path) -> None:

@@ -40,14 +40,15 @@ def validated(**options: Any) -> tuple[Reconstruction, TargetData]:
 
 
 def test_it_learns_to_guess_fractals() -> None:
-    data = RandomFractalData(num_fractals=64, num_transforms=2, size=16, batch_size=32)
+    """Its error falls to a fifth of that of a constant guess at least; for three seeds it fell to 0.06."""
+    data = RandomFractalData(num_fractals=16, num_transforms=2, size=16, batch_size=16)
     task = InverseEncoder(num_transforms=2, image_size=16)
-    quiet_trainer(120, limit_val_batches=0, enable_checkpointing=False).fit(task, data)
+    quiet_trainer(60, limit_val_batches=0, enable_checkpointing=False).fit(task, data)
     images, transforms = next(iter(data.train_dataloader()))  # other images of the same fractals
     guessed = task.guess(images)
     found = torch.cat([guessed.A.flatten(2), guessed.b], -1)
     mean = transforms.mean(0).expand_as(transforms)
-    assert F.mse_loss(found, transforms) < 0.3 * F.mse_loss(mean, transforms)
+    assert F.mse_loss(found, transforms) < 0.2 * F.mse_loss(mean, transforms)
 
 
 def test_guess_does_not_depend_on_the_other_images() -> None:

@@ -39,8 +39,8 @@ def test_plain_loaders_serve_as_well() -> None:
     images.setup()
     assert images.train_images is not None
     batches = DataLoader(EndlessBatches(images.train_images, 8), batch_size=None)
-    trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
-    trainer.fit(Pretraining(num_fractals=4, image_size=16), batches)
+    trainer = quiet_trainer(2, val_check_interval=2, enable_checkpointing=False)
+    trainer.fit(Pretraining(num_fractals=4, image_size=16), batches, images.val_dataloader())
     assert trainer.global_step == 2
 
 

@@ -118,7 +118,7 @@ def test_process_that_dies_ends_the_others_and_loses_nothing(tmp_path: Path, ran
     _, said = first.communicate()  # until the second closes its end, too
     assert first.returncode != 0
     (error,) = (line for line in said.splitlines() if not line.startswith("step "))
-    assert error.startswith("fractalgan: error: another process of this run is lost (")
+    assert error.startswith("fractalgan: error: another process of this run died (")
     assert "the last good checkpoint is mine/checkpoints/last.ckpt" in error
     step = torch.load(last, weights_only=True)["global_step"]
     assert fit_by_two(

@@ -1,4 +1,4 @@
-"""Reconstruction: every target alone, whoever is beside it; the rows of Table 1 as options."""
+"""Reconstruction: each target is independent of the others; the rows of Table 1 as options."""
 
 import json
 import math
@@ -83,7 +83,7 @@ def test_images_come_closer_to_their_targets() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"candidates": 4, "halvings": [2, 4]}, {"objective": "fixed"}])
-def test_target_does_not_depend_on_those_beside_it(options: dict[str, Any]) -> None:
+def test_target_does_not_depend_on_the_others(options: dict[str, Any]) -> None:
     options = options | {"noise_interval": 2}
     alone, _ = fitted(count=2, **options)
     among, _ = fitted(count=7, **options)
@@ -421,9 +421,9 @@ def test_run_leaves_fractals_for_people_and_programs(call: Call, capsys: pytest.
 def test_checkpoint_is_validated_as_in_its_run(call: Call) -> None:
     assert call(*FIT, "--run=whole") == 0
     assert call("validate", "--ckpt_path=whole/checkpoints/last.ckpt") == 0
-    judged = json.loads(Path("whole/evaluations.jsonl").read_text())
+    validated = json.loads(Path("whole/evaluations.jsonl").read_text())
     last = json.loads(Path("whole/metrics.jsonl").read_text().splitlines()[-1])
-    assert {name: judged[name] for name in last if name.startswith("val/")} == {
+    assert {name: validated[name] for name in last if name.startswith("val/")} == {
         name: value for name, value in last.items() if name.startswith("val/")
     }
 
