@@ -67,12 +67,15 @@ def _store_of_launcher() -> Store | None:
     It is the one that torch's process group uses later, or beside it on the same port.
     """
     environment: ClusterEnvironment
-    if TorchElasticEnvironment.detect():
-        environment = TorchElasticEnvironment()
-    elif SLURMEnvironment.detect() and "SLURM_STEP_ID" in os.environ:  # by srun, not by sbatch alone
-        environment = SLURMEnvironment(auto_requeue=False)
-    else:
-        return None
+    try:
+        if TorchElasticEnvironment.detect():
+            environment = TorchElasticEnvironment()
+        elif SLURMEnvironment.detect() and "SLURM_STEP_ID" in os.environ:  # by srun, not by sbatch alone
+            environment = SLURMEnvironment(auto_requeue=False)
+        else:
+            return None
+    except RuntimeError as error:  # SLURM variables that Lightning does not accept
+        raise InputError(str(error)) from error
     if environment.world_size() == 1:
         return None
     address, port = environment.main_address, environment.main_port

@@ -11,8 +11,7 @@ class StepCount(Callback):
     """Makes every logger's step equal to ``global_step``.
 
     Lightning logs the index of the batch, one less. It also has a count of batches of its own that decides
-    which steps are logged. After some ways of resuming it is one too high: rows would then come at other steps
-    than in a run that was never interrupted.
+    which steps are logged, and that is one too high after some ways of resuming.
     """
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:

@@ -18,10 +18,11 @@ from fractalgan.cli.resume import (
     point_of_checkpoint,
     point_of_same_command,
     require_matching_state,
+    require_training_state,
     with_config_of_run,
 )
 from fractalgan.cli.run_names import run_stem
-from fractalgan.distributed import is_rank_zero
+from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
 from fractalgan.tasks import Task
@@ -74,6 +75,8 @@ def prepare(verb: str, arguments: list[str], base: dict[str, Any] | None = None)
     instances = parser.instantiate_classes(_with_own_copy(options, start))
     if start.checkpoint is not None:
         require_matching_state(instances.model, start)
+        if verb == "fit":
+            require_training_state(start)
     return Command(options, config, start, instances.model, instances.data, instances.trainer)
 
 
@@ -96,6 +99,21 @@ def _with_own_copy(options: Namespace, start: ResumePoint) -> Namespace:
         options = options.clone()
         options.data.init_args.fractals_copy = str(home.fractals)
     return options
+
+
+def prepare_data(command: Command, stage: str) -> None:
+    """Load the data on rank 0, before anything is written: what is wrong with it ends all ranks.
+
+    Raises:
+        InputError: if there is no such data.
+    """
+
+    def load() -> str:
+        command.data.prepare_data()
+        command.data.setup(stage)
+        return "loaded"
+
+    decided_by_rank_zero("data", load)
 
 
 @contextmanager

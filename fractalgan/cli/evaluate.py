@@ -5,9 +5,8 @@ import json
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
-from fractalgan.cli.command import Command, prepare
+from fractalgan.cli.command import Command, prepare, prepare_data
 from fractalgan.cli.trainer import build_trainer, check_trainer
-from fractalgan.distributed import is_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
 
@@ -27,9 +26,7 @@ def test(arguments: list[str]) -> int:
 
 def _evaluate(verb: str, command: Command) -> int:
     check_trainer(command.trainer)
-    if is_rank_zero():
-        command.data.prepare_data()
-        command.data.setup(verb)
+    prepare_data(command, verb)
     trainer = build_trainer(command.trainer, command.task)
     evaluate = trainer.validate if verb == "validate" else trainer.test
     results = evaluate(command.task, command.data, ckpt_path=command.checkpoint_path, weights_only=True)

@@ -25,7 +25,7 @@ from fractalgan.callbacks import (
     SaveSourceFractals,
     StepCount,
 )
-from fractalgan.cli.command import Command, exclusive, prepare
+from fractalgan.cli.command import Command, exclusive, prepare, prepare_data
 from fractalgan.cli.messages import one_line
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.cli.resume import RestoreGuard
@@ -86,9 +86,7 @@ def train(command: Command, watchers: Watchers) -> Outcome | None:
     start, trainer_options = command.start, command.trainer
     check_trainer(trainer_options)
     check_steps(trainer_options, None if start.same_command else start.step)
-    if is_rank_zero():
-        command.data.prepare_data()
-        command.data.setup("fit")
+    prepare_data(command, "fit")
     if trainer_options.fast_dev_run:
         build_trainer(trainer_options, command.task).fit(command.task, command.data)
         return None

@@ -202,6 +202,14 @@ def require_matching_state(model: LightningModule, point: ResumePoint) -> None:
             )
 
 
+def require_training_state(point: ResumePoint) -> None:
+    """Raise InputError unless the checkpoint has what a training is resumed from, beside the weights."""
+    assert point.checkpoint is not None
+    for name, kind in {"loops": dict, "callbacks": dict, "optimizer_states": list}.items():
+        if not isinstance(point.checkpoint.get(name), kind):
+            raise InputError(f"{point.path} has invalid content: {name} is missing")
+
+
 class RestoreGuard(Callback):
     """Knows whether Lightning is restoring the state of the training from a checkpoint.
 

@@ -31,6 +31,7 @@ IGNORED_WARNINGS = (
     "Couldn't infer the batch indices",
     "`weights_only` was not set",
     "Grad strides do not match bucket view strides",  # of a convolution with one channel, under DDP
+    "`?broadcast_buffers`?",  # renamed in torch 2.14, for several processes
     "Metric `Kernel Inception Distance` will save all extracted features",  # 84 numbers per image
 )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import fractalgan
 from tests.conftest import TINY
 
 PROGRAM = [sys.executable, "-m", "fractalgan"]
@@ -19,49 +18,6 @@ def start(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*PROGRAM, *arguments], cwd=cwd, capture_output=True, text=True, timeout=200, check=False
     )
-
-
-def test_help_and_version_do_not_import_torch(tmp_path: Path) -> None:
-    for arguments in (["--help"], ["--version"], ["-h"], ["fit", "--help"]):
-        code = (
-            "import sys; from fractalgan.__main__ import main\n"
-            f"sys.argv = ['fractalgan', *{arguments}]; status = main()\n"
-            "assert status == 0; assert not {'torch', 'numpy', 'pytorch_lightning'} & sys.modules.keys()"
-        )
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert fractalgan.__version__ in done.stdout
-
-
-def test_every_verb_of_the_help_exists() -> None:
-    from pytorch_lightning.cli import LightningCLI
-
-    from fractalgan.__main__ import HELP, VERBS
-
-    assert set(VERBS) == {*LightningCLI.subcommands(), "compare", "ablate"}
-    for verb in VERBS:
-        assert f"\n  {verb} " in HELP
-
-
-def test_unknown_verb_is_told_with_those_that_there_are(tmp_path: Path) -> None:
-    done = start("fitt", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "fractalgan: error: no verb 'fitt': the first word is fit, validate, test, predict, compare, ablate"
-    ]
-
-
-def test_every_option_is_listed_on_request(tmp_path: Path) -> None:
-    done = start("fit", "--help-all", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    for option in ("--trainer.max_steps", "--model.help", "--data.help", "--ckpt_path", "--run"):
-        assert option in done.stdout
-
-
-def test_no_arguments_print_the_help_and_fail(tmp_path: Path) -> None:
-    done = start(cwd=tmp_path)
-    assert done.returncode == 2
-    assert "usage: python -m fractalgan" in done.stdout
 
 
 def test_fit_from_the_command_line(tmp_path: Path) -> None:
@@ -84,7 +40,7 @@ def test_bad_input_is_one_line_on_stderr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+def test_signal_saves_and_prints_how_to_resume(number: signal.Signals, tmp_path: Path) -> None:
     options = [*TINY, "--trainer.max_steps=100000", "--trainer.val_check_interval=20"]
     process = subprocess.Popen(
         [*PROGRAM, "fit", *options],
@@ -102,7 +58,7 @@ def test_signal_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Pa
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
     assert "stopped at step" in out
-    command = next(line for line in out.splitlines() if line.startswith("go on:")).partition(
+    command = next(line for line in out.splitlines() if line.startswith("resume:")).partition(
         "-m fractalgan "
     )[2]
     step = int(out.partition("stopped at step ")[2].partition(",")[0])
