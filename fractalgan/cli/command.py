@@ -91,13 +91,24 @@ def _find_start(verb: str, parser: LightningArgumentParser, options: Namespace) 
     return point_of_same_command(run, config_text(parser, options)) if run.config.is_file() else ResumePoint()
 
 
-def _with_own_copy(options: Namespace, start: ResumePoint) -> Namespace:
-    """Let the data read a run's own copy of the learned fractals: the file they came from may be gone."""
-    data = options.data.get("init_args", {})
+def source_fractals(options: Namespace, start: ResumePoint) -> str | None:
+    """The learned fractals that a task is trained on; None for random ones, or if it is not trained on any.
+
+    Of a run that is resumed it is the run's own copy: the file they came from may be gone.
+    """
+    fractals = options.data.get("init_args", {}).get("fractals") or "random"
+    if fractals == "random":
+        return None
     home = None if start.path is None else RunFolder.of_checkpoint(start.path)
-    if home is not None and data.get("fractals", "random") != "random" and home.fractals.is_file():
+    return str(home.fractals) if home is not None and home.fractals.is_file() else str(fractals)
+
+
+def _with_own_copy(options: Namespace, start: ResumePoint) -> Namespace:
+    """The options with the run's own copy of the learned fractals for the data to read."""
+    fractals = source_fractals(options, start)
+    if fractals is not None:
         options = options.clone()
-        options.data.init_args.fractals_copy = str(home.fractals)
+        options.data.init_args.fractals_copy = fractals
     return options
 
 

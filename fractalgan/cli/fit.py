@@ -25,7 +25,7 @@ from fractalgan.callbacks import (
     SaveSourceFractals,
     StepCount,
 )
-from fractalgan.cli.command import Command, exclusive, prepare, prepare_data
+from fractalgan.cli.command import Command, exclusive, prepare, prepare_data, source_fractals
 from fractalgan.cli.messages import one_line
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.cli.resume import RestoreGuard
@@ -145,8 +145,8 @@ def _callbacks(run: RunFolder, command: Command, watchers: Watchers) -> list[Cal
         watchers.validation,
         *task_callbacks(task, run),
     ]
-    fractals = options.data.get("init_args", {}).get("fractals") or "random"
-    if fractals != "random":
+    fractals = source_fractals(options, command.start)
+    if fractals is not None:
         callbacks.append(SaveSourceFractals(run, fractals))
     if command.trainer.enable_checkpointing is not False:
         if task.checkpoint_interval is not None:

@@ -53,5 +53,8 @@ def _explain_argument(error: ArgumentError) -> str:
     reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
     reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", reason)
     reason = re.sub(r"Expected an? <class '([\w.]+)'>", r"expected \1", reason)
+    reason = re.sub(
+        r"Not of type \w+: (.*) does not conform to restriction v(>=?)(\d+)", r"must be \2 \3, got \1", reason
+    )
     reason += did_you_mean(reason)
     return f"--{'.'.join(keys)}: {reason}" if keys else reason

@@ -149,8 +149,12 @@ def _difference(earlier: str, config: str) -> str:
         if name not in here:
             return f"{option} is set there"
         if name in there and there[name] != here[name]:
-            return f"{option} is {there[name]} there, {here[name]} here"
+            return f"{option} is {_as_yaml(there[name])} there, {_as_yaml(here[name])} here"
     return ""
+
+
+def _as_yaml(value: Any) -> Any:
+    return "null" if value is None else value
 
 
 def _flat(options: Any, group: str = "") -> dict[str, Any]:

@@ -123,7 +123,7 @@ def test_every_shipped_config_runs(
         (["--plan.rows=[F,F]"], "plan.rows must be distinct names, at least one"),
         (["--plan.data=[]"], "plan.data must be distinct names, at least one"),
         (["--plan.data=[cats]"], "name must be one of digits"),
-        (["--plan.count=999"], "count: the test set of digits has 180 images"),
+        (["--plan.count=999"], "count must be <= 180, the images in the test set of digits"),
         (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
         (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),
         (["--plan.size=4"], "size must be >= 8, got 4"),

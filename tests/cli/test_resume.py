@@ -197,7 +197,7 @@ def test_same_command_with_other_options_is_refused(call: Call, capsys: pytest.C
     assert call("fit", *TINY, "--run=mine") == 0
     before = content(Path("mine"))
     assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 1
-    told = "mine has a run with other options (model.tau is 1.0 there, 2.0 here)"
+    told = "mine has a run with other options (model.tau is null there, 2.0 here)"
     assert told in capsys.readouterr().err
     assert content(Path("mine")) == before
 

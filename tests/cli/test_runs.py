@@ -183,13 +183,16 @@ BAD = {
     "no transforms": (["--model.num_transforms=0"], "num_transforms must be >= 1"),
     "no points": (["--model.num_points=-1"], "num_points must be >= 1"),
     "no steps": (["--trainer.max_steps=0"], "trainer.max_steps must be >= 1"),
-    "endless": (["--trainer.max_steps=-1"], "give --trainer.max_steps"),
+    "endless": (["--trainer.max_steps=-1"], "set --trainer.max_steps or --trainer.max_time"),
     "no size": (["--data.size=0"], "error: image_size must be >= 16, got 0"),
     "no batch": (["--data.batch_size=0"], "batch_size must be >= 1"),
     "missing config": (["--config=none.yaml"], "none.yaml"),
     "missing folder": (["--data.name=folder", "--data.root=none"], "no folder none"),
     "empty folder": (["--data.name=folder", "--data.root=empty"], "no images in empty"),
-    "no image": (["--data.name=folder", "--data.root=mixed"], "notes.txt cannot be read as an image"),
+    "no image": (
+        ["--data.name=folder", "--data.root=mixed"],
+        "broken.png is not an image file: remove it or set --data.ignore_invalid true",
+    ),
     "missing checkpoint": (["--ckpt_path=none.ckpt"], "checkpoint none.ckpt does not exist"),
     "no run to go on with": (["--ckpt_path=last"], "no run in runs/ has saved a checkpoint"),
     "truncated checkpoint": (["--ckpt_path=cut.ckpt"], "cut.ckpt is damaged"),
@@ -199,10 +202,10 @@ BAD = {
     "reached its steps": (["--ckpt_path=whole.ckpt"], "is at step 6 already"),
     "folder of a run": (["--run=taken"], "taken has a run already"),
     "betas": (["--model.generator_betas=[1.5,0.9]"], "generator_betas"),
-    "negative seed": (["--seed_everything=-1"], "seed_everything must be >= 0"),
+    "negative seed": (["--seed_everything=-1"], "--seed_everything: must be >= 0, got -1"),
     "no validation": (["--trainer.val_check_interval=0"], "val_check_interval"),
     "half a validation": (["--trainer.val_check_interval=0.5"], "val_check_interval"),
-    "limited batches": (["--trainer.limit_train_batches=3"], "give --trainer.max_steps"),
+    "limited batches": (["--trainer.limit_train_batches=3"], "set --trainer.max_steps"),
     "half precision": (["--trainer.precision=bf16-true"], "trainer.precision"),
     "unfillable": (["--model.start=fractaldb", "--model.num_transforms=1"], "hardly ever fill"),
     "no accelerator": (["--trainer.accelerator=abacus"], "abacus"),
@@ -225,7 +228,7 @@ def test_bad_input_gets_one_line_and_harms_nothing(
     for name in ("empty", "mixed", "taken"):
         (tmp_path / name).mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "mixed" / "a.png")
-    (tmp_path / "mixed" / "notes.txt").write_text("no image")
+    (tmp_path / "mixed" / "broken.png").write_text("no image")
     (tmp_path / "taken" / "metrics.jsonl").write_text("{}")
     torch.save(whole_checkpoint, "whole.ckpt")
     Path("cut.ckpt").write_bytes(Path("whole.ckpt").read_bytes()[:-1000])
@@ -272,7 +275,7 @@ def test_mixed_precision_trains(call: Call) -> None:
 
 def test_untrained_fractals_are_told_from_learned_ones(call: Call, said: pytest.LogCaptureFixture) -> None:
     assert call("predict", *[o for o in TINY if "data" not in o], "--trainer.limit_predict_batches=1") == 0
-    assert "nothing is learned here" in said.text
+    assert "the model is untrained" in said.text
 
 
 def test_defect_of_ours_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,28 +201,31 @@ def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
 def test_a_probe_that_does_not_exist_cannot_be_judged(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(CONFIGS / "probe.yaml")
     assert call("test", "--config", config, "--trainer.accelerator=cpu", "--data.size=16") == 1
-    assert "there is no probe to judge yet" in capsys.readouterr().err
+    assert "the probe is not trained" in capsys.readouterr().err
 
 
 def test_pretraining_on_real_images_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     options = [option for option in TINY_PRETRAINING if option.startswith("--trainer")]
     assert call("fit", "--model=fractalgan.Pretraining", *options, "--run=bad") == 1
-    assert "learns from what fractals draw" in capsys.readouterr().err
+    assert "learns from fractals' images: use --data fractalgan.FractalData" in capsys.readouterr().err
 
 
 BAD = {
     "not of pretraining": (
         ["--model.backbone=gan.ckpt"],
-        "is a checkpoint of FractalGAN: a probe judges one",
+        "is a checkpoint of FractalGAN, not of Pretraining",
     ),
     "another size": (
         ["--model.backbone=small.ckpt"],
-        "was trained on images of 20 pixels: give --data.size 20",
+        "was trained on images of 20 pixels: set --data.size 20",
     ),
     "no backbone": (["--model.backbone=none.ckpt"], "checkpoint none.ckpt does not exist"),
-    "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
-    "too many labels": (["--model.labels_per_class=999"], "labels_per_class: a class has"),
-    "steps": (["--trainer.max_steps=9"], "one step is one penalty: give --trainer.max_steps 6"),
+    "no labels": (["--data.name=folder", "--data.root=flat"], "needs labels of two or more classes"),
+    "too many labels": (["--model.labels_per_class=999"], "labels_per_class must be <="),
+    "steps": (
+        ["--trainer.max_steps=9"],
+        "the probe tries 6 penalties, one per step: set --trainer.max_steps 6",
+    ),
     "penalty": (["--model.penalties=[0.0]"], "penalties[0] must be > 0"),
 }
 
@@ -261,16 +264,21 @@ def test_wrong_fractals_are_told_in_one_line(call: Call, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    ("run", "verb"), [("probe", "predict"), ("pretraining", "predict"), ("pretraining", "test")]
+    ("run", "verb", "message"),
+    [
+        ("probe", "predict", "LinearProbe does not draw images: give a checkpoint of FractalGAN or"),
+        ("pretraining", "predict", "Pretraining does not draw images: give a checkpoint of FractalGAN or"),
+        ("pretraining", "test", "Pretraining has no test: use validate"),
+    ],
 )
-def test_a_verb_that_is_not_for_the_task_is_told(
-    run: str, verb: str, call: Call, capsys: pytest.CaptureFixture[str]
+def test_command_that_a_task_does_not_have(
+    run: str, verb: str, message: str, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(*{"probe": PROBE, "pretraining": PRETRAINING}[run], f"--run=runs/{run}") == 0
     capsys.readouterr()
     assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 1
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert f"{verb} is not for " in error
+    assert message in error
 
 
 def test_options_are_not_cut_short(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 def best_of(content: dict[str, Any]) -> dict[str, Any]:
     """What it says of the best checkpoint."""
-    return next(state for key, state in content["callbacks"].items() if key.startswith("ModelCheckpoint"))
+    return content["callbacks"]["BestCheckpoint"]
 
 
 def test_paths_of_better_checkpoints_are_not_removed(call: Call) -> None:
@@ -33,10 +33,10 @@ def test_paths_of_better_checkpoints_are_not_removed(call: Call) -> None:
     victim.mkdir()
 
     def point_elsewhere(content: dict[str, Any]) -> None:
-        state, path = best_of(content), f"local://{victim.resolve()}"
-        del state["dirpath"]
-        state |= {"kth_best_model_path": path, "best_k_models": {path: torch.tensor(1e9)}}
+        path = f"local://{victim.resolve()}"
+        state = {"kth_best_model_path": path, "best_k_models": {path: torch.tensor(1e9)}}
         state |= {"best_model_score": torch.tensor(1e9), "kth_value": torch.tensor(1e9)}
+        content["callbacks"] |= {"ModelCheckpoint{'monitor': 'val/frechet_pixels'}": state}
 
     path = changed(Path("mine/checkpoints/last.ckpt"), point_elsewhere)
     assert call("fit", *TINY, "--trainer.max_steps=9", f"--ckpt_path={path}", "--run=other") == 0
@@ -49,12 +49,12 @@ def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(call: Call) -> Non
     Path("mine").rename("moved")
     last, best = (Path(f"moved/checkpoints/{name}.ckpt") for name in ("last", "best"))
     content = torch.load(last, weights_only=True)
-    best_of(content)["best_model_score"] = torch.tensor(-1.0)  # better than any that will come
+    best_of(content)["score"] = -1.0  # better than any that will come
     torch.save(content, last)
     before = best.read_bytes()
     assert call("fit", *TINY, "--trainer.max_steps=9", f"--ckpt_path={last}") == 0
     assert best.read_bytes() == before
-    assert best_of(torch.load(last, weights_only=True))["best_model_score"] == -1
+    assert best_of(torch.load(last, weights_only=True))["score"] == -1
 
 
 def test_classes_are_not_imported(call: Call) -> None:
@@ -79,7 +79,7 @@ def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_function)
     rebuild = [f"--config={CONFIGS / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION, f"--model.start={path}"]
     assert call("fit", *rebuild) == 1
-    assert "stranger.ckpt does not hold what its task says" in capsys.readouterr().err
+    assert "stranger.ckpt has invalid content" in capsys.readouterr().err
 
 
 def test_files_of_fractals_are_not_opened(call: Call, said: pytest.LogCaptureFixture) -> None:
@@ -107,4 +107,4 @@ def test_states_of_optimisers_must_fit_the_parameters(
 
     path = changed(Path("mine/checkpoints/last.ckpt"), cut)
     assert call("fit", *options, "--trainer.max_steps=9", f"--ckpt_path={path}") == 1
-    assert "the checkpoint's optimisers do not fit its parameters" in capsys.readouterr().err
+    assert "the optimizer states in the checkpoint do not fit its parameters" in capsys.readouterr().err
