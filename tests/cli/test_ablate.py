@@ -14,8 +14,9 @@ from fractalgan.experiments import quiet_trainer
 from fractalgan.experiments.table1 import ROWS, AblationPlan
 
 Call = Callable[..., int]
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("ablation_*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("ablation_*.yaml"))
 SMALL = [
+    "--plan.workers=1",  # a process that imports torch takes seconds to start
     "--plan.count=3",
     "--plan.steps=4",
     "--plan.seeds=2",
@@ -34,7 +35,7 @@ def ablate_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
 
 
 def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    given = [*SMALL, "--plan.rows=[F,raw,best]", "--plan.data=[digits,fractaldb]", "--run=whole"]
+    given = [*SMALL, "--plan.workers=2", "--plan.rows=[F,raw,best]", "--plan.data=[digits,fractaldb]", "--run=whole"]
     assert ablate_here(*given) == 0
     assert "### fractaldb" in capsys.readouterr().out
     rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]

@@ -12,10 +12,11 @@ import yaml
 from fractalgan.cli.program import run
 from tests.conftest import TINY
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("compare_*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("compare_*.yaml"))
 
 TINY_GAN = [option for option in TINY if "data.size" not in option]
 SMALL = [
+    "--plan.workers=1",  # a process that imports torch takes seconds to start
     "--data.size=16",
     "--plan.seeds=2",
     "--plan.steps=4",
@@ -42,7 +43,7 @@ def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 def test_the_whole_figure_killed_and_gone_on_with(
     compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = [*SMALL, "--plan.gan_steps=[500]"]  # which this GAN does not come to
+    small = [*SMALL, "--plan.workers=2", "--plan.gan_steps=[500]"]  # which this GAN does not come to
     assert compare_here(*small) == 0
     folder = Path("figure")
     for name in ("config.yaml", "cells.jsonl", "figure5.png", "figure5.csv", "summary.json"):

@@ -61,7 +61,7 @@ def test_signal_saves_and_prints_how_to_resume(number: signal.Signals, tmp_path:
     command = next(line for line in out.splitlines() if line.startswith("resume:")).partition(
         "-m fractalgan "
     )[2]
-    step = int(out.partition("stopped at step ")[2].partition(",")[0])
+    step = int(out.partition("stopped at step ")[2].partition(" in ")[0])
     done = start(*command.split(), f"--trainer.max_steps={step + 3}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"finished at step {step + 3}" in done.stdout

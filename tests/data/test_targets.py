@@ -84,8 +84,8 @@ def test_own_pictures(tmp_path: Path) -> None:
     [
         (lambda path: path.write_bytes(b""), "not an image file: give another picture as --data.path"),
         (lambda path: path.write_text("a cat"), "not an image file: give another picture as --data.path"),
-        (lambda path: Image.new("L", (20, 20), 130).save(path), "is of one colour"),
-        (lambda path: Image.new("RGB", (20, 20), "red").save(path), "is of one colour"),
+        (lambda path: Image.new("L", (20, 20), 130).save(path), "has a single color"),
+        (lambda path: Image.new("RGB", (20, 20), "red").save(path), "has a single color"),
     ],
 )
 def test_pictures_that_show_nothing(write: Callable[[Path], object], message: str, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_root_of_older_config_files_is_accepted(options: dict[str, str]) -> None
 
 def test_level_that_leaves_nothing_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(tmp_path / "dark.png")
-    with pytest.raises(InputError, match=r"is of one colour, .* or another binarize$"):
+    with pytest.raises(InputError, match=r"has a single color, .* or another binarize$"):
         ready(path=str(tmp_path / "dark.png"), binarize=0.9)
 
 

@@ -36,7 +36,7 @@ def full_disk(folder: Path, room: Sequence[float] = ROOM) -> Outcome:
         _, found = end(whole, run, *TINY)
         survived += told and not half and found == "nothing"
         lost = found if found != "nothing" else lost
-    return Outcome("no room on the disk, from one size of file on", len(limits), survived, lost)
+    return Outcome("a full disk, simulated by a limit on the size of files", len(limits), survived, lost)
 
 
 def locked_folder(folder: Path) -> Outcome:
@@ -50,7 +50,7 @@ def locked_folder(folder: Path) -> Outcome:
     same = all(path.read_bytes() == content for path, content in before.items())
     for path in [run, *run.rglob("*")]:
         path.chmod(0o755)
-    return Outcome("a run folder that is read-only", 1, int(told and same), "nothing" if same else "files")
+    return Outcome("a read-only run folder", 1, int(told and same), "nothing" if same else "files")
 
 
 def _obey_permissions() -> None:
@@ -91,7 +91,7 @@ def damaged_checkpoints(folder: Path, cases: int = 10) -> Outcome:
         told = any("last.ckpt is damaged: resuming from" in line for line in said)
         survived += told and found == "nothing"
         lost = found if found != "nothing" else lost
-    return Outcome("a last checkpoint that is cut or has a flipped byte", len(damaged), survived, lost)
+    return Outcome("a last checkpoint that is truncated or has a flipped byte", len(damaged), survived, lost)
 
 
 def _places_in_records(path: Path, count: int) -> list[int]:

@@ -16,7 +16,7 @@ def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
     """Kill a run at random moments and give the same command again, until it has been killed so often."""
     options = [*TASKS[task], f"--trainer.max_steps={STEPS[task] * times}"]
     whole = fit_whole(folder / "whole", *options)
-    run, moments, gone_on = folder / "killed", random.Random(seed), 0
+    run, moments, resumed = folder / "killed", random.Random(seed), 0
     for _ in range(times):
         process = start(run, *options)
         if moments.random() < EARLY:
@@ -27,11 +27,11 @@ def kill_often(folder: Path, task: str, times: int, seed: int = 0) -> Outcome:
         assert process.poll() is None, f"it ended by itself: {process.communicate()}"
         process.kill()
         process.communicate()
-        gone_on += (run / LAST).exists()
+        resumed += (run / LAST).exists()
     _, lost = end(whole, run, *options)
-    survived = times if lost == "nothing" and gone_on else 0
+    survived = times if lost == "nothing" and resumed else 0
     return Outcome(
-        f"SIGKILL at random moments, {task}; {gone_on} starts from a checkpoint", times, survived, lost
+        f"SIGKILL at random moments, {task}; {resumed} restarts from a checkpoint", times, survived, lost
     )
 
 

@@ -67,7 +67,8 @@ def malformed(folder: Path, count: int) -> Outcome:
     tried = next(numbers)
     taken = _most_memory() - before
     lost = "\n".join(failures) or ("nothing" if taken < MEMORY else "memory")
-    fault = f"malformed files, configurations, image folders; at most {taken / 1e6:.0f} MB of memory more"
+    memory = f"at most {taken / 1e6:.0f} MB of additional memory"
+    fault = f"malformed files, configurations and image folders; {memory}"
     return Outcome(fault, tried, tried - len(failures), lost)
 
 
