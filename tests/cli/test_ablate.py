@@ -35,7 +35,8 @@ def ablate_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
 
 
 def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    given = [*SMALL, "--plan.workers=2", "--plan.rows=[F,raw,best]", "--plan.data=[digits,fractaldb]", "--run=whole"]
+    given = [*SMALL, "--plan.workers=2", "--plan.rows=[F,raw,best]", "--run=whole"]
+    given += ["--plan.data=[digits,fractaldb]"]
     assert ablate_here(*given) == 0
     assert "### fractaldb" in capsys.readouterr().out
     rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
