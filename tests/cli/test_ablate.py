@@ -34,7 +34,7 @@ def ablate_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     return lambda *arguments: run(["ablate", *arguments])
 
 
-def test_table_is_whole_and_gone_on_with(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
     given = [*SMALL, "--plan.workers=2", "--plan.rows=[F,raw,best]", "--run=whole"]
     given += ["--plan.data=[digits,fractaldb]"]
     assert ablate_here(*given) == 0

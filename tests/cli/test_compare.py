@@ -40,7 +40,7 @@ def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     return lambda *arguments: run(["compare", *arguments])
 
 
-def test_the_whole_figure_killed_and_gone_on_with(
+def test_figure_is_complete_and_can_be_resumed(
     compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = [*SMALL, "--plan.workers=2", "--plan.gan_steps=[500]"]  # which this GAN does not come to
@@ -144,7 +144,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_told_in_one_line(
+def test_bad_input_gets_one_line(
     case: str, compare_here: Callable[..., int], image_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from fractalgan.tasks import FractalGAN

@@ -29,7 +29,7 @@ Call = Callable[..., int]
     ("stop_after", "number"),
     [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGUSR1), (4, signal.SIGTERM), (5, signal.SIGINT)],
 )
-def test_run_that_was_stopped_goes_on_as_if_it_had_not(
+def test_interrupted_run_equals_an_uninterrupted_one(
     call: Call,
     stop_after: int,
     number: signal.Signals,
@@ -67,9 +67,7 @@ def test_signal_in_the_last_step_changes_nothing(call: Call, monkeypatch: pytest
     assert json.loads(Path("runs/gan-digits-1/summary.json").read_text())["finished"]
 
 
-def test_run_that_was_extended_and_stopped_goes_on_with_its_new_options(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_extended_run_resumes_with_its_new_options(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("fit", *TINY, "--run=runs/whole", "--trainer.max_steps=10") == 0
     assert call("fit", *TINY, "--run=runs/parts/") == 0
     interrupted = signalled(FractalGAN, 7, signal.SIGINT)
@@ -87,7 +85,7 @@ def test_run_that_was_extended_and_stopped_goes_on_with_its_new_options(
     ]
 
 
-def test_run_that_died_goes_on_from_its_last_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_died_resumes_from_its_last_checkpoint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed at step 5, after the checkpoint of step 3: the row of step 4 is not there twice."""
     assert call("fit", *TINY, "--run=runs/whole") == 0
     step = FractalGAN.training_step
@@ -148,7 +146,7 @@ def test_slurm_stops_a_run_by_its_own_checkpoint(call: Call, monkeypatch: pytest
     assert torch.load("mine/checkpoints/last.ckpt", weights_only=True)["global_step"] == 4
 
 
-def test_ctrl_c_while_judging_is_told(
+def test_ctrl_c_during_evaluation(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: Any) -> None:
@@ -163,7 +161,7 @@ def test_ctrl_c_while_judging_is_told(
 
 @pytest.mark.parametrize("died_at", [2, 5], ids=["before its first checkpoint", "later"])
 @pytest.mark.parametrize("task", TASKS)
-def test_same_command_goes_on_with_a_run_that_died(
+def test_same_command_resumes_a_run_that_died(
     call: Call, task: str, died_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, options = TASKS[task]
@@ -237,9 +235,7 @@ def _ends(folder: Path) -> dict[str, bytes]:
     return {path: seconds.sub(b"", each) for path, each in content(folder).items() if "tfevents" not in path}
 
 
-def test_run_that_is_made_longer_and_dies_is_not_taken_for_finished(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_extended_run_that_died_is_not_finished(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("fit", *TINY, "--run=mine") == 0
     longer = [*TINY, "--run=mine", "--trainer.max_steps=9"]
 
@@ -309,7 +305,7 @@ def test_folder_that_a_program_has_just_written_to_is_refused(
     assert content(Path("mine")) == before
 
 
-def test_run_without_its_last_checkpoint_is_not_begun_again(
+def test_run_without_its_last_checkpoint_is_not_restarted(
     call: Call, capsys: pytest.CaptureFixture[str], said: pytest.LogCaptureFixture
 ) -> None:
     assert call("fit", *TINY, "--run=mine") == 0
@@ -342,7 +338,7 @@ def test_folder_that_a_program_writes_to_is_refused(call: Call, capsys: pytest.C
     assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 0
 
 
-def test_finished_run_can_be_made_longer(call: Call) -> None:
+def test_finished_run_can_be_extended(call: Call) -> None:
     assert call("fit", *TINY) == 0
     assert call("fit", *TINY, "--ckpt_path=last", "--trainer.max_steps=9") == 0
     assert [row["step"] for row in rows(Path("runs/gan-digits-1"))] == [2, 3, 4, 6, 6, 8, 9]

@@ -33,7 +33,7 @@ def test_time_limit_logs_the_step_that_it_ends(call: Call) -> None:
     assert trained[-1] == json.loads(Path("limited/summary.json").read_text())["step"]
 
 
-def test_fit_leaves_the_whole_folder(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_writes_the_complete_folder(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY) == 0
     folder = Path("runs/gan-digits-1")
     for name in [
@@ -89,7 +89,7 @@ def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
-def test_checkpoint_is_judged(call: Call, verb: str) -> None:
+def test_checkpoint_is_evaluated(call: Call, verb: str) -> None:
     assert call("fit", *TINY) == 0
     before = content(Path("runs"))
     for _ in range(2):
@@ -273,7 +273,7 @@ def test_mixed_precision_trains(call: Call) -> None:
     assert call("fit", *TINY, "--trainer.precision=bf16-mixed") == 0
 
 
-def test_untrained_fractals_are_told_from_learned_ones(call: Call, said: pytest.LogCaptureFixture) -> None:
+def test_prediction_of_an_untrained_model_warns(call: Call, said: pytest.LogCaptureFixture) -> None:
     assert call("predict", *[o for o in TINY if "data" not in o], "--trainer.limit_predict_batches=1") == 0
     assert "the model is untrained" in said.text
 

@@ -94,7 +94,7 @@ def test_pretraining_keeps_a_checkpoint_every_thousand_steps(
 
 
 @pytest.mark.parametrize("fresh", ["false", "true"])
-def test_pretraining_that_ended_early_goes_on_as_if_it_had_not(call: Call, fresh: str) -> None:
+def test_extended_pretraining_equals_a_long_one(call: Call, fresh: str) -> None:
     options = [*PRETRAINING, f"--data.fresh={fresh}"]
     assert call(*options, "--run=runs/whole") == 0
     assert call(*options, "--run=runs/halves", "--trainer.max_steps=3") == 0
@@ -103,7 +103,7 @@ def test_pretraining_that_ended_early_goes_on_as_if_it_had_not(call: Call, fresh
     assert all(whole[name].equal(halves[name]) for name in whole)
 
 
-def test_pretraining_goes_on_without_the_file_of_its_fractals(call: Call) -> None:
+def test_pretraining_resumes_without_the_file_of_its_fractals(call: Call) -> None:
     assert call("fit", *TINY, "--run=gan") == 0
     given = [f"--model.fractals=gan/{LAST}", "--model.num_fractals=4", "--data.jitter=0"]
     assert call(*PRETRAINING, *given, "--run=whole") == 0
@@ -136,7 +136,7 @@ def test_a_file_of_fractals_in_the_folder_of_another_task_is_left_alone(call: Ca
     assert json.loads(Path("random/summary.json").read_text())["data"] == "random"
 
 
-def test_probe_goes_on_without_the_checkpoint_of_its_backbone(
+def test_probe_resumes_without_the_checkpoint_of_its_backbone(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = LinearProbe.training_step
@@ -198,7 +198,7 @@ def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
     )
 
 
-def test_a_probe_that_does_not_exist_cannot_be_judged(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_untrained_probe_cannot_be_tested(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(CONFIGS / "probe.yaml")
     assert call("test", "--config", config, "--trainer.accelerator=cpu", "--data.size=16") == 1
     assert "the probe is not trained" in capsys.readouterr().err
@@ -231,7 +231,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_probe_of_bad_input_is_told_in_one_line(
+def test_probe_with_bad_input_gets_one_line(
     case: str, call: Call, image_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options, message = BAD[case]
@@ -249,7 +249,7 @@ def test_probe_of_bad_input_is_told_in_one_line(
     assert not Path("runs/bad").exists()
 
 
-def test_wrong_fractals_are_told_in_one_line(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_fractals_get_one_line(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY, "--run=gan") == 0
     for options, message in [
         ([f"--model.fractals=gan/{LAST}", "--model.num_fractals=7"], "has 4 fractals, not 7"),

@@ -51,7 +51,7 @@ def test_more_than_half_is_a_majority() -> None:
     assert is_majority(torch.tensor([True, False, True]))
 
 
-def test_dark_drawings_are_inverted_and_it_is_said(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
     data = folder_of(tmp_path, dark_on_bright=6, bright_on_dark=4)
     assert data.prepare.invert
     assert [record.getMessage() for record in said.records if "invert" in record.getMessage()] == [MESSAGE]

@@ -24,7 +24,7 @@ def data(request: pytest.FixtureRequest) -> DataModule:
     return MAKE[request.param]()
 
 
-def test_what_to_call_first_is_said(data: DataModule) -> None:
+def test_error_names_what_to_call_first(data: DataModule) -> None:
     calls = [data.train_dataloader, data.val_dataloader, lambda: data.sample(1)]
     if isinstance(data, ImageData):
         calls.append(data.test_dataloader)

@@ -118,7 +118,7 @@ def test_unusable_folders_are_explained(files: list[str] | None, message: str, t
     assert re.match(message, caught.value.for_command_line), caught.value.for_command_line
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_file_is_not_a_folder(tmp_path: Path) -> None:
     save(tmp_path / "one.png", plain(1))
     with pytest.raises(InputError, match=r"no folder .*one\.png"):
         load_folder(tmp_path / "one.png", 8)

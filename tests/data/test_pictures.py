@@ -19,7 +19,7 @@ def read(folder: Path, size: int) -> Tensor:
     return read_pictures(sorted(folder.iterdir()), size).images
 
 
-def test_mixed_sizes_are_resized_and_said_once(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_mixed_sizes_are_resized_with_one_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
     for number, side in enumerate([8, 20, 64, 20]):
         save(tmp_path / f"{number}.png", plain(50, side, 2 * side))
     assert read(tmp_path, 16).shape == (4, 1, 16, 16)
@@ -28,7 +28,7 @@ def test_mixed_sizes_are_resized_and_said_once(tmp_path: Path, said: pytest.LogC
     assert "some images are not square" in said.text
 
 
-def test_colour_images_are_converted_and_said_once(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_color_images_are_converted_with_one_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
     save(tmp_path / "red.png", red)
@@ -50,7 +50,7 @@ def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
     assert not {".pdf", ".eps", ".txt", ".ico", ".mpg", ""} & image_suffixes()
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+def test_broken_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("hello")
     with pytest.raises(InputError) as caught:
         read(tmp_path, 8)
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     assert str(caught.value).endswith("remove it or set ignore_invalid=True")
 
 
-def test_an_image_that_was_cut_off_is_named(tmp_path: Path) -> None:
+def test_truncated_image_is_named(tmp_path: Path) -> None:
     cut_off(tmp_path / "cut.png")
     with pytest.raises(InputError, match=r"cut\.png cannot be read \(.+\): remove it or set ignore_invalid"):
         read(tmp_path, 8)

@@ -113,7 +113,7 @@ def test_index_out_of_range_is_named(index) -> None:
 
 
 @pytest.mark.parametrize("index", [0.5, [1.0], "3"])
-def test_index_that_is_no_integer_is_refused(index) -> None:
+def test_index_must_be_an_integer(index) -> None:
     with pytest.raises(TypeError, match="integer"):
         small_generator().draw(index)
 

@@ -35,7 +35,7 @@ SUMMARY = Summary(
         ({"max_steps": -1}, "finished at step 600 in 1:15 minutes"),
     ],
 )
-def test_end_is_told(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_first_line_of_the_summary(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     first = replace(SUMMARY, **changes).lines(RunFolder(tmp_path))[0]
     assert first == f"FractalGAN on digits: {said}"
 

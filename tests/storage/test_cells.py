@@ -40,7 +40,7 @@ def test_order_does_not_depend_on_which_was_finished_first(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("length", range(1, len(json.dumps(row(1)))))
-def test_line_that_was_cut_off_is_dropped(tmp_path: Path, length: int) -> None:
+def test_incomplete_line_is_dropped(tmp_path: Path, length: int) -> None:
     path = tmp_path / "cells.jsonl"
     cells = Cells(path, KEY)
     cells.append(row(0))
@@ -54,7 +54,7 @@ def test_line_that_was_cut_off_is_dropped(tmp_path: Path, length: int) -> None:
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"source": "random"}', "3"])
-def test_line_that_is_no_cell_is_told(tmp_path: Path, line: str) -> None:
+def test_line_that_is_not_a_cell_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "cells.jsonl"
     path.write_text(json.dumps(row(0)) + "\n" + line + "\n")
     with pytest.raises(InputError, match="line 2 is not a finished cell"):

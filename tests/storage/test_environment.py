@@ -23,7 +23,7 @@ def test_every_start_is_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["[{", "{}", "\0"])
-def test_damaged_record_begins_anew(tmp_path: Path, damage: str) -> None:
+def test_damaged_record_is_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "environment.json"
     path.write_text(damage)
     record_start(path, step=7)

@@ -68,7 +68,7 @@ def test_shipped_fractals_are_there_by_name_and_say_where_they_come_from(name: s
     assert provenance["scores"]["val/collapsed"] == 0
 
 
-def test_a_name_or_file_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
         match=r"there are no fractals 'fashion-mist': give .*a \.safetensors or \.json file, or a checkpoint",
@@ -94,7 +94,7 @@ def test_files_older_than_a_setting_are_read(tmp_path: Path) -> None:
     assert FractalGenerator.from_pretrained(tmp_path / "gan.ckpt").jitter == 0
 
 
-def test_what_is_no_file_of_fractals_is_refused(tmp_path: Path) -> None:
+def test_files_with_other_content_are_refused(tmp_path: Path) -> None:
     cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "lying")}
     generator().save(cases["cut"])
     cases["cut"].write_bytes(cases["cut"].read_bytes()[:-10])

@@ -65,7 +65,7 @@ def test_null_is_a_number_that_was_not_finite(tmp_path: Path) -> None:
         ({"targets": [TRIANGLE], "probabilities": "foo"}, "probabilities must be one of determinant"),
     ],
 )
-def test_what_is_no_file_of_fractals_is_told(tmp_path: Path, content: Any, message: str) -> None:
+def test_json_with_other_content_is_refused(tmp_path: Path, content: Any, message: str) -> None:
     path = written(tmp_path / "bad.json", content)
     with pytest.raises(InputError) as told:
         FractalGenerator.from_pretrained(path)

@@ -15,7 +15,7 @@ def data(**options) -> FractalData:
     return FractalData(**given | options)
 
 
-def test_it_learns_to_tell_fractals_apart() -> None:
+def test_pretraining_learns_to_classify_fractals() -> None:
     task, images = Pretraining(num_fractals=4, image_size=16), data(jitter=0.05)
     trainer = quiet_trainer(60, val_check_interval=60, enable_checkpointing=False)
     (before,) = trainer.validate(task, images, verbose=False)
