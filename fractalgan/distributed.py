@@ -47,7 +47,7 @@ def decided_by_rank_zero(name: str, decide: Callable[[], str]) -> str:
     variable = f"FRACTALGAN_{name.upper()}"
     store = _store_of_launcher()
     if not is_rank_zero():
-        return os.environ[variable] if store is None else _read(store, variable)
+        return _inherited(variable) if store is None else _read(store, variable)
     try:
         value = decide()
     except InputError as error:
@@ -82,6 +82,12 @@ def _store_of_launcher() -> Store | None:
     ranks = f"rank={environment.global_rank()}&world_size={environment.world_size()}"
     store, _, _ = next(iter(rendezvous(f"tcp://{address}:{port}?{ranks}", timeout=DECISION_TIMEOUT)))
     return store  # type: ignore[no-any-return]
+
+
+def _inherited(variable: str) -> str:
+    if variable not in os.environ:
+        raise InputError("this process was not started by Lightning, torchrun or srun: use one of them")
+    return os.environ[variable]
 
 
 def _read(store: Store, variable: str) -> str:

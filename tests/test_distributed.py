@@ -55,6 +55,13 @@ def test_processes_of_a_launcher_read_the_decision(monkeypatch: pytest.MonkeyPat
     assert decided_by_rank_zero("folder", never) == "runs/a-1"
 
 
+def test_rank_of_an_unknown_launcher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FRACTALGAN_FOLDER", raising=False)
+    be_rank(monkeypatch, 1)
+    with pytest.raises(InputError, match="was not started by Lightning, torchrun or srun"):
+        decided_by_rank_zero("folder", never)
+
+
 def test_error_of_rank_zero_is_raised_on_every_rank(
     store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,8 +83,9 @@ examples
   python -m fractalgan fit
   python -m fractalgan fit --config gan_fashion_mnist.yaml --data.root data
   python -m fractalgan fit --config reconstruction.yaml --data.path cat.png
-  python -m fractalgan fit --config pretraining.yaml --model.fractals fashion-mnist
-  python -m fractalgan fit --config probe.yaml --model.backbone runs/pretraining-1/checkpoints/last.ckpt
+  python -m fractalgan fit --config pretraining.yaml --model.fractals digits
+  python -m fractalgan fit --config probe.yaml \\
+      --model.backbone runs/pretraining-digits-1/checkpoints/last.ckpt
   python -m fractalgan fit --ckpt_path last --trainer.max_steps 3000
 """
 

@@ -13,7 +13,6 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from fractalgan import callbacks as ours
 from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
-from fractalgan.cli.resume import ResumePoint
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.storage import AtomicCheckpointIO, RunFolder
 from fractalgan.tasks import Task
@@ -55,7 +54,9 @@ def check_steps(trainer: Namespace, resume_step: int | None) -> None:
         InputError: for the first invalid option.
     """
     for name, reason in WITHOUT_EFFECT.items():
-        if trainer.get(name) not in (None, -1, 0, 1.0):
+        value = trainer.get(name)
+        no_limit = isinstance(value, float) and value in (0.0, 1.0)  # as a share; 1 would be one batch
+        if not (value is None or no_limit or value in (-1, 0)):
             raise InputError(f"--trainer.{name} has no effect: {reason}")
     interval = trainer.val_check_interval
     if not isinstance(interval, int) or interval < 1:
@@ -112,11 +113,6 @@ def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> 
 def task_callbacks(task: Task, run: RunFolder) -> list[Callback]:
     """The callbacks that a task asks for by name."""
     return [getattr(ours, name)(run) for name in task.callbacks]
-
-
-def is_resumed_at(point: ResumePoint, trainer: Trainer) -> bool:
-    """Whether the trainer did not get beyond the step that it was resumed at."""
-    return trainer.global_step == point.step
 
 
 def _plugins(given: list[Any]) -> list[Any]:

@@ -110,6 +110,7 @@ NO_EFFECT = {
     "scheduler": (["--lr_scheduler=StepLR"], "--lr_scheduler"),
     "epochs": (["--trainer.max_epochs=3"], "--trainer.max_epochs has no effect: training counts steps"),
     "batches": (["--trainer.limit_train_batches=3"], "--trainer.limit_train_batches has no effect"),
+    "one batch": (["--trainer.limit_train_batches=1"], "--trainer.limit_train_batches has no effect"),
     "root": (["--data.root=mine"], "--data.root has no effect with --data.name digits"),
     "images": (["--images=5"], "--images"),
 }
