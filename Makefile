@@ -10,14 +10,14 @@ fit: .venv/installed
 	.venv/bin/python -m fractalgan fit $(ARGS)
 
 test: .venv/installed-test
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 slow: .venv/installed-test
 	.venv/bin/python -m pytest -m slow
 
 # The tests with the oldest versions that pyproject.toml allows, in a separate environment.
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n 2
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal
 
 faults: .venv/installed-test
 	.venv/bin/python -m tests.faults
@@ -26,7 +26,7 @@ check: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 clean:
 	rm -rf .venv .venv-oldest

@@ -1,11 +1,11 @@
-"""Figure 6: targets with fine detail, rebuilt at growing resolution; one JSON line a size, and the picture.
+"""Figure 6: targets with fine detail at growing resolution; one JSON line per size, and the picture.
 
     python benchmarks/detailed_targets.py [--sizes 32 64 128] [--picture docs/table1/figure6.png] [options]
 
-Four fractals of the textbooks and four random ones of FractalDB's kind, each drawn anew at every size, become
-one fractal each by our own recipe (configs/reconstruction.yaml), with points in proportion to the pixels, 300
-at 32 x 32. The MSE is that of 100 fresh images of each, the least and the mean, as in Table 1; "each" holds
-the least of every target. Other options are those of `fit`.
+Four textbook fractals and four random ones, as in FractalDB, are drawn at every size and reconstructed by our
+own recipe (configs/reconstruction.yaml), with points in proportion to the pixels, 300 at 32 x 32. The MSE is
+that of 100 fresh images of each, lowest and mean, as in Table 1; "each" has the lowest of every target. Other
+options are those of `fit`.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def targets(size: int) -> dict[str, Tensor]:
 
 
 def rebuild(images: dict[str, Tensor], size: int, run: Path, options: list[str]) -> dict:
-    """Fit one fractal to each image in the folder ``run``; what its fractals.json says of them."""
+    """Fit one fractal to each image in the folder ``run``, and return the content of its fractals.json."""
     pictures = run.with_name(f"{run.name}-targets")
     for number, image in enumerate(images.values()):
         save_picture(pictures / f"{number}.png", to_pil_image(image))
@@ -89,12 +89,12 @@ def rebuild(images: dict[str, Tensor], size: int, run: Path, options: list[str])
 
 
 def enlarged(images: Tensor) -> Tensor:
-    """Images at the size that they are shown at, their pixels as squares."""
+    """Images at the size at which they are shown, with square pixels."""
     return resize(images, [SHOWN, SHOWN], InterpolationMode.NEAREST)
 
 
 def main() -> None:
-    """One line and two rows of the picture for every size: targets, and what they became."""
+    """Print a line per size; the picture has two rows per size, targets and reconstructions."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,14 +1,13 @@
-"""Where the time of one step of FractalGAN goes: one JSON line, in milliseconds a step and in shares.
+"""Where the time of one step of FractalGAN goes: one JSON line, in milliseconds per step and in shares.
 
     python benchmarks/gan_step.py [options of `fractalgan fit`, such as --data.batch_size 200]
 
-It runs `fit` on the digits as a user would, with a clock around the parts; time inside one part that
-belongs to another counts for the inner one alone. "discriminator" is its forward and backward passes,
-those of the R1 penalty and of the generator's loss among them, with the little that the embedding and
-the losses take in the same backward passes; "rest" is Lightning's loop, the data and the callbacks.
-Figures are means over 200 steps, in which R1 (every 8th) and logging (every 25th) have their share,
-after 20 that do not count and before the first validation. For a CPU: on a GPU the clock would see
-only how long it takes to ask.
+It runs `fit` on the digits as a user would, with a clock around the parts; time inside a nested part counts
+for that part alone. "discriminator" is its forward and backward passes, including those of the R1 penalty
+and of the generator's loss, with the little that the embedding and the losses take in the same backward
+passes; "rest" is Lightning's loop, the data and the callbacks. Figures are means over 200 steps, in which
+R1 (every 8th) and logging (every 25th) have their share, after 20 warm-up steps and before the first
+validation. For CPUs only: on a GPU the clock would measure the launch of kernels, not their work.
 """
 
 import json
@@ -48,7 +47,7 @@ def watch(clock: Clock) -> None:
         (FractalGAN, "require_finite", "finite checks"),
         (FractalGAN, "log", "logging"),
     ]:
-        setattr(owner, name, clock.around(getattr(owner, name), part))
+        clock.watch(owner, name, part)
     clock.begin_step_at(FractalGAN, "training_step")
 
 
@@ -66,9 +65,8 @@ def summary(steps: list[Counter[str]]) -> dict[str, Any]:
 
 def main() -> int:
     """Run the fit, print the line, and return the fit's exit status."""
-    clock = Clock()
-    watch(clock)
-    with tempfile.TemporaryDirectory() as folder:
+    with Clock() as clock, tempfile.TemporaryDirectory() as folder:
+        watch(clock)
         limit = ["--trainer.max_steps", str(WARM_UP + STEPS + 1)]
         status = program.run(["fit", "--run", f"{folder}/run", *limit, *sys.argv[1:]])
     if status == 0:

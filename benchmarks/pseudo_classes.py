@@ -1,12 +1,12 @@
-"""What pseudo-classes teach a LeNet, fractals' or not: one JSON line a case, judged on validation images.
+"""What a LeNet learns from pseudo-classes, of fractals or not: one JSON line per case.
 
     python benchmarks/pseudo_classes.py --root data --seeds 1 > docs/figure5/pseudo_classes.jsonl
 
-Learned fractals can at best be as good as what they imitate. So beside random and learned fractals there are
-100 real images, each a class, and 100 clusters of all real images, drawn by as many points as fractals are
-("stippled": a point falls on a pixel in proportion to its brightness), and the true classes, which no
-pre-training without labels knows. Each case trains a LeNet for 5,000 steps, as `compare` does, and
-reports the linear probe with the penalty that the validation images like best. No test image is seen.
+Learned fractals can at best be as good as what they imitate. So there are not only random and learned
+fractals, but also 100 real images, each a class, and 100 clusters of all real images, drawn with as many
+points as fractals are ("stippled": points are distributed by the brightness of the pixels), and the true
+classes, which no pre-training without labels knows. Each case trains a LeNet for 5,000 steps, as `compare`
+does, and reports the best linear probe on the validation images. Test images are not used.
 """
 
 import argparse
@@ -34,19 +34,19 @@ from fractalgan.storage import RunFolder
 
 CLASSES = 100
 
-# Purposes of random numbers, beside those of the package.
+# Purposes of random numbers in addition to those of the package.
 EXEMPLARS, CLUSTERS, TRUE = range(500, 503)
 
 
 class Case(NamedTuple):
     """One kind of images with pseudo-classes."""
 
-    about: dict[str, Any]  # what is printed of it
-    images: Callable[[ImageData, int], ImageSet]  # of the real images and a seed
+    about: dict[str, Any]  # printed about it
+    images: Callable[[ImageData, int], ImageSet]  # from the real images and a seed
 
 
 def cases(fractals: str, per_class: int) -> list[Case]:
-    """All that are compared; ``fractals`` are the learned ones."""
+    """All cases; ``fractals`` is the source of the learned ones."""
     views: list[dict[str, Any]] = [
         {"window": 2.5, "jitter": 0.0},  # as the GAN draws
         {"window": 1.5, "jitter": 0.0},
@@ -73,7 +73,7 @@ def drawn(fractals: str, per_class: int, view: dict[str, Any], real: ImageData, 
 
 
 def exemplars(per_class: int, points: int, real: ImageData, seed: int) -> ImageSet:
-    """A class for each of 100 real images, drawn again and again, a little turned, stretched and shifted."""
+    """A class per image for 100 real images, each drawn many times, slightly transformed."""
     random = generator_for(seed, EXEMPLARS)
     images = as_they_are(real, seed).images
     chosen = images[torch.randperm(len(images), generator=random)[:CLASSES]]
@@ -82,7 +82,7 @@ def exemplars(per_class: int, points: int, real: ImageData, seed: int) -> ImageS
 
 
 def clusters(points: int, real: ImageData, seed: int) -> ImageSet:
-    """A class for each of 100 clusters of the real images' coarse pixels."""
+    """A class per cluster for 100 clusters of the real images at half their size."""
     images = as_they_are(real, seed).images
     coarse = avg_pool2d(images / 255, 2).flatten(1).numpy()
     found = MiniBatchKMeans(CLASSES, random_state=seed, n_init=3, batch_size=2048).fit_predict(coarse)
@@ -90,7 +90,7 @@ def clusters(points: int, real: ImageData, seed: int) -> ImageSet:
 
 
 def true_classes(points: int, real: ImageData, seed: int) -> ImageSet:
-    """The classes of the data set, its images drawn by points."""
+    """The classes of the data set, with images drawn with points."""
     images, labels = as_they_are(real, seed).images, as_they_are(real, seed).labels
     return ImageSet(stippled(images, points, 0.0, generator_for(seed, TRUE)), labels)
 
@@ -102,9 +102,9 @@ def as_they_are(real: ImageData, _: int) -> ImageSet:
 
 
 def stippled(images: Tensor, points: int, spread: float, random: torch.Generator) -> Tensor:
-    """Images uint8 [n, 1, S, S], each drawn by so many points, which fall where it is bright.
+    """Images uint8 [n, 1, S, S], each drawn with this many points, distributed by its brightness.
 
-    Each image's points are moved by an affine map of its own: the identity with Gaussian noise of
+    The points of each image are moved by a random affine transform: the identity with Gaussian noise of
     std ``spread`` on its matrix, and of 10 ``spread`` pixels on its shift.
     """
     return torch.cat([_stippled(part, points, spread, random) for part in torch.split(images, 2000)])
@@ -124,7 +124,7 @@ def _stippled(images: Tensor, points: int, spread: float, random: torch.Generato
 
 
 def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator[dict[str, Any]]:
-    """Train the case's LeNet with this seed, and yield its line."""
+    """Train the LeNet of a case with this seed, and yield its line."""
     case, seed = job
     real = ImageData(**data, binarize=None)
     real.setup("fit")
@@ -143,17 +143,17 @@ def measure(data: dict[str, Any], steps: int, job: tuple[Case, int]) -> Iterator
 
 
 def main() -> None:
-    """Run all cases for all seeds, two at a time."""
+    """Run all cases for all seeds."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="FashionMNIST", help="the data set's name")
-    parser.add_argument("--root", default="data", help="where it lies")
-    parser.add_argument("--fractals", default="fashion-mnist", help="the learned ones")
+    parser.add_argument("--data", default="FashionMNIST", help="name of the data set")
+    parser.add_argument("--root", default="data", help="folder of the data set")
+    parser.add_argument("--fractals", default="fashion-mnist", help="source of the learned fractals")
     parser.add_argument("--images-per-class", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=5000, help="of a LeNet")
+    parser.add_argument("--steps", type=int, default=5000, help="training steps per LeNet")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes, with one thread each")
     given = parser.parse_args()
     data = {"name": given.data, "root": given.root}
     ImageData(**data).prepare_data()

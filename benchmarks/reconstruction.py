@@ -1,12 +1,12 @@
-"""How fast images are rebuilt: one JSON line a number of targets.
+"""How fast images are reconstructed: one JSON line per number of targets.
 
     python benchmarks/reconstruction.py [--targets 10 100 400] [--steps 30] [options of `fit`]
 
 Each step draws 50 images of every target, forward and backward, by the paper's recipe
 (configs/reconstruction_paper.yaml) on random fractals; no pictures or checkpoints are written.
 "outside_renderer" is the share of a step that is not spent in the kernels: random numbers, the embedding,
-the loss, Adam, Lightning. Times are medians over the steps, after 5 that do not count, shares are of their
-sum. For a CPU: on a GPU the clock would see only how long it takes to ask.
+the loss, Adam, Lightning. Times are medians over the steps, after 5 warm-up steps; shares are of their sum.
+For CPUs only: on a GPU the clock would measure the launch of kernels, not their work.
 """
 
 import argparse
@@ -43,12 +43,12 @@ def watch(clock: Clock) -> None:
         (target_fractals, "rows_for", "sampling"),
         (torch.optim.Adam, "step", "optimizer"),
     ]:
-        setattr(owner, name, clock.around(getattr(owner, name), part))
+        clock.watch(owner, name, part)
 
 
 def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[str, Any]:
-    """Rebuild so many targets, and say how long a step took."""
-    clock.steps = [Counter()]  # what comes before the first step
+    """Reconstruct this many targets, and return the times of a step."""
+    clock.steps = [Counter()]  # up to the first step
     fit = ["fit", "--config", str(CONFIG), "--data.name=fractaldb", f"--data.count={targets}"]
     fit += [f"--trainer.fast_dev_run={WARM_UP + steps + 1}", *options]
     with contextlib.redirect_stdout(sys.stderr):
@@ -71,18 +71,18 @@ def measure(clock: Clock, targets: int, steps: int, options: list[str]) -> dict[
 
 
 def main() -> None:
-    """One line for every number of targets."""
+    """Print one line per number of targets."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--targets", type=int, nargs="+", default=[10, 100, 400])
     parser.add_argument("--steps", type=int, default=30)
     given, options = parser.parse_known_args()
-    clock = Clock()
-    watch(clock)
-    clock.begin_step_at(Reconstruction, "training_step")
-    for targets in given.targets:
-        print(json.dumps(measure(clock, targets, given.steps, options)), flush=True)
+    with Clock() as clock:
+        watch(clock)
+        clock.begin_step_at(Reconstruction, "training_step")
+        for targets in given.targets:
+            print(json.dumps(measure(clock, targets, given.steps, options)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
-"""How fast fractals are drawn and differentiated: one JSON line a case, all in one run on one machine.
+"""How fast fractals are drawn and differentiated: one JSON line per case.
 
     python benchmarks/render.py [--quick] [--device cuda] [--repeats 5]
 
 The forms, from the paper's release to ours:
   literal    one image at a time, its T x H x W tensor built and summed by autograd
   dense      the same for a whole batch at once, in pieces that fit into memory
-  separable  `backend="torch"`: one matrix product an image, gradients written by hand
+  separable  `backend="torch"`: one matrix product per image, handwritten gradients
   fused      the fused backend of the device
 
 From the base case (B = 50, T = 300, 32 x 32 pixels) B, T and the size are changed one at a time.
-"us_image" is the time of forward, or of forward and backward, divided by the images: the median over
-the repeats. Forms take turns within a repeat, so that a busy machine slows all of them. Those that
-would take too long are measured on fewer images ("images" says how many); ratios are of times an
-image, above 1 where the line's form is faster. "peak_mb" is how far the process's memory rose above
-where it was before ("null" where the system does not say).
+"us_image" is the time of forward, or of forward and backward, per image: the median over the repeats. Forms
+take turns within a repeat, so that a busy machine slows all of them down. Those that would take too long are
+measured on fewer images ("images" says how many). Ratios are of times per image, above 1 if the form of the
+line is faster. "peak_mb" is the additional memory of the process at its peak (null if the system does not
+report it).
 
-The floor, for a CPU, is about what no form of Eq. 8 can go below at this reach: for each point, in each of
+The floor, for a CPU, is about the lowest time of any form of Eq. 8 at this reach: for each point, in each of
 the fused form's 2m x 2m pixels, one multiply-add forward and two backward, at the rate at which this machine
-multiplies large matrices ("gflops", measured first). It needs no exponential: bumps come from a table.
+multiplies large matrices ("gflops", measured first). Exponentials are not counted: bumps come from a table.
 """
 
 import argparse
@@ -53,10 +53,10 @@ from fractalgan.ops import (
 WINDOW, TAU, NUM_FRACTALS, NUM_TRANSFORMS = 2.5, 1.0, 100, 10
 BASE = {"batch": 50, "num_points": 300, "size": 32}
 OTHERS = {"batch": [1000, 10_000], "num_points": [1000, 10_000], "size": [64, 256]}
-PIECE = 2**24  # numbers in a tensor of T x H x W, at which the dense form starts another piece
-# B x T x H x W of a batch, above which a form is measured on fewer images
+PIECE = 2**24  # largest number of entries of a T x H x W tensor in the dense form
+# largest B x T x H x W of a batch; above it, a form is measured on fewer images
 LARGEST = {"literal": 2**24, "dense": 2**26, "separable": 2**29, "fused": 2**62}
-ENOUGH = 0.1  # seconds: what takes less is done several times over
+ENOUGH = 0.1  # seconds; what takes less is repeated
 
 Draw = Callable[[Transforms, Tensor, Tensor, int], Tensor]
 
@@ -73,7 +73,7 @@ def dense(transforms: Transforms, fractals: Tensor, z: Tensor, size: int) -> Ten
 
 
 def literal(transforms: Transforms, fractals: Tensor, z: Tensor, size: int) -> Tensor:
-    """One image after the other; but their points together, which is kinder than the release."""
+    """One image after the other, but their points together, which is faster than the release."""
     points = to_pixels(
         iterate_points(transforms, fractals, z, start_points(transforms, fractals)), (size, size), WINDOW
     )
@@ -96,7 +96,7 @@ FORMS: dict[str, Draw] = {
 
 
 def problem(batch: int, num_points: int, device: str) -> tuple[Transforms, Tensor, Tensor]:
-    """Random systems, all in turn, and sequences of theirs."""
+    """Random fractals, each equally often, and their index sequences."""
     random = torch.Generator().manual_seed(0)
     A, b = anderson_farrell(NUM_FRACTALS, NUM_TRANSFORMS, random)
     fractals = torch.arange(batch) % NUM_FRACTALS
@@ -106,7 +106,7 @@ def problem(batch: int, num_points: int, device: str) -> tuple[Transforms, Tenso
 
 
 def run(draw: Draw, given: tuple[Transforms, Tensor, Tensor], size: int, backward: bool) -> float:
-    """Seconds."""
+    """The seconds that one pass takes."""
     wait(given[1])
     begun = time.perf_counter()
     with torch.set_grad_enabled(backward):
@@ -118,13 +118,13 @@ def run(draw: Draw, given: tuple[Transforms, Tensor, Tensor], size: int, backwar
 
 
 def wait(like: Tensor) -> None:
-    """A GPU is only asked to compute; until it has done so."""
+    """Wait for a GPU, whose calls return before the work is done."""
     if like.is_cuda:
         torch.cuda.synchronize()
 
 
 def memory(action: Callable[[], Any], device: str) -> float | None:
-    """Megabytes that an action takes at its height."""
+    """The additional megabytes of an action at its peak."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -133,20 +133,20 @@ def memory(action: Callable[[], Any], device: str) -> float | None:
     status, forget = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if not forget.exists():
         return None
-    ctypes.CDLL(None).malloc_trim(0)  # what others have freed goes back, or it would be taken again unseen
+    ctypes.CDLL(None).malloc_trim(0)  # return freed memory, or it would be reused unseen
     before = kilobytes(status, "VmRSS")
-    forget.write_text("5")  # the height is counted from here
+    forget.write_text("5")  # the peak is reset
     action()
     return round((kilobytes(status, "VmHWM") - before) / 1e3, 1)
 
 
 def kilobytes(status: Path, name: str) -> int:
-    """A line of /proc/self/status."""
+    """An entry of /proc/self/status."""
     return int(next(line for line in status.read_text().splitlines() if line.startswith(name)).split()[1])
 
 
 def multiply_adds_a_second(device: str, side: int = 1024) -> float:
-    """What this machine reaches on a product of two large matrices."""
+    """The rate of this machine on products of large matrices."""
     matrix = torch.rand(side, side, device=device)
     times = []
     for _ in range(10):
@@ -190,11 +190,11 @@ def measure(case: dict[str, int], device: str, repeats: int, rate: float) -> Non
 
 
 def main() -> None:
-    """Measure the base case, and those that differ from it in one thing."""
+    """Measure the base case and those that differ from it in one size."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="the base case alone")
+    parser.add_argument("--quick", action="store_true", help="measure the base case only")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()

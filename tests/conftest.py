@@ -1,24 +1,31 @@
 """What tests share: tiny data in the sources' own formats, and a command line to call in-process."""
 
+import contextlib
+import io
 import logging
 import os
+import shutil
 import struct
 from collections.abc import Callable
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-# As __main__.py does: threads that spin would make the tests ten times as long beside another program.
+# As in __main__.py: beside another program, threads that spin would make the tests ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import torch
 
 from fractalgan.cli.program import run
+from fractalgan.experiments import workers
 
-# Small enough for a fit in a second; everything that matters is still there.
+# Small enough to fit within a second, with everything that matters.
 TINY = [
     "--trainer.accelerator=cpu",
     "--trainer.max_steps=6",
@@ -70,8 +77,8 @@ def _one_seed() -> None:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    """What the package tells its user."""
+def logs(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What the package logs."""
     monkeypatch.setattr(logging.getLogger("fractalgan"), "propagate", True)
     caplog.set_level(logging.INFO, "fractalgan")
     return caplog
@@ -82,6 +89,49 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a command line in an empty folder, in-process: ``call("fit", ...) -> exit status``."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: run(list(arguments))
+
+
+@pytest.fixture(scope="session")
+def _train_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    from tests.cli.folders import TASKS
+
+    @cache
+    def train(task: str) -> Path:
+        folder = tmp_path_factory.mktemp(task) / "run"
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            assert run(["fit", *TASKS[task][1], f"--run={folder}"]) == 0
+        return folder
+
+    return train
+
+
+@pytest.fixture
+def trained(
+    _train_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], Path]:
+    """Copy a finished tiny run, which is trained once for all tests: ``trained("gan", "mine")``.
+
+    Paths start from an empty folder. Call it before a task is patched.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def copy(task: str, to: str) -> Path:
+        return Path(shutil.copytree(_train_once(task), to))  # with its times
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def _fork_server() -> ForkServerContext:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["fractalgan.experiments"])
+    return context
+
+
+@pytest.fixture
+def warm_workers(_fork_server: ForkServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of an experiment are forked from a process that has imported torch, which saves 5 s each."""
+    monkeypatch.setattr(workers, "get_context", lambda _: _fork_server)
 
 
 @pytest.fixture

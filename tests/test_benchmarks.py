@@ -1,24 +1,48 @@
-"""The benchmarks run and print what they promise; what they measure is not judged here."""
+"""The benchmarks run and print what they promise; what they measure is not checked here."""
 
-import importlib.util
+import importlib
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
-
-def lines(tmp_path: Path, name: str, *options: str) -> list[dict]:
-    command = [sys.executable, str(BENCHMARKS / name), *options]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+Lines = Callable[..., list[dict]]
 
 
-def test_render(tmp_path: Path) -> None:
-    about, *cases = lines(tmp_path, "render.py", "--quick", "--repeats", "1")
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a benchmark as if it were run from its folder."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def lines(
+    load: Callable[[str], ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Lines:
+    """Run a benchmark in an empty folder and return its JSON lines: ``lines("render", "--quick")``."""
+
+    def run(name: str, *options: str) -> list[dict]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *options])
+        assert not load(name).main()
+        printed = capsys.readouterr().out.splitlines()
+        return [json.loads(line) for line in printed if line.startswith("{")]
+
+    return run
+
+
+def test_render(lines: Lines) -> None:
+    about, *cases = lines("render", "--quick", "--repeats", "1")
     assert about["gflops"] > 0
     assert [(case["form"], case["backward"]) for case in cases] == [
         (form, backward) for backward in (False, True) for form in ("literal", "dense", "separable", "fused")
@@ -31,17 +55,17 @@ def test_render(tmp_path: Path) -> None:
         assert fused["share_of_floor"] > 0
 
 
-def test_gan_step(tmp_path: Path) -> None:
+def test_gan_step(lines: Lines, tmp_path: Path) -> None:
     small = ["--data.size=16", "--data.batch_size=8", "--model.num_fractals=4", "--model.num_points=20"]
-    (line,) = lines(tmp_path, "gan_step.py", "--trainer.accelerator=cpu", *small)
+    (line,) = lines("gan_step", "--trainer.accelerator=cpu", *small)
     assert {"sampling", "rendering", "discriminator", "optimizers", "logging", "rest"} <= set(line["ms"])
     assert 0 < line["outside_discriminator"] < 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reconstruction(tmp_path: Path) -> None:
+def test_reconstruction(lines: Lines, tmp_path: Path) -> None:
     small = ["--trainer.accelerator=cpu", "--data.size=16", "--model.num_points=20"]
-    found = lines(tmp_path, "reconstruction.py", "--targets", "2", "4", "--steps", "2", *small)
+    found = lines("reconstruction", "--targets", "2", "4", "--steps", "2", *small)
     assert [line["targets"] for line in found] == [2, 4]
     for line in found:
         assert 0 < line["outside_renderer"] < 1
@@ -49,11 +73,13 @@ def test_reconstruction(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pseudo_classes(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("warm_workers")
+def test_pseudo_classes(lines: Lines) -> None:
     small = ["--data=digits", "--fractals=digits", "--images-per-class=3", "--steps=60", "--seeds=1"]
     found = {
         (case["images"], case.get("points"), case.get("window"), case.get("num_points")): case["accuracy"]
-        for case in lines(tmp_path, "pseudo_classes.py", *small)
+        for case in lines("pseudo_classes", *small)
     }
     assert found.keys() == {
         ("random", None, 2.5, None),
@@ -69,15 +95,13 @@ def test_pseudo_classes(tmp_path: Path) -> None:
     assert all(0.9 < accuracy < 1 for accuracy in found.values())
 
 
-def test_stippled_images_have_their_points_where_the_image_is_bright() -> None:
-    spec = importlib.util.spec_from_file_location("pseudo_classes", BENCHMARKS / "pseudo_classes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def test_stippled_images_have_their_points_where_the_image_is_bright(
+    load: Callable[[str], ModuleType],
+) -> None:
+    module = load("pseudo_classes")
     images = torch.zeros(2000, 1, 32, 32, dtype=torch.uint8)
     images[:, :, 8, 8], images[:, :, 24, 24] = 200, 100
     drawn = module.stippled(images, 1, 0.0, torch.Generator().manual_seed(0)).squeeze(1)
     upper, lower = (drawn[:, rows, rows].flatten(1).amax(1) > 0 for rows in (slice(0, 16), slice(16, 32)))
-    assert (upper ^ lower).all()  # one point: at the one place or the other
+    assert (upper ^ lower).all()  # a single point, at one place or the other
     assert 0.62 < upper.float().mean() < 0.71  # twice as often at the brighter one

@@ -10,7 +10,7 @@ from fractalgan.errors import InputError
 
 
 class FakeStore(dict[str, str]):
-    """As much of torch's store as is used."""
+    """The part of torch's store that is used."""
 
     def set(self, key: str, value: str) -> None:
         self[key] = value

@@ -1,6 +1,6 @@
 """benchmarks/ship_fractals.py: the fractals of a run, with their provenance."""
 
-import subprocess
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,20 +8,29 @@ from pathlib import Path
 import pytest
 
 from fractalgan.storage import read_fractals
-from tests.conftest import TINY
 
-MAKE = Path(__file__).parents[1] / "benchmarks/ship_fractals.py"
-
-
-def make(run: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(MAKE), run, "mine", "--folder", "."]
-    return subprocess.run(command, capture_output=True, text=True)
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def test_file_has_the_provenance_of_its_run(call: Callable[..., int]) -> None:
-    assert call("fit", *TINY, "--run=gan") == 0
-    done = make("gan")
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def ship(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], int]:
+    """Run the program on a run folder; its files go to the current folder, named mine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def run(folder: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["ship_fractals.py", folder, "mine", "--folder", "."])
+        status: int = importlib.import_module("ship_fractals").main()
+        return status
+
+    return run
+
+
+def test_file_has_the_provenance_of_its_run(
+    ship: Callable[[str], int], trained: Callable[[str, str], Path]
+) -> None:
+    trained("gan", "gan")
+    assert ship("gan") == 0
     made, last = read_fractals("mine.safetensors"), read_fractals("gan/checkpoints/last.ckpt")
     assert all(made.parameters[name].equal(last.parameters[name]) for name in last.parameters)
     assert made.settings == last.settings
@@ -32,9 +41,21 @@ def test_file_has_the_provenance_of_its_run(call: Callable[..., int]) -> None:
     assert Path("mine.png").is_file()
 
 
-@pytest.mark.usefixtures("call")
-def test_unfinished_run_is_refused_in_one_line() -> None:
-    done = make("nothing")
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == ["ship_fractals.py: error: run folder nothing does not exist"]
+def test_missing_run_is_refused_in_one_line(
+    ship: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ship("nothing") == 1
+    error = capsys.readouterr().err
+    assert error.splitlines() == ["ship_fractals.py: error: run folder nothing does not exist"]
+    assert not list(Path().glob("mine.*"))
+
+
+def test_unfinished_run_is_refused_in_one_line(
+    ship: Callable[[str], int], trained: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = trained("gan", "gan") / "summary.json"
+    summary.write_text(summary.read_text().replace('"finished": true', '"finished": false'))
+    assert ship("gan") == 1
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("ship_fractals.py: error: gan is not finished")
     assert not list(Path().glob("mine.*"))

@@ -25,7 +25,7 @@ def test_few_images_are_shown_larger() -> None:
 def test_side_by_side_keeps_the_order() -> None:
     from PIL import Image
 
-    row = side_by_side([Image.new("RGB", (5, 4), colour) for colour in ("red", "blue")])
+    row = side_by_side([Image.new("RGB", (5, 4), color) for color in ("red", "blue")])
     assert row.size == (5 + 16 + 5, 4)
     assert row.getpixel((0, 0)) == (255, 0, 0)
     assert row.getpixel((25, 0)) == (0, 0, 255)

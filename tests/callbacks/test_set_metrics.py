@@ -1,4 +1,4 @@
-"""Metrics of a drawn set on the features of a LeNet that learned the real classes."""
+"""Metrics of drawn images on the features of a LeNet trained on the real classes."""
 
 import json
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from fractalgan.callbacks import SetMetrics
 from fractalgan.data import ImageData
 from tests.conftest import TINY
 
-JUDGED = [
+WITH_METRICS = [
     "--trainer.callbacks=fractalgan.callbacks.SetMetrics",
     "--trainer.callbacks.steps=40",
-    "--model.instance_noise=0",  # which fades over the whole of a run
+    "--model.instance_noise=0",  # which depends on the length of the run
 ]
 NAMES = {"val/frechet_lenet", "val/kid_lenet", "val/classes_covered"}
 
 
 class FakeModule:
-    """As much of a LightningModule as the callback needs."""
+    """The part of a LightningModule that the callback needs."""
 
     device = torch.device("cpu")
     hparams = {"seed": 0}
@@ -34,7 +34,7 @@ class FakeModule:
 
 
 class FakeTrainer:
-    """Likewise."""
+    """The part of a Trainer that the callback needs."""
 
     def __init__(self, data: ImageData) -> None:
         self.datamodule = data
@@ -56,7 +56,7 @@ def metrics() -> SetMetrics:
     return SetMetrics(steps=300)
 
 
-def judge(metrics: SetMetrics, data: ImageData, drawn: Tensor) -> dict[str, float]:
+def evaluate(metrics: SetMetrics, data: ImageData, drawn: Tensor) -> dict[str, float]:
     trainer, module = FakeTrainer(data), FakeModule()
     assert data.validation_images is not None
     real, labels = data.validation_images[torch.arange(len(data.validation_images))]
@@ -71,7 +71,7 @@ def test_real_images_are_near_and_cover_all_classes(metrics: SetMetrics, digits:
     real = digits.train_images[torch.arange(400)][0]
     ones = digits.train_images[torch.arange(len(digits.train_images))[digits.train_images.labels == 1]][0]
     noise = torch.rand(200, 1, 20, 20)
-    by_set = [judge(metrics, digits, images) for images in (real, ones, noise)]
+    by_set = [evaluate(metrics, digits, images) for images in (real, ones, noise)]
     for name in ("val/frechet_lenet", "val/kid_lenet"):
         values = [each[name] for each in by_set]
         assert values[0] < 0.2 * min(values[1:]), name
@@ -79,17 +79,17 @@ def test_real_images_are_near_and_cover_all_classes(metrics: SetMetrics, digits:
     assert by_set[1]["val/classes_covered"] < 2.5
 
 
-def test_same_numbers_come_again(metrics: SetMetrics, digits: ImageData) -> None:
+def test_results_can_be_repeated(digits: ImageData) -> None:
     drawn = torch.rand(150, 1, 20, 20)
     before = torch.get_rng_state()
-    first, again = judge(metrics, digits, drawn), judge(SetMetrics(steps=300), digits, drawn)
+    first, again = (evaluate(SetMetrics(steps=20), digits, drawn) for _ in range(2))
     assert first == again
     assert torch.get_rng_state().equal(before)
 
 
-def test_run_logs_them_and_a_resumed_one_the_same(call: Callable[..., int]) -> None:
-    assert call("fit", *TINY, *JUDGED, "--run=whole") == 0
-    assert call("fit", *TINY, *JUDGED, "--run=halves", "--trainer.max_steps=3") == 0
+def test_resumed_run_logs_the_same_as_an_uninterrupted_one(call: Callable[..., int]) -> None:
+    assert call("fit", *TINY, *WITH_METRICS, "--run=whole") == 0
+    assert call("fit", *TINY, *WITH_METRICS, "--run=halves", "--trainer.max_steps=3") == 0
     assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
     whole, halves = (
         [json.loads(line) for line in Path(f"{name}/metrics.jsonl").read_text().splitlines()]
@@ -99,8 +99,8 @@ def test_run_logs_them_and_a_resumed_one_the_same(call: Callable[..., int]) -> N
     assert halves == whole
 
 
-def test_another_run_judges_by_its_own_data(metrics: SetMetrics, digits: ImageData) -> None:
-    trainer, module = FakeTrainer(digits), FakeModule()
+def test_every_run_trains_its_own_judge(digits: ImageData) -> None:
+    metrics, trainer, module = SetMetrics(steps=20), FakeTrainer(digits), FakeModule()
     metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
     first = metrics.features
     metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
@@ -115,6 +115,6 @@ def test_without_labels_nothing_is_logged(call: Callable[..., int], image_folder
     flat.mkdir()
     for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
         path.rename(flat / f"{number}.png")
-    assert call("fit", *TINY, *JUDGED, "--data.name=folder", "--data.root=flat", "--run=run") == 0
+    assert call("fit", *TINY, *WITH_METRICS, "--data.name=folder", "--data.root=flat", "--run=run") == 0
     rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     assert not any(NAMES & row.keys() for row in rows)

@@ -1,4 +1,4 @@
-"""Small runs of every task, a signal within one, and what is in their folders."""
+"""Tiny runs of every task, a signal during one, and the content of their folders."""
 
 import json
 import signal
@@ -8,20 +8,20 @@ from typing import Any
 
 import torch
 
+from fractalgan.storage.resources import CONFIGS
 from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction, Task
 from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
-CONFIG = Path(__file__).parents[2] / "configs"
-CONFIGS = sorted(CONFIG.glob("[!ac]*.yaml"))  # not of ablate, compare
+FIT_CONFIGS = sorted(CONFIGS.glob("[!ac]*.yaml"))  # without those of ablate and compare
 
 TASKS: dict[str, tuple[type[Task], list[str]]] = {
     "gan": (FractalGAN, TINY),
-    "encoder": (InverseEncoder, [f"--config={CONFIG / 'inverse_encoder.yaml'}", *TINY_ENCODER]),
-    "reconstruction": (Reconstruction, [f"--config={CONFIG / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION]),
-    "pretraining": (Pretraining, [f"--config={CONFIG / 'pretraining.yaml'}", *TINY_PRETRAINING]),
+    "encoder": (InverseEncoder, ["--config=inverse_encoder.yaml", *TINY_ENCODER]),
+    "reconstruction": (Reconstruction, ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION]),
+    "pretraining": (Pretraining, ["--config=pretraining.yaml", *TINY_PRETRAINING]),
     "probe": (
         LinearProbe,
-        [f"--config={CONFIG / 'probe.yaml'}", "--data.size=16", "--trainer.val_check_interval=3"],
+        ["--config=probe.yaml", "--data.size=16", "--trainer.val_check_interval=3"],
     ),
 }
 
@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def signalled(kind: type[Task], step: int, number: signal.Signals) -> Callable[..., Any]:
-    """A training step of the task that gets a signal before it does its work, once ``step`` are done."""
+    """A training step of the task that first sends this process a signal when ``step`` steps are done."""
     training_step = kind.training_step
 
     def interrupted(self: Task, batch: Any, batch_idx: int) -> Any:

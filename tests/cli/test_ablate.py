@@ -1,4 +1,4 @@
-"""`ablate`: every row of Table 1 on small data, gone on with, and what it refuses."""
+"""`ablate`: every row of Table 1 on small data, resuming, and invalid input."""
 
 import csv
 import json
@@ -24,8 +24,8 @@ SMALL = [
     '--plan.options={"num_points": 20, "num_transforms": 3, "num_sequences": 16}',
 ]
 
-# Several runs, each with processes of its own, that import all of torch.
-pytestmark = pytest.mark.timeout(300)
+# Several runs, each with worker processes.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("warm_workers")]
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.
     }
 
     strips = {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
-    assert len(strips) == 2 + 2 * 3 * 2  # targets, and what each row makes of them
+    assert len(strips) == 2 + 2 * 3 * 2  # the targets, and the reconstructions of each row
     kept = Path("whole/cells.jsonl").read_bytes()
     lines = kept.splitlines(keepends=True)
-    Path("whole/cells.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:30])  # killed while it wrote
+    Path("whole/cells.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:30])  # killed while writing
     assert ablate_here("--run=whole", "--plan.workers=1") == 0
     assert strips == {path.name: path.read_bytes() for path in Path("whole/strips").iterdir()}
     assert Path("whole/cells.jsonl").read_bytes() == kept
@@ -68,7 +68,9 @@ def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 
-def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_start_from_an_encoders_prediction(
+    ablate_here: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
     encoder = InverseEncoder(num_transforms=3, image_size=16)
     data = RandomFractalData(num_fractals=8, num_transforms=3, size=16, batch_size=8)
     trainer = quiet_trainer(2, limit_val_batches=0, enable_checkpointing=False)
@@ -80,10 +82,10 @@ def test_rows_that_begin_at_an_encoders_guess(ablate_here: Call, capsys: pytest.
     assert {row["row"]: len(row["curve"]) for row in rows} == {"B": 0, "E": 4, "best-encoder": 4}
     trainer.fit_loop.epoch_loop.max_steps = 3
     trainer.fit(encoder, data)
-    trainer.save_checkpoint("encoder.ckpt")  # another, under the same name
+    trainer.save_checkpoint("encoder.ckpt")  # another one under the same name
     assert ablate_here("--run=whole", "--plan.seeds=2") == 1
     assert "has rows of another encoder" in capsys.readouterr().err
-    assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs none
+    assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs no encoder
 
 
 def test_every_row_has_a_recipe() -> None:

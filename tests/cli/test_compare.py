@@ -1,4 +1,4 @@
-"""`compare`, from a GAN to the figure, at the smallest size."""
+"""`compare` on small data, from the GAN to the figure."""
 
 import csv
 import json
@@ -30,8 +30,8 @@ SMALL = [
 ]
 
 
-# Several runs, each with processes of its own, that import all of torch.
-pytestmark = pytest.mark.timeout(300)
+# Several runs, each with worker processes.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("warm_workers")]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 def test_figure_is_complete_and_can_be_resumed(
     compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = [*SMALL, "--plan.workers=2", "--plan.gan_steps=[500]"]  # which this GAN does not come to
+    small = [*SMALL, "--plan.workers=2", "--plan.gan_steps=[500]"]  # beyond the end of this GAN
     assert compare_here(*small) == 0
     folder = Path("figure")
     for name in ("config.yaml", "cells.jsonl", "figure5.png", "figure5.csv", "summary.json"):
@@ -58,13 +58,13 @@ def test_figure_is_complete_and_can_be_resumed(
             expected += [("untrained", seed, "0", labels)]
             expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
     assert sorted(cells) == sorted(expected)
-    said, told = capsys.readouterr()
-    assert "the GAN has no earlier checkpoint of [500]: left out" in told
-    assert "FractalGAN on digits: finished" in said
-    assert "next:" not in said  # which the comparison does by itself
-    assert "learned - random, all labels" in said
+    out, err = capsys.readouterr()
+    assert "the GAN has no earlier checkpoint of [500]: left out" in err
+    assert "FractalGAN on digits: finished" in out
+    assert "next:" not in out  # the comparison uses the fractals itself
+    assert "learned - random, all labels" in out
 
-    # killed at some moment: half of the cells, the last line cut; what was trained of the GAN is kept
+    # killed with half of the cells done and the last line incomplete; the GAN is not trained again
     whole = {name: (folder / name).read_bytes() for name in ("cells.jsonl", "figure5.csv", "summary.json")}
     lines = whole["cells.jsonl"].splitlines(keepends=True)
     (folder / "cells.jsonl").write_bytes(b"".join(lines[::2]) + lines[1][:-9])
@@ -78,15 +78,15 @@ def test_figure_is_complete_and_can_be_resumed(
     assert "was started with other options" in capsys.readouterr().err
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
 
-    # what does not change a cell may be another
+    # options that do not change a cell may differ
     assert compare_here("--run=figure", "--plan.seeds=3", "--plan.workers=1") == 0
     lines = (folder / "cells.jsonl").read_bytes().splitlines()
     assert set(whole["cells.jsonl"].splitlines()) < set(lines)
     assert len(lines) == len(set(lines)) == 1 + 3 + 3 * 2 * 5
 
 
-def test_the_gan_learns_from_the_images_that_the_probe_may_see(compare_here: Callable[..., int]) -> None:
-    """And one that was killed before it had saved anything is begun again."""
+def test_gan_learns_from_the_same_images_as_the_probe(compare_here: Callable[..., int]) -> None:
+    """And a GAN that was killed before it saved anything is trained again."""
     Path("figure/gan/checkpoints").mkdir(parents=True)
     Path("figure/gan/metrics.jsonl").write_text("half a run")
     options = ["--data.invert=true", "--data.test_share=0.3", "--plan.seeds=1", "--plan.labels=[0]"]
@@ -108,10 +108,10 @@ def test_every_shipped_config_runs(
     options = ["--plan.gan_steps=[]", "--plan.labels=[0]"]
     options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
     if "fashion" in config.stem:
-        judged = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
+        metrics = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
         options += [f"--data.root={mnist_like('FashionMNIST')}"]
-        options += [f"--plan.gan={CONFIGS[0].parent / 'gan_fashion_mnist.yaml'}"]
-        options += ["--plan.gan_options=" + json.dumps(TINY_GAN + judged)]
+        options += ["--plan.gan=gan_fashion_mnist.yaml"]
+        options += ["--plan.gan_options=" + json.dumps(TINY_GAN + metrics)]
     assert compare_here("--config", str(config), *SMALL, *options) == 0
     assert Path("figure/figure5.png").is_file()
 
@@ -164,9 +164,9 @@ def test_bad_input_gets_one_line(
     for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
         path.rename(f"flat/{number}.png")
     assert compare_here(*SMALL, *options) in (1, 2)
-    said = capfd.readouterr().err
-    errors = [line for line in said.splitlines() if line.startswith("fractalgan: error:")]
+    err = capfd.readouterr().err
+    errors = [line for line in err.splitlines() if line.startswith("fractalgan: error:")]
     assert len(errors) == 1
     assert message in errors[0]
-    assert "Traceback" not in said
+    assert "Traceback" not in err
     assert case == "GAN" or not Path("figure").exists()

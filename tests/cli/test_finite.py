@@ -1,4 +1,4 @@
-"""A number that is not finite ends a run of any task, by its name and step."""
+"""A number that is not finite ends a run of any task; the error names the term and the step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ def poison_step(task: Task) -> None:
         ("encoder", poison_step, "a parameter of the network"),
         ("probe", poison_loss, "the loss"),
         ("probe", poison_gradient, "a gradient of the head"),
-        ("probe", poison_step, "the loss"),  # L-BFGS looks at it again within a step
+        ("probe", poison_step, "the loss"),  # L-BFGS evaluates it again within a step
     ],
 )
 def test_number_that_is_not_finite_ends_the_run_at_its_last_good_checkpoint(

@@ -13,11 +13,12 @@ import yaml
 from PIL import Image
 
 from fractalgan import FractalGAN
-from fractalgan.storage import read_fractals
-from tests.cli.folders import CONFIG, rows
+from fractalgan.storage import read_config, read_fractals
+from tests.cli.folders import rows
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
+Trained = Callable[[str, str], Path]
 SHORT = ["--trainer.accelerator=cpu", "--trainer.max_steps=2", "--trainer.val_check_interval=2"]
 LAST = "checkpoints/last.ckpt"
 
@@ -45,7 +46,7 @@ def test_points_and_tau_follow_the_size(call: Call) -> None:
             drawn[size] += ((np.asarray(picture.convert("L")) > 128).mean(),)
     assert drawn[32][:2] == (300, 1.0)
     assert drawn[64][:2] == (1200, pytest.approx(2**0.5))
-    assert drawn[64][2] > 0.8 * drawn[32][2]  # as many bright pixels: no dust
+    assert drawn[64][2] > 0.8 * drawn[32][2]  # a similar share of bright pixels
     given = ["--model.num_points=77", "--model.tau=0.5", "--data.size=64", "--run=given"]
     assert call("fit", *SHORT, *small, *given) == 0
     options = torch.load(f"given/{LAST}", weights_only=True)["hyper_parameters"]
@@ -53,7 +54,7 @@ def test_points_and_tau_follow_the_size(call: Call) -> None:
 
 
 def drawings(folder: Path, dark_on_bright: bool, count: int = 12) -> Path:
-    """Images of a square, each in another place."""
+    """Images of a square in different places."""
     folder.mkdir()
     for number in range(count):
         pixels = np.zeros((20, 20), np.uint8)
@@ -63,14 +64,14 @@ def drawings(folder: Path, dark_on_bright: bool, count: int = 12) -> Path:
 
 
 def test_dark_drawings_are_inverted(
-    call: Call, tmp_path: Path, said: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    call: Call, tmp_path: Path, logs: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, dark in {"dark": True, "bright": False}.items():
         drawings(tmp_path / name, dark)
         assert call("fit", *TINY, "--data.name=folder", f"--data.root={name}", f"--run=run-{name}") == 0
     pictures = [Path(f"run-{name}/figures/real.png").read_bytes() for name in ("dark", "bright")]
     assert pictures[0] == pictures[1]
-    assert "--data.invert auto" in said.text
+    assert "--data.invert auto" in logs.text
     capsys.readouterr()
     wrong = ["--data.name=folder", "--data.root=dark", "--data.invert=false", "--run=wrong"]
     assert call("fit", *TINY, *wrong) == 0
@@ -85,17 +86,17 @@ def test_picture_of_real_images_is_filled_from_the_training_images(call: Call, t
     assert call("fit", *TINY, "--data.name=folder", "--data.root=few", "--run=run") == 0
     with Image.open("run/figures/real.png") as picture:
         columns = [np.asarray(picture)[:, 2 + 34 * k : 34 + 34 * k] for k in range(10)]
-    assert all(column.max() > 200 for column in columns)  # ten in a row, though two are for validation
+    assert all(column.max() > 200 for column in columns)  # ten images, though two are for validation
 
 
 def test_files_without_an_image_suffix_are_skipped_and_broken_images_named(
-    call: Call, tmp_path: Path, said: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    call: Call, tmp_path: Path, logs: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = drawings(tmp_path / "mixed", dark_on_bright=False)
     (folder / "notes.txt").write_text("no image")
     options = ["--data.name=folder", "--data.root=mixed"]
     assert call("fit", *TINY, *options, "--run=one") == 0
-    assert "notes.txt" in said.text
+    assert "notes.txt" in logs.text
     (folder / "broken.png").write_bytes(b"no image")
     capsys.readouterr()
     assert call("fit", *TINY, *options, "--run=two") == 1
@@ -149,19 +150,19 @@ def test_reconstruction_serves_wherever_fractals_are_taken(
 
 
 def test_predict_says_how_many_files_before_it_writes_them(
-    call: Call, monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+    call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch, logs: pytest.LogCaptureFixture
 ) -> None:
-    assert call("fit", *TINY, "--run=gan") == 0
+    trained("gan", "gan")
     monkeypatch.setattr(FractalGAN, "images_per_fractal", 7)
     assert call("predict", "--ckpt_path=best", "--run=gan") == 0
-    assert "writing 28 files to gan/predictions: 7 per fractal (set --images" in said.text
+    assert "writing 28 files to gan/predictions: 7 per fractal (set --images" in logs.text
     shutil.rmtree("gan/predictions")
     assert call("predict", "--ckpt_path=best", "--run=gan", "--images=5") == 0
     assert len(list(Path("gan/predictions").glob("*/*.png"))) == 4 * 5
 
 
-def test_run_folder_of_a_gan_gives_its_best_fractals(call: Call) -> None:
-    assert call("fit", *TINY, "--run=gan") == 0
+def test_run_folder_of_a_gan_gives_its_best_fractals(trained: Trained) -> None:
+    trained("gan", "gan")
     folder, best = read_fractals("gan"), read_fractals("gan/checkpoints/best.ckpt")
     assert all(folder.parameters[name].equal(best.parameters[name]) for name in best.parameters)
     assert folder.settings == best.settings
@@ -173,9 +174,9 @@ def test_config_is_found_by_its_bare_name(call: Call, tmp_path: Path) -> None:
     assert Path("runs/gan-mine-1/summary.json").is_file()
 
 
-def test_run_of_an_earlier_version_is_resumed(call: Call) -> None:
+def test_run_of_an_earlier_version_is_resumed(call: Call, trained: Trained) -> None:
     """With its config.yaml, its checkpoint's state of ModelCheckpoint, and without later options."""
-    assert call("fit", *TINY, "--run=old") == 0
+    trained("gan", "old")
     config = yaml.safe_load(Path("old/config.yaml").read_text())
     config |= {"optimizer": None, "lr_scheduler": None, "weights_only": None}
     config["data"]["init_args"] |= {"root": "data", "invert": False}
@@ -184,7 +185,7 @@ def test_run_of_an_earlier_version_is_resumed(call: Call) -> None:
     checkpoint = torch.load(f"old/{LAST}", weights_only=True)
     states = {name: state for name, state in checkpoint["callbacks"].items() if name != "BestCheckpoint"}
     assert len(states) == len(checkpoint["callbacks"]) - 1
-    score = torch.tensor(-1.0)  # better than any that will come
+    score = torch.tensor(-1.0)  # better than any later one
     checkpoint["callbacks"] = states | {"ModelCheckpoint{'monitor': 'val/x'}": {"best_model_score": score}}
     del checkpoint["fractals"]
     torch.save(checkpoint, f"old/{LAST}")
@@ -196,7 +197,7 @@ def test_run_of_an_earlier_version_is_resumed(call: Call) -> None:
 
 
 def test_config_with_an_earlier_class_name_is_read(call: Call) -> None:
-    config = yaml.safe_load((CONFIG / "inverse_encoder.yaml").read_text())
+    config = read_config("inverse_encoder.yaml")
     config["data"] = {"class_path": "fractalgan.SystemData", "init_args": {"num_systems": 30, "size": 16}}
     Path("old.yaml").write_text(yaml.safe_dump(config))
     assert call("fit", "--config=old.yaml", *SHORT, "--data.batch_size=8", "--run=encoder") == 0
@@ -227,13 +228,12 @@ def broken(checkpoint: dict, kind: str) -> None:
     ],
 )
 def test_checkpoint_that_does_not_fit_is_explained(
-    kind: str, message: str, call: Call, capsys: pytest.CaptureFixture[str]
+    kind: str, message: str, call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("fit", *TINY, "--run=mine", "--trainer.max_steps=3") == 0
+    trained("gan", "mine")
     checkpoint = torch.load(f"mine/{LAST}", weights_only=True)
     broken(checkpoint, kind)
     torch.save(checkpoint, "broken.ckpt")
-    capsys.readouterr()
     assert call("fit", *TINY, "--ckpt_path=broken.ckpt", "--trainer.max_steps=9", "--run=other") == 1
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert "broken.ckpt" in error

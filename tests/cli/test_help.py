@@ -1,4 +1,4 @@
-"""What the program prints when it is asked for help."""
+"""The help pages of the program."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ Call = Callable[..., int]
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple]:
-    """Give the entry point arguments that need no torch: ``typed("--help") -> status, stdout, stderr``."""
+    """Run the entry point without torch: ``typed("--help") -> status, stdout, stderr``."""
 
     def give(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fractalgan", *arguments])

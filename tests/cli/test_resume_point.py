@@ -39,7 +39,7 @@ def test_last_is_of_the_named_run_or_of_the_newest_one() -> None:
 
 
 def test_other_ranks_use_the_newest_run_that_rank_zero_has_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are started seconds later: another run may have saved since."""
+    """They start seconds later, when another run may have saved."""
     first = saved("runs/a-1", 1)
     assert find_checkpoint("last", None) == first
     saved("runs/b-1", 2)

@@ -1,7 +1,8 @@
-"""The command line in-process: runs, their folders, bad input."""
+"""The command line in-process: runs, their folders, invalid input."""
 
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fractalgan.tasks import FractalGAN
-from tests.cli.folders import CONFIGS, content, rows, weights
+from tests.cli.folders import FIT_CONFIGS, content, rows, weights
 from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
+Trained = Callable[[str, str], Path]
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -25,8 +27,8 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def test_time_limit_logs_the_step_that_it_ends(call: Call) -> None:
-    """And no other row twice, though the loggers are to write but every 30th step."""
-    limit = ["--trainer.max_steps=-1", "--trainer.max_time=00:00:00:02", "--trainer.log_every_n_steps=30"]
+    """Once, even if it is not one of every 30 steps that are logged."""
+    limit = ["--trainer.max_steps=-1", "--trainer.max_time=00:00:00:01", "--trainer.log_every_n_steps=30"]
     assert call("fit", *TINY, *limit, "--run=limited") == 0
     trained = [row["step"] for row in rows(Path("limited")) if "train/generator_loss" in row]
     assert trained == sorted(set(trained))
@@ -59,9 +61,8 @@ def test_fit_writes_the_complete_folder(call: Call, capsys: pytest.CaptureFixtur
     assert "-m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt" in out
 
 
-def test_metrics_and_events_count_batches(call: Call) -> None:
-    assert call("fit", *TINY) == 0
-    folder = Path("runs/gan-digits-1")
+def test_metrics_and_events_count_batches(trained: Trained) -> None:
+    folder = trained("gan", "run")
     assert [row["step"] for row in rows(folder)] == [2, 3, 4, 6, 6]
     events = EventAccumulator(str(folder)).Reload()
     assert [e.step for e in events.Scalars("train/generator_loss")] == [2, 4, 6]
@@ -70,8 +71,8 @@ def test_metrics_and_events_count_batches(call: Call) -> None:
     assert [e.step for e in events.Images("images/fractals")] == [0, 3, 6]
 
 
-def test_second_run_gets_a_folder_of_its_own(call: Call) -> None:
-    assert call("fit", *TINY) == 0
+def test_second_run_gets_a_folder_of_its_own(call: Call, trained: Trained) -> None:
+    trained("gan", "runs/gan-digits-1")
     before = content(Path("runs"))
     assert call("fit", *TINY, "--seed_everything=1") == 0
     after = content(Path("runs"))
@@ -80,8 +81,8 @@ def test_second_run_gets_a_folder_of_its_own(call: Call) -> None:
     assert not first["generator.embedding.b"].equal(second["generator.embedding.b"])
 
 
-def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
-    assert call("fit", *TINY) == 0
+def test_config_of_a_run_repeats_the_run(call: Call, trained: Trained) -> None:
+    trained("gan", "runs/gan-digits-1")
     assert call("fit", "--config", "runs/gan-digits-1/config.yaml") == 0
     first, second = (weights(Path(f"runs/gan-digits-{n}/checkpoints/last.ckpt")) for n in (1, 2))
     assert all(first[name].equal(second[name]) for name in first)
@@ -89,8 +90,8 @@ def test_config_of_a_run_makes_the_run_again(call: Call) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
-def test_checkpoint_is_evaluated(call: Call, verb: str) -> None:
-    assert call("fit", *TINY) == 0
+def test_checkpoint_is_evaluated(call: Call, trained: Trained, verb: str) -> None:
+    trained("gan", "runs/gan-digits-1")
     before = content(Path("runs"))
     for _ in range(2):
         assert call(verb, "--ckpt_path=last") == 0
@@ -103,8 +104,8 @@ def test_checkpoint_is_evaluated(call: Call, verb: str) -> None:
     assert all(Path(path).read_bytes() == data for path, data in before.items())
 
 
-def test_predicted_images_are_a_data_set(call: Call) -> None:
-    assert call("fit", *TINY) == 0
+def test_predicted_images_are_a_data_set(call: Call, trained: Trained) -> None:
+    trained("gan", "runs/gan-digits-1")
     predict = [
         "predict",
         "--trainer.accelerator=cpu",
@@ -118,12 +119,12 @@ def test_predicted_images_are_a_data_set(call: Call) -> None:
     assert images.shape == (5, 16, 16)
     assert images.max() > 100
     assert len({image.tobytes() for image in images}) == 5
-    assert call(*predict) == 1  # they are not written over
+    assert call(*predict) == 1  # the images are not overwritten
     assert call("fit", *TINY, "--data.name=folder", f"--data.root={folder}") == 0
     assert Path("runs/gan-predictions-1/summary.json").is_file()
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("config", FIT_CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_config_runs(
     call: Call, config: Path, mnist_like: Callable[[str], Path], image_folder: Path
 ) -> None:
@@ -157,7 +158,7 @@ def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[
             call("fit", *arguments, "--print_config")
         return capsys.readouterr().out
 
-    config = str(next(path for path in CONFIGS if path.stem == "gan_digits"))
+    config = str(next(path for path in FIT_CONFIGS if path.stem == "gan_digits"))
     assert printed("--config", config) == printed()
     named = yaml.safe_load(Path(config).read_text())["model"]["init_args"].keys()
     linked = {"image_size", "seed"}
@@ -172,12 +173,15 @@ def test_fast_dev_run_writes_nothing(call: Call) -> None:
 BAD = {
     "unknown data set": (["--data.name=imagenet"], "expected one of 'digits', 'MNIST'"),
     "unknown option": (["--model.nonsense=1"], "nonsense"),
-    "misspelt option": (
+    "misspelled option": (
         ["--model.num_fractal=9"],
         "'num_fractal' is not accepted; did you mean num_fractals?",
     ),
-    "misspelt trainer's": (["--trainer.max_step=9"], "--trainer.max_step=9; did you mean max_steps?"),
-    "misspelt group": (["--dta.name=digits"], "--dta.name=digits; did you mean data?"),
+    "misspelled option of the trainer": (
+        ["--trainer.max_step=9"],
+        "--trainer.max_step=9; did you mean max_steps?",
+    ),
+    "misspelled group": (["--dta.name=digits"], "--dta.name=digits; did you mean data?"),
     "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int. Got value: many"),
     "no fractals": (["--model.num_fractals=0"], "num_fractals must be >= 1, got 0"),
     "no transforms": (["--model.num_transforms=0"], "num_transforms must be >= 1"),
@@ -194,7 +198,7 @@ BAD = {
         "broken.png is not an image file: remove it or set --data.ignore_invalid true",
     ),
     "missing checkpoint": (["--ckpt_path=none.ckpt"], "checkpoint none.ckpt does not exist"),
-    "no run to go on with": (["--ckpt_path=last"], "no run in runs/ has saved a checkpoint"),
+    "no run to resume": (["--ckpt_path=last"], "no run in runs/ has saved a checkpoint"),
     "truncated checkpoint": (["--ckpt_path=cut.ckpt"], "cut.ckpt is damaged"),
     "empty checkpoint": (["--ckpt_path=empty.ckpt"], "empty.ckpt is damaged"),
     "a stranger's checkpoint": (["--ckpt_path=stranger.ckpt"], "is not a checkpoint of a fractalgan run"),
@@ -212,29 +216,22 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
-def whole_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    from fractalgan.cli.program import run
-
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert run(["fit", *TINY, f"--run={folder}"]) == 0
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-
-
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_gets_one_line_and_harms_nothing(
-    case: str, call: Call, whole_checkpoint: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: str, call: Call, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.move(trained("gan", "run") / "checkpoints/last.ckpt", "whole.ckpt")
+    shutil.rmtree("run")
     for name in ("empty", "mixed", "taken"):
         (tmp_path / name).mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "mixed" / "a.png")
     (tmp_path / "mixed" / "broken.png").write_text("no image")
     (tmp_path / "taken" / "metrics.jsonl").write_text("{}")
-    torch.save(whole_checkpoint, "whole.ckpt")
+    whole = torch.load("whole.ckpt", weights_only=True)
     Path("cut.ckpt").write_bytes(Path("whole.ckpt").read_bytes()[:-1000])
     Path("empty.ckpt").write_bytes(b"")
     torch.save({"weights": torch.zeros(3)}, "stranger.ckpt")
-    torch.save(whole_checkpoint | {"task": "SomeProbe"}, "other.ckpt")
+    torch.save(whole | {"task": "SomeProbe"}, "other.ckpt")
     before = content(tmp_path)
     capsys.readouterr()
 
@@ -248,8 +245,8 @@ def test_bad_input_gets_one_line_and_harms_nothing(
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
 
 
-def test_resuming_that_cannot_begin_loses_no_row(call: Call) -> None:
-    assert call("fit", *TINY) == 0
+def test_resuming_that_fails_to_start_loses_no_row(call: Call, trained: Trained) -> None:
+    trained("gan", "runs/gan-digits-1")
     metrics = Path("runs/gan-digits-1/metrics.jsonl")
     with metrics.open("a") as file:
         file.write('{"step": 99}\n')
@@ -273,15 +270,15 @@ def test_mixed_precision_trains(call: Call) -> None:
     assert call("fit", *TINY, "--trainer.precision=bf16-mixed") == 0
 
 
-def test_prediction_of_an_untrained_model_warns(call: Call, said: pytest.LogCaptureFixture) -> None:
+def test_prediction_of_an_untrained_model_warns(call: Call, logs: pytest.LogCaptureFixture) -> None:
     assert call("predict", *[o for o in TINY if "data" not in o], "--trainer.limit_predict_batches=1") == 0
-    assert "the model is untrained" in said.text
+    assert "the model is untrained" in logs.text
 
 
-def test_defect_of_ours_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defect_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_, **__) -> None:
-        raise KeyError("ours")
+        raise KeyError("defect")
 
     monkeypatch.setattr(FractalGAN, "training_step", broken)
-    with pytest.raises(KeyError, match="ours"):
+    with pytest.raises(KeyError, match="defect"):
         call("fit", *TINY)

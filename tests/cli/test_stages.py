@@ -1,4 +1,4 @@
-"""From fractals to a linear probe, as a user goes: fit, pre-train, probe, test."""
+"""The stages of a user: fractals, pre-training, linear probe, test."""
 
 import json
 import shutil
@@ -16,9 +16,9 @@ from fractalgan.tasks import LinearProbe
 from tests.conftest import TINY, TINY_PRETRAINING
 
 Call = Callable[..., int]
-CONFIGS = Path(__file__).parents[2] / "configs"
-PRETRAINING = ["fit", "--config", str(CONFIGS / "pretraining.yaml"), *TINY_PRETRAINING]
-PROBE = ["fit", "--config", str(CONFIGS / "probe.yaml"), "--trainer.accelerator=cpu", "--data.size=16"]
+Trained = Callable[[str, str], Path]
+PRETRAINING = ["fit", "--config", "pretraining.yaml", *TINY_PRETRAINING]
+PROBE = ["fit", "--config", "probe.yaml", "--trainer.accelerator=cpu", "--data.size=16"]
 LAST = "checkpoints/last.ckpt"
 
 
@@ -26,7 +26,7 @@ def state(path: str) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)["state_dict"]
 
 
-def test_each_stage_takes_what_the_one_before_it_left(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_stage_uses_the_result_of_the_one_before(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", *TINY) == 0
     given = "--model.fractals runs/gan-digits-1/checkpoints/best.ckpt --model.num_fractals 4 --data.size 16"
     assert f"pretraining.yaml {given}" in capsys.readouterr().out
@@ -38,23 +38,23 @@ def test_each_stage_takes_what_the_one_before_it_left(call: Call, capsys: pytest
     before, after = state(f"runs/pretrained/{LAST}"), state(f"runs/probe-digits-1/{LAST}")
     features = [name for name in before if name.startswith("network.features.")]
     assert features
-    for name in features:  # the probe moves its head alone
+    for name in features:  # the probe changes its head alone
         assert before[name].equal(after[name]), name
 
-    Path(f"runs/pretrained/{LAST}").unlink()  # a probe keeps what it needs
+    Path(f"runs/pretrained/{LAST}").unlink()  # a probe has a copy of what it needs
     assert call("test", "--ckpt_path=runs/probe-digits-1/checkpoints/best.ckpt") == 0
-    judged = json.loads(Path("runs/probe-digits-1/evaluations.jsonl").read_text())
-    assert 0.1 < judged["test/accuracy"] <= 1
+    evaluation = json.loads(Path("runs/probe-digits-1/evaluations.jsonl").read_text())
+    assert 0.1 < evaluation["test/accuracy"] <= 1
 
 
-def test_probe_keeps_the_penalty_that_validation_likes_best(call: Call) -> None:
+def test_best_checkpoint_of_a_probe_has_the_best_penalty(call: Call) -> None:
     assert call(*PROBE) == 0
     rows = [json.loads(line) for line in Path("runs/probe-digits-1/metrics.jsonl").read_text().splitlines()]
     accuracy = {row["step"]: row["val/accuracy"] for row in rows if "val/accuracy" in row}
     assert sorted(accuracy) == [1, 2, 3, 4, 5, 6]
     best = torch.load("runs/probe-digits-1/checkpoints/best.ckpt", weights_only=True)["global_step"]
     assert accuracy[best] == max(accuracy.values())
-    assert max(accuracy.values()) > 0.7  # even of a LeNet that was never trained
+    assert max(accuracy.values()) > 0.7  # even of an untrained LeNet
 
 
 def test_no_test_image_is_seen_before_the_test(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,8 +103,8 @@ def test_extended_pretraining_equals_a_long_one(call: Call, fresh: str) -> None:
     assert all(whole[name].equal(halves[name]) for name in whole)
 
 
-def test_pretraining_resumes_without_the_file_of_its_fractals(call: Call) -> None:
-    assert call("fit", *TINY, "--run=gan") == 0
+def test_pretraining_resumes_without_the_file_of_its_fractals(call: Call, trained: Trained) -> None:
+    trained("gan", "gan")
     given = [f"--model.fractals=gan/{LAST}", "--model.num_fractals=4", "--data.jitter=0"]
     assert call(*PRETRAINING, *given, "--run=whole") == 0
     assert call(*PRETRAINING, *given, "--run=halves", "--trainer.max_steps=3") == 0
@@ -126,7 +126,7 @@ def test_pretraining_resumes_without_the_file_of_its_fractals(call: Call) -> Non
         assert all(kept.parameters[name].equal(learned.parameters[name]) for name in learned.parameters)
 
 
-def test_a_file_of_fractals_in_the_folder_of_another_task_is_left_alone(call: Call) -> None:
+def test_file_of_fractals_in_the_folder_of_another_task_is_ignored(call: Call) -> None:
     assert call("fit", *TINY, "--run=gan", "--trainer.max_steps=3") == 0
     FractalGenerator.from_pretrained(f"gan/{LAST}").save("gan/fractals.safetensors")
     assert call("fit", f"--ckpt_path=gan/{LAST}", "--trainer.max_steps=6") == 0
@@ -137,7 +137,7 @@ def test_a_file_of_fractals_in_the_folder_of_another_task_is_left_alone(call: Ca
 
 
 def test_probe_resumes_without_the_checkpoint_of_its_backbone(
-    call: Call, monkeypatch: pytest.MonkeyPatch
+    call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = LinearProbe.training_step
 
@@ -146,7 +146,7 @@ def test_probe_resumes_without_the_checkpoint_of_its_backbone(
         if self.global_step == 2:
             signal.raise_signal(signal.SIGINT)
 
-    assert call(*PRETRAINING, "--run=backbone") == 0
+    trained("pretraining", "backbone")
     options = [*PROBE, f"--model.backbone=backbone/{LAST}"]
     assert call(*options, "--run=whole") == 0
     with monkeypatch.context() as patch:
@@ -158,14 +158,14 @@ def test_probe_resumes_without_the_checkpoint_of_its_backbone(
     assert all(whole[name].equal(halves[name]) for name in whole)
 
 
-def test_pixels_are_the_reference_without_a_network(call: Call) -> None:
+def test_probe_of_pixels_needs_no_network(call: Call) -> None:
     assert call(*PROBE, "--model.backbone=pixels") == 0
     rows = [json.loads(line) for line in Path("runs/probe-digits-1/metrics.jsonl").read_text().splitlines()]
     assert max(row.get("val/accuracy", 0) for row in rows) > 0.93
     assert state("runs/probe-digits-1/checkpoints/best.ckpt")["head.weight"].shape == (10, 256)
 
 
-def test_few_labels_are_so_many_of_each_class(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_per_class_are_of_every_class(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[int]] = []
     step = LinearProbe.training_step
 
@@ -199,8 +199,7 @@ def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
 
 
 def test_untrained_probe_cannot_be_tested(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    config = str(CONFIGS / "probe.yaml")
-    assert call("test", "--config", config, "--trainer.accelerator=cpu", "--data.size=16") == 1
+    assert call("test", "--config", "probe.yaml", "--trainer.accelerator=cpu", "--data.size=16") == 1
     assert "the probe is not trained" in capsys.readouterr().err
 
 
@@ -249,8 +248,10 @@ def test_probe_with_bad_input_gets_one_line(
     assert not Path("runs/bad").exists()
 
 
-def test_wrong_fractals_get_one_line(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("fit", *TINY, "--run=gan") == 0
+def test_wrong_fractals_get_one_line(
+    call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained("gan", "gan")
     for options, message in [
         ([f"--model.fractals=gan/{LAST}", "--model.num_fractals=7"], "has 4 fractals, not 7"),
         (["--model.fractals=nothing"], "there are no fractals 'nothing'"),
@@ -272,16 +273,15 @@ def test_wrong_fractals_get_one_line(call: Call, capsys: pytest.CaptureFixture[s
     ],
 )
 def test_command_that_a_task_does_not_have(
-    run: str, verb: str, message: str, call: Call, capsys: pytest.CaptureFixture[str]
+    run: str, verb: str, message: str, call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(*{"probe": PROBE, "pretraining": PRETRAINING}[run], f"--run=runs/{run}") == 0
-    capsys.readouterr()
+    trained(run, f"runs/{run}")
     assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 1
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert message in error
 
 
-def test_options_are_not_cut_short(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_are_not_abbreviated(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*PRETRAINING, "--trainer.max_step=2", "--run=bad") == 2
     assert "max_step" in capsys.readouterr().err
     assert not Path("bad").exists()

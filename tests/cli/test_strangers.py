@@ -1,4 +1,4 @@
-"""Checkpoints of strangers on the command line: nothing that they name is run, opened or removed."""
+"""Checkpoints of strangers: nothing that they name is run, opened or removed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +10,12 @@ import torch
 from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
-CONFIGS = Path(__file__).parents[2] / "configs"
-PRETRAINING = [f"--config={CONFIGS / 'pretraining.yaml'}", *TINY_PRETRAINING]
+Trained = Callable[[str, str], Path]
+PRETRAINING = ["--config=pretraining.yaml", *TINY_PRETRAINING]
 
 
 def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """A copy of a checkpoint, outside any run, with something in it changed."""
+    """A changed copy of a checkpoint, outside of any run."""
     content = torch.load(path, weights_only=True)
     change(content)
     torch.save(content, "stranger.ckpt")
@@ -23,12 +23,12 @@ def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 
 def best_of(content: dict[str, Any]) -> dict[str, Any]:
-    """What it says of the best checkpoint."""
+    """Its state of the best checkpoint."""
     return content["callbacks"]["BestCheckpoint"]
 
 
-def test_paths_of_better_checkpoints_are_not_removed(call: Call) -> None:
-    assert call("fit", *TINY, "--run=mine") == 0
+def test_paths_of_better_checkpoints_are_not_removed(call: Call, trained: Trained) -> None:
+    trained("gan", "mine")
     victim = Path("victim")
     victim.mkdir()
 
@@ -44,12 +44,12 @@ def test_paths_of_better_checkpoints_are_not_removed(call: Call) -> None:
     assert victim.is_dir()
 
 
-def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(call: Call) -> None:
-    assert call("fit", *TINY, "--run=mine") == 0
+def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(call: Call, trained: Trained) -> None:
+    trained("gan", "mine")
     Path("mine").rename("moved")
     last, best = (Path(f"moved/checkpoints/{name}.ckpt") for name in ("last", "best"))
     content = torch.load(last, weights_only=True)
-    best_of(content)["score"] = -1.0  # better than any that will come
+    best_of(content)["score"] = -1.0  # better than any later one
     torch.save(content, last)
     before = best.read_bytes()
     assert call("fit", *TINY, "--trainer.max_steps=9", f"--ckpt_path={last}") == 0
@@ -57,8 +57,8 @@ def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(call: Call) -> Non
     assert best_of(torch.load(last, weights_only=True))["score"] == -1
 
 
-def test_classes_are_not_imported(call: Call) -> None:
-    assert call("fit", *TINY, "--run=mine") == 0
+def test_classes_are_not_imported(call: Call, trained: Trained) -> None:
+    trained("gan", "mine")
     Path("evil.py").write_text("raise SystemExit('imported')")
 
     def name_a_class(content: dict[str, Any]) -> None:
@@ -69,20 +69,20 @@ def test_classes_are_not_imported(call: Call) -> None:
 
 
 def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lightning keeps in a checkpoint what makes its model, and calls it when it loads one by itself."""
-    assert call("fit", f"--config={CONFIGS / 'inverse_encoder.yaml'}", *TINY_ENCODER, "--run=mine") == 0
+    """Lightning by itself calls the function that a checkpoint names to make its model."""
+    assert call("fit", "--config=inverse_encoder.yaml", *TINY_ENCODER, "--run=mine") == 0
     Path("evil.py").write_text("raise SystemExit('imported')")
 
     def name_a_function(content: dict[str, Any]) -> None:
         content["hyper_parameters"]["_instantiator"] = "evil.make"
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_function)
-    rebuild = [f"--config={CONFIGS / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION, f"--model.start={path}"]
+    rebuild = ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION, f"--model.start={path}"]
     assert call("fit", *rebuild) == 1
     assert "stranger.ckpt has invalid content" in capsys.readouterr().err
 
 
-def test_files_of_fractals_are_not_opened(call: Call, said: pytest.LogCaptureFixture) -> None:
+def test_files_of_fractals_are_not_opened(call: Call, logs: pytest.LogCaptureFixture) -> None:
     assert call("fit", *PRETRAINING, "--run=mine") == 0
 
     def name_a_file(content: dict[str, Any]) -> None:
@@ -90,15 +90,15 @@ def test_files_of_fractals_are_not_opened(call: Call, said: pytest.LogCaptureFix
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_file)
     assert call("validate", *PRETRAINING, f"--ckpt_path={path}") == 0
-    assert "elsewhere" not in said.text
+    assert "elsewhere" not in logs.text
 
 
 @pytest.mark.parametrize("task", ["gan", "reconstruction"])
-def test_states_of_optimisers_must_fit_the_parameters(
+def test_states_of_optimizers_must_fit_the_parameters(
     call: Call, capsys: pytest.CaptureFixture[str], task: str
 ) -> None:
-    """A fused optimiser would read and write past their ends."""
-    rebuilding = [f"--config={CONFIGS / 'reconstruction.yaml'}", *TINY_RECONSTRUCTION]
+    """A fused optimizer would read and write past their ends."""
+    rebuilding = ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION]
     options = TINY if task == "gan" else rebuilding
     assert call("fit", *options, "--run=mine") == 0
 

@@ -51,10 +51,10 @@ def test_more_than_half_is_a_majority() -> None:
     assert is_majority(torch.tensor([True, False, True]))
 
 
-def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     data = folder_of(tmp_path, dark_on_bright=6, bright_on_dark=4)
     assert data.prepare.invert
-    assert [record.getMessage() for record in said.records if "invert" in record.getMessage()] == [MESSAGE]
+    assert [record.getMessage() for record in logs.records if "invert" in record.getMessage()] == [MESSAGE]
     for images in (data.train_images, data.validation_images, data.test_images):
         assert images is not None
         levels = centre_and_corner(images[torch.arange(len(images))][0])
@@ -62,20 +62,20 @@ def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, said: pytest.
     assert centre_and_corner(data.sample(10)).count((0.9, 0.1)) == 6 - 2  # one of 2 test images
 
 
-def test_bright_drawings_are_not_inverted(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_bright_drawings_are_not_inverted(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     data = folder_of(tmp_path, dark_on_bright=4, bright_on_dark=6)
     assert not data.prepare.invert
-    assert "invert" not in said.text
+    assert "invert" not in logs.text
 
 
 @pytest.mark.parametrize("invert", [True, False])
 @pytest.mark.parametrize("dark", [0, 6])
 def test_an_explicit_choice_wins(
-    invert: bool, dark: int, tmp_path: Path, said: pytest.LogCaptureFixture
+    invert: bool, dark: int, tmp_path: Path, logs: pytest.LogCaptureFixture
 ) -> None:
     data = folder_of(tmp_path, dark_on_bright=dark, bright_on_dark=6 - dark, invert=invert)
     assert data.prepare.invert is invert
-    assert "--data.invert auto" not in said.text
+    assert "--data.invert auto" not in logs.text
     shown = (0.1, 0.9) if bool(dark) != invert else (0.9, 0.1)
     assert {(round(a), round(b)) for a, b in centre_and_corner(data.sample(6))} == {tuple(map(round, shown))}
 
@@ -101,13 +101,13 @@ def test_digits_and_fractaldb_have_a_dark_background() -> None:
         assert not data.prepare.invert
 
 
-def test_own_targets_are_inverted_alike(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_own_targets_are_inverted_alike(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     path = save(tmp_path / "cat.png", shape(20, 240))
     for invert, levels in {"auto": (0.9, 0.1), False: (0.1, 0.9)}.items():
         data = TargetData(path=str(path), size=16, invert=invert)  # type: ignore[arg-type]
         data.setup()
         assert centre_and_corner(data.sample(1)) == [levels]
-    assert said.text.count(MESSAGE) == 1
+    assert logs.text.count(MESSAGE) == 1
 
 
 def test_wrong_choices_are_refused() -> None:
@@ -150,7 +150,7 @@ def test_empty_and_opaque_pictures_with_alpha(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("white", "black"), [(3, 2), (2, 3), (0, 4), (4, 0)])
 def test_transparent_pictures_of_a_set_get_one_background(
-    white: int, black: int, tmp_path: Path, said: pytest.LogCaptureFixture
+    white: int, black: int, tmp_path: Path, logs: pytest.LogCaptureFixture
 ) -> None:
     """Whatever is more in a set, all shapes are bright on dark in the end."""
     for number in range(white + black):
@@ -160,8 +160,8 @@ def test_transparent_pictures_of_a_set_get_one_background(
     assert data.prepare.invert == (black > white)
     assert centre_and_corner(data.sample(10)) == [(1.0, 0.0)] * (white + black)
     odd = min(white, black)
-    assert said.text.count("read as negatives") == (odd > 0)
-    assert f"{odd} of {white + black} images have a transparent background" in said.text or not odd
+    assert logs.text.count("read as negatives") == (odd > 0)
+    assert f"{odd} of {white + black} images have a transparent background" in logs.text or not odd
 
 
 def test_transparent_pictures_follow_opaque_ones(tmp_path: Path) -> None:
@@ -192,11 +192,11 @@ def test_opaque_pictures_are_never_made_negatives(tmp_path: Path) -> None:
     ],
 )
 def test_bright_and_black_images_are_warned_of(
-    level: int, options: dict[str, object], message: str, tmp_path: Path, said: pytest.LogCaptureFixture
+    level: int, options: dict[str, object], message: str, tmp_path: Path, logs: pytest.LogCaptureFixture
 ) -> None:
     for number in range(9):
         save(tmp_path / f"{number}.png", plain(level))
     data = ImageData("folder", str(tmp_path), **{"binarize": None} | options)  # type: ignore[arg-type]
     data.setup()
-    (warning,) = [record for record in said.records if record.levelname == "WARNING"]
+    (warning,) = [record for record in logs.records if record.levelname == "WARNING"]
     assert re.search(message, warning.getMessage())

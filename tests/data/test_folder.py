@@ -27,17 +27,17 @@ def test_flat_folder_has_no_labels(tmp_path: Path) -> None:
     assert source.train.images[:, 0, 0, 0].tolist() == [0, 100, 200]
 
 
-def test_hidden_files_are_skipped_silently(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_hidden_files_are_skipped_silently(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "one.png", plain(1))
     save(tmp_path / ".trash" / "two.png", plain(2))
     for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
         (tmp_path / name).write_bytes(b"x")
     assert len(load_folder(tmp_path, 8).train) == 1
-    assert said.text == ""
+    assert logs.text == ""
 
 
 def test_files_that_are_not_images_are_skipped_and_counted_once(
-    tmp_path: Path, said: pytest.LogCaptureFixture
+    tmp_path: Path, logs: pytest.LogCaptureFixture
 ) -> None:
     for name in ("cats/a.png", "cats/b.JPG", "dogs/deep/c.webp"):
         save(tmp_path / name, plain(1))
@@ -45,15 +45,15 @@ def test_files_that_are_not_images_are_skipped_and_counted_once(
         (tmp_path / name).write_text("hello")
     source = load_folder(tmp_path, 8)
     assert source.train.labels.tolist() == [0, 0, 1]
-    assert said.text.count("skipped") == 1
-    assert "skipped 4 files that are not images, such as README.txt" in said.text
+    assert logs.text.count("skipped") == 1
+    assert "skipped 4 files that are not images, such as README.txt" in logs.text
 
 
-def test_a_single_skipped_file_is_named(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_a_single_skipped_file_is_named(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "one.png", plain(1))
     (tmp_path / "notes.txt").write_text("hello")
     assert list_pictures(tmp_path) == [tmp_path / "one.png"]
-    assert "skipped notes.txt, which is not an image" in said.text
+    assert "skipped notes.txt, which is not an image" in logs.text
 
 
 @pytest.mark.parametrize("name", ["png", "apng", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "pgm"])
@@ -65,7 +65,7 @@ def test_images_of_all_formats_are_read(name: str, tmp_path: Path) -> None:
     assert images.unique().tolist() == [200]
 
 
-def test_broken_images_are_skipped_if_asked(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_broken_images_are_skipped_if_asked(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     cut_off(tmp_path / "a" / "1.png")
     save(tmp_path / "a" / "2.png", plain(2))
     (tmp_path / "b").mkdir()
@@ -76,7 +76,7 @@ def test_broken_images_are_skipped_if_asked(tmp_path: Path, said: pytest.LogCapt
     train = load_folder(tmp_path, 8, ignore_invalid=True).train
     assert train.images[:, 0, 0, 0].tolist() == [2, 4]
     assert train.labels.tolist() == [0, 1]
-    (warning,) = [record for record in said.records if record.levelname == "WARNING"]
+    (warning,) = [record for record in logs.records if record.levelname == "WARNING"]
     assert warning.getMessage() == "skipped 2 invalid image files, such as 1.png"
 
 

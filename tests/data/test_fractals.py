@@ -174,10 +174,10 @@ def test_what_cannot_be_drawn_is_explained(given: dict, message: str) -> None:
         FractalData(**FEW | given)
 
 
-def test_fractals_that_draw_nothing_are_counted(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_fractals_that_draw_nothing_are_counted(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     transforms = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 2, "b": [[0.0, 0.0], [0.5, 0.5]]}
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"targets": [transforms, transforms | {"b": [[0.0, None], [0.5, 0.5]]}]}))
     FractalData(str(path), num_fractals=2, images_per_class=1)
-    assert "1 of the 2 fractals of" in said.text
-    assert "are not finite: they draw nothing" in said.text
+    assert "1 of the 2 fractals of" in logs.text
+    assert "are not finite: they draw nothing" in logs.text

@@ -19,16 +19,16 @@ def read(folder: Path, size: int) -> Tensor:
     return read_pictures(sorted(folder.iterdir()), size).images
 
 
-def test_mixed_sizes_are_resized_with_one_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_mixed_sizes_are_resized_with_one_message(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     for number, side in enumerate([8, 20, 64, 20]):
         save(tmp_path / f"{number}.png", plain(50, side, 2 * side))
     assert read(tmp_path, 16).shape == (4, 1, 16, 16)
-    assert said.text.count("resized to 16 x 16") == 1
-    assert "3 sizes, from 8 x 16 to 64 x 128" in said.text
-    assert "some images are not square" in said.text
+    assert logs.text.count("resized to 16 x 16") == 1
+    assert "3 sizes, from 8 x 16 to 64 x 128" in logs.text
+    assert "some images are not square" in logs.text
 
 
-def test_color_images_are_converted_with_one_message(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_color_images_are_converted_with_one_message(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
     save(tmp_path / "red.png", red)
@@ -36,7 +36,7 @@ def test_color_images_are_converted_with_one_message(tmp_path: Path, said: pytes
     images = read(tmp_path, 8)
     assert images[0].unique().tolist() == [90]
     assert images[1].unique().tolist() == [76]  # ITU-R 601: 0.299 * 255
-    assert said.text.count("1 of 2 images are coloured") == 1
+    assert logs.text.count("1 of 2 images are coloured") == 1
 
 
 def test_sixteen_bit_images_are_scaled(tmp_path: Path) -> None:

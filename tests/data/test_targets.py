@@ -104,7 +104,7 @@ def test_a_picture_is_read_under_any_name(tmp_path: Path) -> None:
     assert all(each.sample(1).equal(first.sample(1)) for each in others)
 
 
-def test_folders_of_pictures_may_hold_other_files(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
+def test_folders_of_pictures_may_hold_other_files(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     (tmp_path / "deep").mkdir()
     for name in ("a.png", "deep/b.png"):
         save(tmp_path / name, shape(200, 10))
@@ -115,8 +115,8 @@ def test_folders_of_pictures_may_hold_other_files(tmp_path: Path, said: pytest.L
     data = ready(path=str(tmp_path), ignore_invalid=True)
     assert data.names == ["a.png", str(Path("deep", "b.png"))]
     assert data.indices.tolist() == [0, 1]
-    assert "skipped notes.txt" in said.text
-    assert "skipped 1 invalid image file, such as b.png" in said.text
+    assert "skipped notes.txt" in logs.text
+    assert "skipped 1 invalid image file, such as b.png" in logs.text
 
 
 @pytest.mark.parametrize("files", [[], ["notes.txt"]])

@@ -1,4 +1,4 @@
-"""Jobs in processes of their own."""
+"""Jobs in several processes."""
 
 import os
 import signal
@@ -30,7 +30,8 @@ def dies(job: int) -> Iterator[dict]:
     os._exit(9)
 
 
-def test_all_rows_of_all_jobs_come_in_the_order_of_each_job() -> None:
+@pytest.mark.usefixtures("warm_workers")
+def test_rows_keep_the_order_of_their_job() -> None:
     rows = list(run_jobs(squares, range(5), workers=2))
     assert {row["threads"] for row in rows} == {1}
     for job in range(5):
@@ -40,12 +41,13 @@ def test_all_rows_of_all_jobs_come_in_the_order_of_each_job() -> None:
     assert list(run_jobs(squares, [], workers=2)) == []
 
 
-def test_what_a_job_raises_is_raised_here() -> None:
+@pytest.mark.usefixtures("warm_workers")
+def test_exception_of_a_job_is_raised_here() -> None:
     with pytest.raises(InputError, match="job 3 cannot be done"):
         list(run_jobs(fails, [3], workers=1))
 
 
-def test_ctrl_c_is_left_to_who_started_the_workers() -> None:
+def test_workers_ignore_ctrl_c() -> None:
     before = signal.getsignal(signal.SIGINT)
     rows = run_jobs(handlers, [1], workers=1)
     assert next(rows) == {"ignores": True}
@@ -53,6 +55,7 @@ def test_ctrl_c_is_left_to_who_started_the_workers() -> None:
     rows.close()
 
 
-def test_a_worker_that_dies_is_noticed() -> None:
+@pytest.mark.usefixtures("warm_workers")
+def test_death_of_a_worker_is_noticed() -> None:
     with pytest.raises(InputError, match="a worker process died"):
         list(run_jobs(dies, [1, 2], workers=2))

@@ -1,1 +1,1 @@
-"""What can go wrong on somebody's machine, tried: how often it was survived, and what was lost."""
+"""Faults of real machines, tried on the program: how often it survives them, and what is lost."""

@@ -1,4 +1,4 @@
-"""Tries every fault at length, and writes the table of docs/reliability.md."""
+"""Try every fault at length, and write the table of docs/reliability.md."""
 
 import argparse
 import contextlib
@@ -30,7 +30,7 @@ FAULTS: dict[str, Callable[[Path], Outcome]] = {
 
 @contextlib.contextmanager
 def empty_folder() -> Iterator[Path]:
-    """A folder to work in, which is gone afterwards."""
+    """A temporary folder as the current one."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
@@ -41,7 +41,7 @@ def empty_folder() -> Iterator[Path]:
 
 
 def _write_row(name: str, outcome: Outcome) -> None:
-    """Put a row into the table, in the place of an earlier one of its fault."""
+    """Put a row into the table, in place of an earlier one for the same fault."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     table, _, after = rest.partition(END)
     rows = {line.split("|")[1].strip(): line for line in table.splitlines()[2:]} | {
@@ -52,7 +52,7 @@ def _write_row(name: str, outcome: Outcome) -> None:
 
 
 def main() -> int:
-    """Print a row for every fault, and write it to the table, as it comes."""
+    """Print the row of every fault and write it to the table, one after the other."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("faults", nargs="*", help=f"some of {', '.join(FAULTS)}; default: all")
     chosen = parser.parse_args().faults or list(FAULTS)

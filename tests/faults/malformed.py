@@ -1,4 +1,4 @@
-"""Inputs that are not what they should be: files of fractals, checkpoints, configurations, image folders."""
+"""Malformed inputs: files of fractals, checkpoints, configurations, image folders."""
 
 import contextlib
 import io
@@ -24,24 +24,22 @@ from fractalgan.cli import program
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import anderson_farrell
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
-from tests.faults.outcome import ROOT, Outcome
+from tests.faults.outcome import Outcome
 
-MEMORY = 200_000_000  # bytes that it may take beyond what the program has anyway, some 1 GB with torch
+MEMORY = 200_000_000  # bytes beyond the 1 GB or so that torch and Lightning take
 
-PRETRAINING = ["fit", f"--config={ROOT / 'configs/pretraining.yaml'}", *TINY_PRETRAINING]
+PRETRAINING = ["fit", "--config=pretraining.yaml", *TINY_PRETRAINING]
 TRIANGLE = {"A": [[[0.5, 0.0], [0.0, 0.5]]] * 3, "b": [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]}
 
-Write = Callable[[Path], list[str]]  # writes a malformed input below a folder, and gives a command for it
+Write = Callable[[Path], list[str]]  # writes a malformed input into a folder and returns a command for it
 
-words = st.text(
-    string.printable + "äß語", max_size=20
-)  # of all letters there are, hypothesis has a large table
+words = st.text(string.printable + "äß語", max_size=20)  # hypothesis has a large table of all letters
 huge = st.integers(10**9, 10**18)
 junk = st.one_of(words, huge, st.lists(words, min_size=1, max_size=3), st.just({"a": 1}))
 
 
 def malformed(folder: Path, count: int) -> Outcome:
-    """Give each input to the program: it must end in one line and a status that is not 0."""
+    """Run the program on each input: it must print one line and return a status that is not 0."""
     _checkpoint(folder / "good.ckpt")  # imports all that is needed
     before = _most_memory()
     numbers = itertools.count()
@@ -56,14 +54,14 @@ def malformed(folder: Path, count: int) -> Outcome:
         suppress_health_check=list(HealthCheck),
     )
     @given(st.one_of(ifs_json(), safetensors(), checkpoints(), configurations(), image_folders()))
-    def give(write: Write) -> None:
+    def check(write: Write) -> None:
         place = folder / str(next(numbers))
         place.mkdir()
         command = write(place)
-        if said := what_is_wrong([*command, f"--run={place / 'run'}"]):
-            failures.append(f"{' '.join(command[-2:])}: {said}")
+        if problem := what_is_wrong([*command, f"--run={place / 'run'}"]):
+            failures.append(f"{' '.join(command[-2:])}: {problem}")
 
-    give()
+    check()
     tried = next(numbers)
     taken = _most_memory() - before
     lost = "\n".join(failures) or ("nothing" if taken < MEMORY else "memory")
@@ -73,21 +71,23 @@ def malformed(folder: Path, count: int) -> Outcome:
 
 
 def _most_memory() -> int:
-    """The most bytes that this process has had."""
+    """The peak memory of this process, in bytes."""
     return 1024 * int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 
 
 def what_is_wrong(command: list[str]) -> str:
-    """How the program's answer to a malformed input is not one line; empty if it is."""
-    said = io.StringIO()
+    """How the program's answer differs from one line; empty if it does not."""
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
             status = program.run(command)
     except BaseException:
         return traceback.format_exc()
-    *notes, last = said.getvalue().splitlines() or [""]
-    told = last.startswith("fractalgan: error: ") and all(note.startswith("fractalgan: ") for note in notes)
-    return "" if status in (1, 2) and told else f"status {status}, {said.getvalue()!r}"
+    *notes, last = errors.getvalue().splitlines() or [""]
+    explained = last.startswith("fractalgan: error: ") and all(
+        note.startswith("fractalgan: ") for note in notes
+    )
+    return "" if status in (1, 2) and explained else f"status {status}, {errors.getvalue()!r}"
 
 
 # -- files of fractals --------------------------------------------------------------------------------
@@ -147,14 +147,14 @@ def _fractals(path: Path, content: bytes) -> list[str]:
 
 
 class Trap:
-    """Runs code where it is loaded without care."""
+    """Runs code when it is unpickled."""
 
     def __reduce__(self) -> Any:
         return exec, ("raise SystemExit('the trap has sprung')",)
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    """Save a checkpoint in which all is right but that there is no optimiser to go on with; its content."""
+    """Save a checkpoint that is valid except that it has no optimizer states, and return its content."""
     model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
     content: dict[str, Any] = {
         "task": "FractalGAN",
@@ -172,14 +172,14 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-# What takes a checkpoint: of which task, and by which option of which command.
+# Commands that take a checkpoint: of which task, and by which option.
 TAKERS = [
     ("FractalGAN", ["fit", *TINY, "--ckpt_path"]),
     ("FractalGAN", [*PRETRAINING, "--model.fractals"]),
-    ("Pretraining", ["fit", f"--config={ROOT / 'configs/probe.yaml'}", "--data.size=16", "--model.backbone"]),
+    ("Pretraining", ["fit", "--config=probe.yaml", "--data.size=16", "--model.backbone"]),
     (
         "InverseEncoder",
-        ["fit", f"--config={ROOT / 'configs/reconstruction.yaml'}", *TINY_RECONSTRUCTION, "--model.start"],
+        ["fit", "--config=reconstruction.yaml", *TINY_RECONSTRUCTION, "--model.start"],
     ),
 ]
 
@@ -190,7 +190,7 @@ def checkpoints(draw: st.DrawFn) -> Write:
     task, command = draw(st.sampled_from(TAKERS))
     share, wrong, number = draw(st.floats(0, 0.99)), draw(junk), draw(huge)
     options, parts = ["image_size"], ["state_dict", "hyper_parameters", "task"]
-    if command[-1] == "--ckpt_path":  # nothing else looks at more
+    if command[-1] == "--ckpt_path":  # the others read no more
         options += ["num_fractals", "num_transforms", "num_points"]
         parts += ["global_step", "loops", "optimizer_states"]
     option, part = draw(st.sampled_from(options)), draw(st.sampled_from(parts))
@@ -277,7 +277,7 @@ def image_folders(draw: st.DrawFn) -> Write:
             path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n(what) run\n")
         if kind == "cut":
             path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-        if kind == "claim":  # as many pixels as it says it has
+        if kind == "claim":  # a header with another number of pixels
             content = path.read_bytes()
             header = b"IHDR" + struct.pack(">II", side, side) + content[24:29]
             path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])

@@ -1,5 +1,7 @@
-"""What came of a fault, and how runs are compared."""
+"""The result of a fault, and how runs are compared."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from fractalgan.cli import program
 from tests.conftest import TINY, TINY_RECONSTRUCTION
 
 ROOT = Path(__file__).parents[2]
@@ -20,11 +23,7 @@ FIT = [sys.executable, "-m", "fractalgan", "fit"]
 OFTEN = ["--trainer.val_check_interval=10", "--trainer.log_every_n_steps=5"]
 TASKS = {
     "GAN on digits": [*TINY, *OFTEN],
-    "reconstruction of digits": [
-        f"--config={ROOT / 'configs/reconstruction.yaml'}",
-        *TINY_RECONSTRUCTION,
-        *OFTEN,
-    ],
+    "reconstruction of digits": ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION, *OFTEN],
 }
 
 
@@ -41,7 +40,7 @@ class Outcome(NamedTuple):
 
 
 def start(folder: Path, *options: str, **given: object) -> subprocess.Popen[str]:
-    """Begin `fit`, or go on with it, in a process of its own; the package is found wherever it begins."""
+    """Start or resume `fit` in a process of its own, which finds the package from any folder."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [*FIT, *options, f"--run={folder}"],
@@ -55,51 +54,63 @@ def start(folder: Path, *options: str, **given: object) -> subprocess.Popen[str]
 
 
 def finish(folder: Path, *options: str, **given: object) -> tuple[int, list[str]]:
-    """Fit until it ends; the exit status, and the lines of stderr that are no progress."""
+    """Run `fit` in a process of its own: its exit status, and its lines on stderr without the progress."""
     process = start(folder, *options, **given)
-    _, said = process.communicate()
-    return process.returncode, [line for line in said.splitlines() if not line.startswith("step ")]
+    _, errors = process.communicate()
+    return process.returncode, _without_progress(errors)
 
 
-def fit_whole(folder: Path, *options: str) -> Path:
-    """A run that nothing happens to."""
-    status, said = finish(folder, *options)
-    assert status == 0, said
+def run_here(folder: Path, *options: str) -> tuple[int, list[str]]:
+    """The same in this process, which has imported torch already."""
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        status = program.run(["fit", *options, f"--run={folder}"])
+    return status, _without_progress(errors.getvalue())
+
+
+def _without_progress(errors: str) -> list[str]:
+    return [line for line in errors.splitlines() if not line.startswith("step ")]
+
+
+def uninterrupted(folder: Path, *options: str) -> Path:
+    """A run that is not interrupted."""
+    status, lines = run_here(folder, *options)
+    assert status == 0, lines
     return folder
 
 
 def start_and_save(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """A run that is on, and has just saved for the first time."""
+    """A running process that has just saved for the first time."""
     process = start(folder, *options)
     while not (folder / LAST).exists() and process.poll() is None:
         time.sleep(0.02)
     return process
 
 
-def end(whole: Path, folder: Path, *options: str) -> tuple[list[str], str]:
-    """Fit to the end: what is said, and what is lost against the run that nothing happened to."""
-    status, said = finish(folder, *options)
-    return said, differences(whole, folder) if status == 0 else "\n".join(said)
+def resume_and_compare(reference: Path, folder: Path, *options: str) -> tuple[list[str], str]:
+    """Run `fit` to its end: its lines on stderr, and what is lost compared to an uninterrupted run."""
+    status, lines = run_here(folder, *options)
+    return lines, differences(reference, folder) if status == 0 else "\n".join(lines)
 
 
 def rows(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def differences(whole: Path, other: Path) -> str:
-    """What the ends of two runs differ in: "nothing" if neither in a bit nor in a row."""
-    first, second = (torch.load(run / LAST, weights_only=True) for run in (whole, other))
+def differences(reference: Path, other: Path) -> str:
+    """How the last checkpoints and the metrics of two runs differ: "nothing" if they are equal to the bit."""
+    first, second = (torch.load(run / LAST, weights_only=True) for run in (reference, other))
     names = [
         name for name, value in first["state_dict"].items() if not value.equal(second["state_dict"][name])
     ]
     lost = [f"bits of {name}" for name in names[:1]]
-    if (missing := len([row for row in rows(whole) if row not in rows(other)])) or len(rows(whole)) != len(
-        rows(other)
-    ):
-        lost.append(f"{missing} rows")
+    expected, found = rows(reference), rows(other)
+    missing = [row for row in expected if row not in found]
+    if missing or len(expected) != len(found):
+        lost.append(f"{len(missing)} rows")
     return ", ".join(lost) or "nothing"
 
 
-def left_over(folder: Path) -> list[Path]:
-    """Files that are not whole."""
+def temporary_files(folder: Path) -> list[Path]:
+    """Files that were not completed."""
     return list(folder.rglob("*.tmp"))

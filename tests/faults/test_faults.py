@@ -37,7 +37,7 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
 
 
 def test_malformed_inputs(tmp_path: Path) -> None:
-    """In a process of its own: it has the memory of no other test."""
+    """In a process of its own, whose memory no other test has used."""
     code = (
         "import pathlib; from tests.faults.malformed import malformed; print(malformed(pathlib.Path(), 40))"
     )

@@ -1,4 +1,4 @@
-"""Figure 5 from cells whose answer is known."""
+"""Figure 5 from cells with known statistics."""
 
 import csv
 from pathlib import Path
@@ -34,7 +34,7 @@ def rows(labels: tuple[int | str, ...] = ("all", 10)) -> list[dict]:
 def test_means_deviations_and_the_paired_test() -> None:
     summary = figure5.summarize(rows())
     curve = summary["curves"]["learned, all labels"]
-    assert list(curve) == ["1000", "2000"]  # the fractals of earlier GAN steps are not mixed in
+    assert list(curve) == ["1000", "2000"]  # without the fractals of earlier GAN steps
     assert curve["2000"]["mean"] == pytest.approx(np.mean(LEARNED))
     assert curve["2000"]["std"] == pytest.approx(np.std(LEARNED, ddof=1))
     assert summary["curves"]["pixels, 10 labels"]["0"] == {"mean": 0.84, "std": None, "seeds": 1}
@@ -51,7 +51,7 @@ def test_one_pair_is_not_tested() -> None:
     assert figure5.lines(summary)
 
 
-def test_table_holds_every_cell(tmp_path: Path) -> None:
+def test_table_has_every_cell(tmp_path: Path) -> None:
     write_csv(tmp_path / "figure5.csv", figure5.COLUMNS, rows())
     with (tmp_path / "figure5.csv").open(newline="") as file:
         read = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""What is said at the end of a run."""
+"""The summary of a run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ SUMMARY = Summary(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"step": 1500}, "finished at step 1500 in 1:15 minutes"),
         ({"finished": False}, "stopped at step 600 in 1:15 minutes"),
@@ -35,12 +35,12 @@ SUMMARY = Summary(
         ({"max_steps": -1}, "finished at step 600 in 1:15 minutes"),
     ],
 )
-def test_first_line_of_the_summary(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_first_line_of_the_summary(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
     first = replace(SUMMARY, **changes).lines(RunFolder(tmp_path))[0]
-    assert first == f"FractalGAN on digits: {said}"
+    assert first == f"FractalGAN on digits: {expected}"
 
 
-def test_read_as_it_was_written(tmp_path: Path) -> None:
+def test_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert Summary.read(folder) is None
     SUMMARY.write(folder)
@@ -48,11 +48,11 @@ def test_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"step": 5}'])
-def test_other_files_are_no_summary(tmp_path: Path, text: str) -> None:
+def test_other_content_is_not_a_summary(tmp_path: Path, text: str) -> None:
     (tmp_path / "summary.json").write_text(text)
     assert Summary.read(RunFolder(tmp_path)) is None
 
 
-def test_metrics_of_another_kind_are_no_summary(tmp_path: Path) -> None:
+def test_metrics_of_another_type_are_not_a_summary(tmp_path: Path) -> None:
     replace(SUMMARY, metrics=5).write(RunFolder(tmp_path))  # type: ignore[arg-type]
     assert Summary.read(RunFolder(tmp_path)) is None

@@ -1,4 +1,4 @@
-"""Table 1 from cells that are made up."""
+"""Table 1 from invented cells."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A file is there whole or not at all."""
+"""A file is complete or absent."""
 
 import os
 from pathlib import Path
@@ -18,13 +18,13 @@ def test_writes_text_and_bytes_and_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
-def test_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+def test_failure_keeps_the_previous_content(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "name.json"
     path.write_text("before")
 
     def write() -> None:
         with atomic_path(path) as beside:
-            beside.write_text("half of")
+            beside.write_text("incomplete")
             assert path.read_text() == "before"
             raise error
 
@@ -34,7 +34,7 @@ def test_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -> 
     assert os.listdir(tmp_path) == ["name.json"]
 
 
-def test_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, done = tmp_path / "name.json", []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: done.append(("flushed", path.exists())) or fsync(file))
@@ -42,5 +42,5 @@ def test_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pyte
         os, "replace", lambda *paths: done.append(("moved", path.exists())) or replace(*paths)
     )
     atomic_write(path, "all")
-    assert done == [("flushed", False), ("moved", False), ("flushed", True)]  # the folder's names, at last
+    assert done == [("flushed", False), ("moved", False), ("flushed", True)]  # and then the folder
     assert path.read_text() == "all"

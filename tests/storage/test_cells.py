@@ -1,4 +1,4 @@
-"""A file of finished cells: what is in it counts, what was cut off does not."""
+"""A file of finished cells: an incomplete last line is dropped."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def row(seed: int, labels: int | str = "all", accuracy: float = 0.5) -> dict:
     return {"source": "random", "seed": seed, "labels": labels, "accuracy": accuracy}
 
 
-def test_cells_are_known_by_their_key_and_survive(tmp_path: Path) -> None:
+def test_cells_are_identified_by_their_key_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "cells.jsonl"
     cells = Cells(path, KEY)
     cells.append(row(1))
@@ -26,7 +26,7 @@ def test_cells_are_known_by_their_key_and_survive(tmp_path: Path) -> None:
     assert row(1, 10) not in again
 
 
-def test_order_does_not_depend_on_which_was_finished_first(tmp_path: Path) -> None:
+def test_order_does_not_depend_on_which_finished_first(tmp_path: Path) -> None:
     rows = [row(1), row(0, 10), row(0), row(2, 100), row(0, 100)]
     texts = []
     for number, order in enumerate([rows, rows[::-1]]):

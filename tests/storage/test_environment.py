@@ -1,4 +1,4 @@
-"""What a run was made with is known of every start."""
+"""A record of every start of a run."""
 
 import json
 import subprocess
@@ -30,12 +30,13 @@ def test_damaged_record_is_replaced(tmp_path: Path, damage: str) -> None:
     assert [start["step"] for start in json.loads(path.read_text())] == [7]
 
 
-def test_command_is_one_that_a_shell_takes(tmp_path: Path) -> None:
+def test_command_can_be_pasted_into_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "import sys, pathlib, fractalgan.storage.environment as e; e.record_start(pathlib.Path(sys.argv[1]))"
     )
     path = tmp_path / "with a space.json"
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=tmp_path)
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-c", code, str(path)])
+    record_start(path)
     (start,) = json.loads(path.read_text())
     path.unlink()
     subprocess.run(start["command"], shell=True, check=True, cwd=tmp_path)
@@ -56,7 +57,7 @@ def test_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "other").write_text("")
     git("add", "other")
     git("commit", "-m", "somebody else's")
-    assert environment._commit() is None  # the code only lies in it
+    assert environment._commit() is None  # the code is in its folder, but not part of it
     git("add", ".")
     git("commit", "-m", "ours")
     assert environment._commit() == git("rev-parse", "HEAD")

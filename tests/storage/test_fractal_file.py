@@ -21,7 +21,7 @@ def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
 
 
 @pytest.mark.parametrize("form", ["sigmoid", "clamp", "raw"])
-def test_a_file_gives_back_the_same_fractals(form: MatricesForm, tmp_path: Path) -> None:
+def test_file_restores_the_same_fractals(form: MatricesForm, tmp_path: Path) -> None:
     written, path = generator(form), tmp_path / "some.safetensors"
     written.save(path, {"data": "digits", "seed": 3})
     read = FractalGenerator.from_pretrained(path)
@@ -38,13 +38,13 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
         generator().save(tmp_path / "some.pt")
 
 
-def test_a_hundred_fractals_are_some_32_kilobytes(tmp_path: Path) -> None:
+def test_file_of_100_fractals_has_about_32_kilobytes(tmp_path: Path) -> None:
     path = tmp_path / "hundred.safetensors"
     FractalGenerator(FractalEmbedding(anderson_farrell(100, 10))).save(path)
     assert path.stat().st_size < 34_000
 
 
-def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
+def test_fractals_of_a_gan_checkpoint(tmp_path: Path) -> None:
     model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
     checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "global_step": 7}
     torch.save(checkpoint | {"task": "FractalGAN"}, tmp_path / "gan.ckpt")
@@ -55,7 +55,7 @@ def test_a_checkpoint_of_the_gan_gives_its_fractals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
-def test_shipped_fractals_are_there_by_name_and_say_where_they_come_from(name: str) -> None:
+def test_shipped_fractals_have_a_provenance(name: str) -> None:
     shipped = FractalGenerator.from_pretrained(name)
     A, b = shipped.embedding()
     assert (A.shape, b.shape) == ((100, 10, 2, 2), (100, 10, 2))
@@ -76,7 +76,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
         FractalGenerator.from_pretrained("fashion-mist")
 
 
-def test_files_older_than_a_setting_are_read(tmp_path: Path) -> None:
+def test_files_without_later_settings_are_read(tmp_path: Path) -> None:
     path = tmp_path / "older.safetensors"
     generator().save(path)
     with safe_open(path, "pt") as file:
@@ -95,16 +95,16 @@ def test_files_older_than_a_setting_are_read(tmp_path: Path) -> None:
 
 
 def test_files_with_other_content_are_refused(tmp_path: Path) -> None:
-    cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "lying")}
+    cases = {name: tmp_path / f"{name}.safetensors" for name in ("cut", "noise", "foreign", "mismatched")}
     generator().save(cases["cut"])
     cases["cut"].write_bytes(cases["cut"].read_bytes()[:-10])
     cases["noise"].write_bytes(b"\xff" * 100)
     save_file({"weight": torch.zeros(2)}, cases["foreign"])
-    generator().save(cases["lying"])
-    with safe_open(cases["lying"], "pt") as file:
+    generator().save(cases["mismatched"])
+    with safe_open(cases["mismatched"], "pt") as file:
         metadata = file.metadata() | {"settings": json.dumps({"matrices": "raw"})}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    save_file(tensors, cases["lying"], metadata)
+    save_file(tensors, cases["mismatched"], metadata)
     for path in cases.values():
         with pytest.raises(InputError, match=path.name):
             FractalGenerator.from_pretrained(path)

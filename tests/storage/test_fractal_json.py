@@ -1,4 +1,4 @@
-"""Fractals as JSON: as Reconstruction writes them, and as people do."""
+"""Fractals as JSON, written by Reconstruction or by hand."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def written(path: Path, content: Any) -> Path:
     return path
 
 
-def test_a_system_by_hand_is_drawn(tmp_path: Path) -> None:
+def test_handwritten_fractal_is_drawn(tmp_path: Path) -> None:
     path = written(tmp_path / "triangle.json", {"targets": [TRIANGLE], "window": 1.5, "author": "S."})
     drawn = FractalGenerator.from_pretrained(path)
     assert (drawn.window, drawn.num_points, drawn.size) == (1.5, 300, (32, 32))
@@ -32,7 +32,7 @@ def test_a_system_by_hand_is_drawn(tmp_path: Path) -> None:
     assert FractalGenerator.from_pretrained(again).embedding().A.equal(drawn.embedding().A)
 
 
-def test_null_is_a_number_that_was_not_finite(tmp_path: Path) -> None:
+def test_null_is_read_as_nan(tmp_path: Path) -> None:
     lost = {"A": TRIANGLE["A"], "b": [[None, 0.0], [0.5, 0.0], [0.0, 0.5]]}
     drawn = FractalGenerator.from_pretrained(written(tmp_path / "lost.json", {"targets": [lost, TRIANGLE]}))
     images = drawn.draw(torch.tensor([0, 1]))
@@ -67,23 +67,23 @@ def test_null_is_a_number_that_was_not_finite(tmp_path: Path) -> None:
 )
 def test_json_with_other_content_is_refused(tmp_path: Path, content: Any, message: str) -> None:
     path = written(tmp_path / "bad.json", content)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         FractalGenerator.from_pretrained(path)
-    assert message in str(told.value)
-    assert "bad.json" in str(told.value)
+    assert message in str(caught.value)
+    assert "bad.json" in str(caught.value)
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+def test_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     with path.open("wb") as file:
-        file.truncate(10**12)  # takes no room on the disk
+        file.truncate(10**12)  # a sparse file
     with pytest.raises(InputError, match="has more than 20000000 bytes"):
         read_fractals(path)
 
 
-def test_lists_beyond_number_are_refused_before_they_take_memory(tmp_path: Path) -> None:
+def test_too_many_lists_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     path = tmp_path / "empty.json"
-    path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, of which Python would make 300
+    path.write_text('{"targets": [' + "[]," * 1_000_000 + "[]]}")  # 3 MB, but 300 MB as lists of Python
     with pytest.raises(InputError, match="has more than 1000000 lists"):
         FractalGenerator.from_pretrained(path)
 

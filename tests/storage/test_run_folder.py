@@ -1,3 +1,5 @@
+"""The folder of a run: its number, its lock, and whether it is used already."""
+
 import os
 import subprocess
 import sys
@@ -21,7 +23,7 @@ def saved(folder: RunFolder, time: float) -> RunFolder:
     return folder
 
 
-def test_numbers_go_on_after_the_largest() -> None:
+def test_next_number_is_above_the_largest() -> None:
     assert str(RunFolder.create_next("gan-digits")) == "runs/gan-digits-1"
     Path("runs/gan-digits-7").mkdir()
     Path("runs/gan-digits-more-9").mkdir()
@@ -38,7 +40,7 @@ def test_newest_is_the_run_that_saved_last() -> None:
         RunFolder.newest("gan-mnist")
 
 
-def test_folder_that_holds_something_is_refused() -> None:
+def test_folder_with_content_is_refused() -> None:
     Path("mine").mkdir()
     RunFolder.create(Path("mine"))
     Path("mine/notes").write_text("")
@@ -46,7 +48,7 @@ def test_folder_that_holds_something_is_refused() -> None:
         RunFolder.create(Path("mine"))
 
 
-def test_folder_that_cannot_be_made_is_explained() -> None:
+def test_folder_that_cannot_be_created_is_explained() -> None:
     Path("file").write_text("")
     with pytest.raises(InputError, match="cannot create the run folder file/run"):
         RunFolder.create(Path("file/run"))
@@ -63,28 +65,44 @@ def test_run_of_a_checkpoint() -> None:
     assert RunFolder.of_checkpoint(Path("downloads/best.ckpt")) is None
 
 
-def test_folder_without_a_run_is_taken() -> None:
+def test_folder_without_a_run_is_used() -> None:
     Path("mine").mkdir()
     Path("mine/events.out.tfevents.1.host").touch()
-    Path("mine/config.yaml.tmp").touch()  # killed while it began
+    Path("mine/config.yaml.tmp").touch()  # of a run that was killed at its start
     Path("mine/.lock").touch()
     assert RunFolder.create(Path("mine")).path == Path("mine")
 
 
+# Tries to lock a folder once per line of input, and prints the outcome.
 LOCK = """
 import sys, pathlib
 from fractalgan.storage import RunFolder
-with RunFolder(pathlib.Path(sys.argv[1])).locked(): pass
+for _ in sys.stdin:
+    try:
+        with RunFolder(pathlib.Path(sys.argv[1])).locked():
+            pass
+        print("locked and released", flush=True)
+    except ValueError as error:
+        print(error, flush=True)
 """
 
 
 def test_one_program_at_a_time_may_write() -> None:
     folder = RunFolder.create_next("gan-digits")
-    with folder.locked():
-        done = subprocess.run([sys.executable, "-c", LOCK, str(folder)], capture_output=True, text=True)
-        assert "InputError: another program is writing to runs/gan-digits-1" in done.stderr
-    done = subprocess.run([sys.executable, "-c", LOCK, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    with folder.locked():
-        pass
+    command = [sys.executable, "-c", LOCK, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+
+        def lock_there() -> str:
+            other.stdin.write("\n")
+            other.stdin.flush()
+            return other.stdout.readline()
+
+        with folder.locked():
+            assert lock_there().startswith("another program is writing to runs/gan-digits-1")
+        assert lock_there() == "locked and released\n"
+        with folder.locked():
+            pass
+        other.stdin.close()
     assert folder.is_empty()

@@ -13,6 +13,7 @@ import torch
 from tests.conftest import TINY, TINY_PRETRAINING
 from tests.tasks.processes import by_two, fit_by_two, run_file
 
+pytestmark = pytest.mark.timeout(300)
 Call = Callable[..., int]
 CONFIGS = Path(__file__).parents[2] / "configs"
 
