@@ -1,5 +1,6 @@
 """Configuration files: found by bare name, and those of earlier versions migrated."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +19,38 @@ RENAMED_ARGUMENTS = {"RandomFractalData": {"num_systems": "num_fractals"}}
 
 def expand_configs(arguments: list[str]) -> list[str]:
     """Replace each ``--config`` by the path of a shipped file that it names, or by its migrated content."""
-    expanded = []
-    value_follows = False
-    for argument in arguments:
-        option, equals, value = argument.partition("=")
-        if value_follows:
-            expanded.append(_expand(argument))
-        elif option in OPTIONS and equals:
-            expanded.append(f"{option}={_expand(value)}")
-        else:
-            expanded.append(argument)
-        value_follows = not value_follows and argument in OPTIONS
+    expanded = list(arguments)
+    for position, prefix, name in _named_configs(arguments):
+        content = _load(name)
+        migrated = migrate(content)
+        expanded[position] = prefix + (
+            str(find_config(name)) if migrated == content else yaml.safe_dump(migrated, sort_keys=False)
+        )
     return expanded
 
 
-def _expand(name: str) -> str:
-    path = find_config(name)
+def config_contents(arguments: list[str]) -> list[Any]:
+    """The migrated content of the configuration files of a command line; None for an unreadable one."""
+    return [migrate(_load(name)) for _, _, name in _named_configs(arguments)]
+
+
+def _named_configs(arguments: list[str]) -> Iterator[tuple[int, str, str]]:
+    """The position of each configuration file, what comes before its name there, and the name."""
+    value_follows = False
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if value_follows:
+            yield position, "", argument
+        elif option in OPTIONS and equals:
+            yield position, f"{option}=", value
+        value_follows = not value_follows and argument in OPTIONS
+
+
+def _load(name: str) -> Any:
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        return yaml.safe_load(Path(find_config(name)).read_text())
     except (OSError, ValueError, yaml.YAMLError):
-        return str(path)  # the parser reports it
-    migrated = migrate(content)
-    return str(path) if migrated == content else yaml.safe_dump(migrated, sort_keys=False)
+        return None  # the parser reports it
 
 
 def migrate(config: Any) -> Any:

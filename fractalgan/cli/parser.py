@@ -8,6 +8,7 @@ from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
 from fractalgan.cli.config_files import expand_configs
+from fractalgan.cli.linked_options import LINKS, refuse_linked_options
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -22,15 +23,6 @@ TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
     "enable_autolog_hparams": False,  # they are in config.yaml
-}
-
-# Options that follow another one.
-LINKS = {
-    "model.init_args.image_size": "data.init_args.size",
-    "model.init_args.seed": "seed_everything",
-    "data.init_args.seed": "seed_everything",
-    "data.init_args.fractals": "model.init_args.fractals",
-    "data.init_args.num_fractals": "model.init_args.num_fractals",
 }
 
 
@@ -79,7 +71,7 @@ def parse(
         base: options that the arguments override.
 
     Raises:
-        InputError: for a group of options that has another type.
+        InputError: for a group of options that has another type, or an option without effect.
         ArgumentError: for any other error.
     """
     try:
@@ -93,6 +85,7 @@ def parse(
     for name in ("trainer", "model", "data"):
         if not isinstance(options.get(name), Namespace):
             raise InputError(f"--{name} must be a group of named options, got {options.get(name)!r}")
+    refuse_linked_options(arguments, options)
     return options
 
 

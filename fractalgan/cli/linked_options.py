@@ -1,0 +1,57 @@
+"""Options that follow another option, such as the image size of a model that of its data."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jsonargparse import Namespace
+
+from fractalgan.cli.config_files import config_contents
+from fractalgan.errors import InputError
+
+# Each option, and the one that it follows where the class of the latter has it.
+LINKS = {
+    "model.init_args.image_size": "data.init_args.size",
+    "model.init_args.seed": "seed_everything",
+    "data.init_args.seed": "seed_everything",
+    "data.init_args.fractals": "model.init_args.fractals",
+    "data.init_args.num_fractals": "model.init_args.num_fractals",
+}
+
+
+def refuse_linked_options(arguments: list[str], options: Namespace) -> None:
+    """Refuse options that would have no effect, as they follow others.
+
+    Args:
+        arguments: the command line without the verb.
+        options: the same, parsed.
+
+    Raises:
+        InputError: for the first option that is set though it follows another one.
+    """
+    names = {_short(name) for name in _set_options(arguments)}
+    for target, source in LINKS.items():
+        if _short(target) in names and source in options:
+            raise InputError(
+                f"--{_short(target)} has no effect, it follows --{_short(source)}:"
+                f" set --{_short(source)} instead"
+            )
+
+
+def _set_options(arguments: list[str]) -> Iterator[str]:
+    """The names of all options that a command line and its configuration files set."""
+    for argument in arguments:
+        if argument.startswith("--"):
+            yield argument[2:].partition("=")[0]
+    for content in config_contents(arguments):
+        yield from _names(content)
+
+
+def _names(config: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(config, dict):
+        for name, value in config.items():
+            yield f"{prefix}{name}"
+            yield from _names(value, f"{prefix}{name}.")
+
+
+def _short(name: str) -> str:
+    return name.replace("init_args.", "")
