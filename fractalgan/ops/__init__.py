@@ -12,7 +12,7 @@ from fractalgan.ops.affine import (
     rotation,
     uniform_probabilities,
 )
-from fractalgan.ops.chaos import draw_sequences, iterate_points, sequences_from_uniform
+from fractalgan.ops.chaos import iterate_points
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.random_fractals import (
     Procedure,
@@ -25,13 +25,22 @@ from fractalgan.ops.random_fractals import (
     visited_cells,
 )
 from fractalgan.ops.render import Backend, render, start_points
+from fractalgan.ops.sequences import (
+    SEQUENCES,
+    SequenceKind,
+    draw_sequences,
+    even_sequences_from_uniform,
+    sequences_from_uniform,
+)
 from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
 
 __all__ = [
+    "SEQUENCES",
     "Backend",
     "Collapse",
     "Factors",
     "Procedure",
+    "SequenceKind",
     "Transforms",
     "anderson_farrell",
     "bump_reach",
@@ -41,6 +50,7 @@ __all__ = [
     "determinant_probabilities",
     "draw_sequences",
     "equal_size",
+    "even_sequences_from_uniform",
     "factorize",
     "fill_window",
     "filling_rates",

@@ -29,13 +29,15 @@ def check_tensors(transforms: Transforms, fractals: Tensor, sequences: Tensor, s
         )
     if A.shape[1] < 1:
         raise ValueError(f"transforms must have N >= 1, got A {list(A.shape)}")
-    if fractals.ndim != 1 or sequences.ndim != 2 or len(fractals) != len(sequences):
+    if fractals.ndim != 1 or sequences.ndim not in (2, 3) or len(fractals) != len(sequences):
         raise ValueError(
-            "fractals must be [B] and sequences [B, T],"
+            "fractals must be [B] and sequences [B, T] or [B, C, T],"
             f" got {list(fractals.shape)} and {list(sequences.shape)}"
         )
-    if start is not None and start.shape != (len(fractals), 2):
-        raise ValueError(f"start must be [{len(fractals)}, 2], got {list(start.shape)}")
+    if sequences.ndim == 3 and 0 in sequences.shape[1:]:
+        raise ValueError(f"sequences [B, C, T] must have C, T >= 1, got {list(sequences.shape)}")
+    if start is not None and start.shape != (*sequences.shape[:-1], 2):
+        raise ValueError(f"start must be {[*sequences.shape[:-1], 2]}, got {list(start.shape)}")
     indices = {"fractals": fractals, "sequences": sequences}
     numbers = {"A": A, "b": b} | ({} if start is None else {"start": start})
     for name, tensor in (indices | numbers).items():

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from fractalgan.ops._threads import parallel_for
+
 Fused = Literal["numba", "triton"]
 
 # The type of device whose tensors each backend takes.
@@ -19,8 +21,8 @@ DEVICE_TYPES: dict[Fused, str] = {"numba": "cpu", "triton": "cuda"}
 def draw(
     transforms: Tensor,  # [J, N, 6] float32: the rows of A, then b
     fractals: Tensor,  # [B] int64
-    sequences: Tensor,  # [B, T] int64
-    start: Tensor,  # [B, 2] float32
+    sequences: Tensor,  # [B, T] or [B, C, T] int64
+    start: Tensor,  # [B, 2] or [B, C, 2] float32
     height: int,
     width: int,
     window: float,
@@ -63,6 +65,17 @@ def searchsorted_rows(cumulative: Tensor, uniform: Tensor) -> Tensor:
     return indices
 
 
+@torch.library.custom_op("fractalgan::even_rows", mutates_args=())
+def even_rows(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Even sequences [B, T] of probabilities [B, N] and uniform [B, T], both float64 on a CPU."""
+    indices = torch.empty(uniform.shape, dtype=torch.long)
+    arrays = probabilities.contiguous().numpy(), uniform.contiguous().numpy(), indices.numpy()
+    kernels = _module("even_kernel")
+    fill = kernels.even_rows if unavailable_reason("numba") else kernels.even_rows_compiled
+    parallel_for(lambda first, last: fill(first, last, *arrays), len(uniform))
+    return indices
+
+
 @draw.register_fake
 def _(*arguments: Any) -> Tensor:
     transforms, fractals, _, _, height, width, *_ = arguments
@@ -77,6 +90,7 @@ def _(*arguments: Any) -> Tensor:
 
 
 @searchsorted_rows.register_fake
+@even_rows.register_fake
 def _(*arguments: Any) -> Tensor:
     uniform: Tensor = arguments[1]
     return uniform.new_empty(uniform.shape, dtype=torch.long)

@@ -6,17 +6,15 @@ the point before it. Nothing of size T x H is allocated: a batch needs its image
 the points of one image. Points are computed in float64, and again in the backward pass, so that rounding
 errors do not grow with the size of the image.
 
-A bump exp(-(i - x)^2 / tau) is cut off where it falls below 2^-23 of its peak, the precision of float32; for
-tau = 1 this leaves 8 pixels per axis. Bumps are interpolated rather than computed: the position of x between
-two pixels selects a row of a table, and a cubic polynomial corrects for the distance to the middle of that
-row. So the loop has no exponential, for any tau.
+The chains of one image are divided into groups that threads draw side by side, each on a canvas of its own,
+which are then added up in order. The number of groups follows from the shapes alone, not from the threads, so
+neither do results.
 
 This module takes and returns tensors; the loops are in ``_numba_kernels.py``.
 """
 
-import math
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,33 +23,49 @@ from torch import Tensor
 
 from fractalgan.ops import _numba_kernels as kernels
 from fractalgan.ops._checks import check_indices
+from fractalgan.ops._numba_view import view_of
 from fractalgan.ops._threads import parallel_for
-from fractalgan.ops.splat import bump_reach
 
-TABLE_ROWS = 64  # per pixel at tau = 1: the cubic's error is then 2e-9 of the peak
+MAX_GROUPS = 16  # that the chains of an image are divided into
+POINTS_PER_PIXEL = 1 / 16  # that make another group worth its canvas
+PART_BYTES = 256_000_000  # of canvases, if an image does not need more
+
+UNLIMITED = np.float32(np.inf)
 
 
 def forward(
     transforms: Tensor,  # [J, N, 6] the rows of A, then b
     fractals: Tensor,  # [B]
-    sequences: Tensor,  # [B, T]
-    start: Tensor,  # [B, 2]
+    sequences: Tensor,  # [B, T] or [B, C, T]
+    start: Tensor,  # [B, 2] or [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
 ) -> Tensor:  # [B, H, W] in [0, 1]
     """Draw images. Raise IndexError for the index of a fractal or a transform that does not exist."""
     images = transforms.new_empty(len(fractals), *size)
-    inputs = _arrays(transforms, fractals, sequences, start) + _view(size, window, tau)
-    output = images.numpy()
+    groups = _groups(sequences, images)
+    view = view_of(size, window, tau)
 
-    def draw(first: int, last: int) -> None:
-        invalid = kernels.draw(first, last, *inputs, output)
-        if invalid >= 0:  # one of these checks fails
-            check_indices("fractals", fractals[invalid], transforms.shape[0])
-            check_indices("sequences", sequences[invalid], transforms.shape[1])
+    def draw(part: slice, limit: np.float32, drawn: NDArray[Any]) -> None:
+        inputs = _inputs(transforms, fractals[part], sequences[part], start[part])
 
-    parallel_for(draw, len(fractals))
+        def draw_groups(first: int, last: int) -> None:
+            invalid = kernels.draw(first, last, groups, *inputs, *view, limit, drawn)
+            if invalid >= 0:  # one of these checks fails
+                check_indices("fractals", fractals[part][invalid], transforms.shape[0])
+                check_indices("sequences", sequences[part][invalid], transforms.shape[1])
+
+        parallel_for(draw_groups, len(drawn))
+
+    if groups == 1:
+        draw(slice(None), kernels.ONE, images.numpy())
+        return images
+    for part in _parts(images, groups):
+        sums = images[part].numpy()
+        drawn = np.empty((groups * len(sums), *size), np.float32)
+        draw(part, UNLIMITED, drawn)
+        _run(kernels.sum_groups, len(sums), groups, drawn, sums)
     return images
 
 
@@ -66,61 +80,56 @@ def backward(
     tau: float,
 ) -> Tensor:  # [J, N, 6]
     """The gradient of the transforms: the sum of the gradients of the images, added in their order."""
-    per_image = transforms.new_zeros(len(fractals), *transforms.shape[1:])
-    size = images.shape[1], images.shape[2]
-    inputs = _arrays(transforms, fractals, sequences, start) + _view(size, window, tau)
-    outputs = _arrays(cotangent, images, per_image)
-
-    def accumulate(first: int, last: int) -> None:
-        kernels.accumulate_gradients(first, last, *inputs, np.float32(2 / tau), *outputs)
-
-    parallel_for(accumulate, len(fractals))
+    groups = _groups(sequences, images)
+    inputs = _inputs(transforms, fractals, sequences, start)
+    view = view_of((images.shape[1], images.shape[2]), window, tau)
+    per_group = np.zeros((groups * len(fractals), *transforms.shape[1:]), np.float32)
+    outputs = *_arrays(cotangent, images), per_group
+    _run(kernels.accumulate_gradients, len(per_group), groups, *inputs, *view, np.float32(2 / tau), *outputs)
     gradient = transforms.new_zeros(transforms.shape)
-    kernels.sum_by_fractal(*_arrays(fractals, per_image, gradient))
+    kernels.sum_by_fractal(inputs[1], per_group, gradient.numpy())
     return gradient
 
 
 def searchsorted_rows(cumulative: Tensor, uniform: Tensor) -> Tensor:
     """For each number of uniform [B, T], how many entries of its row of cumulative [B, N - 1] are <= it."""
     indices = torch.empty(uniform.shape, dtype=torch.long)
-    arrays = _arrays(cumulative, uniform, indices)
-    parallel_for(lambda first, last: kernels.searchsorted_rows(first, last, *arrays), len(uniform))
+    _run(kernels.searchsorted_rows, len(uniform), *_arrays(cumulative, uniform, indices))
     return indices
+
+
+def _groups(sequences: Tensor, images: Tensor) -> int:
+    """The number of groups of an image's chains. It decides on the order of sums, so it ignores threads."""
+    if sequences.ndim == 2:
+        return 1
+    chains, length = sequences.shape[1:]
+    worth_it = int(chains * length / (POINTS_PER_PIXEL * images[0].numel())) if len(images) else 1
+    return max(1, min(chains, MAX_GROUPS, worth_it))
+
+
+def _parts(images: Tensor, groups: int) -> Iterator[slice]:
+    """Slices of the batch whose groups take no more than PART_BYTES, or that hold one image."""
+    size = max(1, PART_BYTES // (4 * groups * images[0].numel()))
+    for first in range(0, len(images), size):
+        yield slice(first, first + size)
+
+
+def _run(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
+    parallel_for(lambda first, last: kernel(first, last, *arguments), count)
+
+
+def _inputs(
+    transforms: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor
+) -> tuple[NDArray[Any], ...]:
+    """The arrays of a kernel; one sequence per image is one chain."""
+    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
+    return _arrays(
+        transforms,
+        fractals,
+        sequences.reshape(len(fractals), chains, sequences.shape[-1]),
+        start.reshape(len(fractals), chains, 2),
+    )
 
 
 def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
-
-
-def _view(size: tuple[int, int], window: float, tau: float) -> tuple[NDArray[Any], int, NDArray[Any]]:
-    """The arguments of a kernel that describe the view: the projection, then the fields of :class:`_Bumps`.
-
-    The projection [scale_h, scale_w, shift_h, shift_w] converts points from the plane to pixels. Its
-    shifts include the radius of a bump, so a point begins to reach the image at 0.
-    """
-    bumps = _bumps(tau)
-    scales = [(length - 1) / (2 * window) for length in size]
-    shifts = [scale * window + bumps.radius for scale in scales]
-    return np.array([*scales, *shifts]), *bumps
-
-
-class _Bumps(NamedTuple):
-    """Bumps that cover 2 * radius pixels, for positions x between two pixels."""
-
-    radius: int
-    table: NDArray[Any]  # [rows + 1, 4, bump width] Taylor coefficients around the middle of each row
-
-
-@lru_cache(maxsize=64)
-def _bumps(tau: float) -> _Bumps:
-    radius = math.ceil(bump_reach(tau))
-    width = -(-2 * radius // kernels.WIDTH) * kernels.WIDTH  # rounded up to whole vectors
-    rows = math.ceil(TABLE_ROWS / math.sqrt(tau))
-    pixels = np.arange(width) - (radius - 1)
-    distance = pixels - ((np.arange(rows + 1) + 0.5) / rows)[:, None]
-    bump, slope = np.exp(-(distance**2) / tau), 2 * distance / tau
-    taylor = [bump, slope * bump, (slope**2 - 2 / tau) * bump / 2, (slope**3 - 6 * slope / tau) * bump / 6]
-    table = np.stack(taylor, 1)
-    table[..., 2 * radius :] = 0
-    # a copy in memory of PyTorch's, which begins at a cache line
-    return _Bumps(radius, torch.from_numpy(table).float().numpy())

@@ -8,17 +8,16 @@ registers are narrower than a vector uses two of them.
 """
 
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import event
 from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
+
+from fractalgan.ops._compile import compiled, inlined
 
 Array = NDArray[Any]
 
@@ -130,46 +129,13 @@ def _lane_order(lanes: list[int]) -> Any:
     return ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), lanes)
 
 
-# -- compilation ------------------------------------------------------------------------------------
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-
-
-def _compile(function: Callable[..., Any]) -> Any:
-    """Compile on first use, and cache the result on disk if there is a writable folder for it."""
-    try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # numba found no such folder
-        return numba.njit(**_OPTIONS)(function)
-
-
-def _inline(function: Callable[..., Any]) -> Any:
-    """Compile into each kernel that calls the function."""
-    return numba.njit(forceinline=True, **_OPTIONS)(function)
-
-
-class _CompilationNotice(event.Listener):  # type: ignore[misc]
-    """Tells the user, once, why the first image takes a few seconds."""
-
-    printed = False
-
-    def on_start(self, event: Any) -> None:
-        if event.data["dispatcher"].py_func.__module__ == __name__ and not self.printed:
-            self.printed = True
-            print("compiling the CPU renderer, once for this machine: a few seconds", file=sys.stderr)
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-event.register("numba:compile", _CompilationNotice())
-
 # -- kernels ----------------------------------------------------------------------------------------
 #
-# They process images first..last-1. For projection, radius and table see _view in _numba.py.
+# The chains of an image are divided into groups, which are drawn side by side. Kernels process groups
+# first..last-1; group k belongs to image k // groups. For projection, radius and table see _numba_view.py.
 
 
-@_compile
+@compiled
 def searchsorted_rows(first: int, last: int, cumulative: Array, uniform: Array, indices: Array) -> None:
     """Fill indices [B, T]; the loop over uniform [B, T] is inside, so that comparisons are vectorized."""
     for i in range(first, last):
@@ -180,93 +146,136 @@ def searchsorted_rows(first: int, last: int, cumulative: Array, uniform: Array, 
                 indices[i, t] += uniform[i, t] >= level
 
 
-@_compile
+@compiled
 def draw(
-    first: int, last: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
-    projection: Array, radius: int, table: Array, images: Array,
+    first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
+    projection: Array, radius: int, table: Array, limit: np.float32, drawn: Array,
 ) -> int:  # fmt: skip
-    """Draw the images. Return the first one that has an index out of range, or -1."""
-    height, width = images.shape[1], images.shape[2]
+    """Draw groups [B groups, H, W], up to a limit. Return the first image with an invalid index, or -1."""
+    height, width = drawn.shape[1], drawn.shape[2]
     canvas = np.empty((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(table.shape[2], np.float32)
-    for i in range(first, last):
+    for k in range(first, last):
         canvas[:] = ZERO
+        i = k // groups
         fractal = fractals[i]
         if not 0 <= fractal < transforms.shape[0]:
             return i
-        x, y = np.float64(start[i, 0]), np.float64(start[i, 1])
-        for t in range(sequences.shape[1]):
-            n = sequences[i, t]
-            if not 0 <= n < transforms.shape[1]:
-                return i
-            x, y = _step(transforms, fractal, n, x, y)
-            h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
-            if _is_visible(h, height, radius) and _is_visible(w, width, radius):
-                _splat(
-                    h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
-                    data_pointer(table), data_pointer(canvas), data_pointer(scratch),
-                )  # fmt: skip
+        begin, end = _chains(k % groups, groups, sequences.shape[1])
+        for c in range(begin, end):
+            x, y = np.float64(start[i, c, 0]), np.float64(start[i, c, 1])
+            for t in range(sequences.shape[2]):
+                n = sequences[i, c, t]
+                if not 0 <= n < transforms.shape[1]:
+                    return i
+                x, y = _step(transforms, fractal, n, x, y)
+                h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
+                if _is_visible(h, height, radius) and _is_visible(w, width, radius):
+                    _splat(
+                        h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
+                        data_pointer(table), data_pointer(canvas), data_pointer(scratch),
+                    )  # fmt: skip
         for r in range(height):
             for s in range(width):
-                images[i, r, s] = min(canvas[r + WIDTH, s + WIDTH], ONE)
+                drawn[k, r, s] = min(canvas[r + WIDTH, s + WIDTH], limit)
     return -1
 
 
-@_compile
+@compiled
+def sum_groups(first: int, last: int, groups: int, drawn: Array, images: Array) -> None:
+    """Fill images first..last-1 with the ordered sums of their groups in drawn [B groups, H, W], up to 1."""
+    for i in range(first, last):
+        for r in range(images.shape[1]):
+            for s in range(images.shape[2]):
+                images[i, r, s] = drawn[i * groups, r, s]
+            for k in range(i * groups + 1, (i + 1) * groups):
+                for s in range(images.shape[2]):
+                    images[i, r, s] += drawn[k, r, s]
+            for s in range(images.shape[2]):
+                images[i, r, s] = min(images[i, r, s], ONE)
+
+
+@compiled
 def accumulate_gradients(
-    first: int, last: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
+    first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
     projection: Array, radius: int, table: Array, steepness: np.float32,
-    cotangent: Array, images: Array, per_image: Array,
+    cotangent: Array, images: Array, per_group: Array,
 ) -> None:  # fmt: skip
-    """Add the gradients of the images to per_image [B, N, 6], from the last point to the first.
+    """Add the gradients of the groups to per_group [B groups, N, 6], from the last point to the first.
 
     The steepness of a bump is 2 / tau.
     """
     height, width = images.shape[1], images.shape[2]
     canvas = np.zeros((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(2 * table.shape[2], np.float32)
-    points = np.empty((sequences.shape[1] + 1, 2))
-    for i in range(first, last):
-        for r in range(height):
-            for s in range(width):  # a full pixel passes no gradient
-                canvas[r + WIDTH, s + WIDTH] = cotangent[i, r, s] if images[i, r, s] < ONE else ZERO
-        fractal = fractals[i]
-        points[0, 0], points[0, 1] = start[i, 0], start[i, 1]
-        for t in range(sequences.shape[1]):
-            x, y = _step(transforms, fractal, sequences[i, t], points[t, 0], points[t, 1])
-            points[t + 1, 0], points[t + 1, 1] = x, y
-        adjoint_x = adjoint_y = ZERO  # dL/dv(t), including the path through all later points
-        for t in range(sequences.shape[1] - 1, -1, -1):
-            x, y = points[t + 1, 0], points[t + 1, 1]
-            h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
-            if _is_visible(h, height, radius) and _is_visible(w, width, radius):
-                slope_h, slope_w = _gather(
-                    h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
-                    data_pointer(table), steepness, data_pointer(canvas), data_pointer(scratch),
+    points = np.empty((sequences.shape[2] + 1, 2))
+    for k in range(first, last):
+        i = k // groups
+        if k == first or k % groups == 0:
+            _copy_cotangent(cotangent, images, i, canvas)
+        begin, end = _chains(k % groups, groups, sequences.shape[1])
+        for c in range(begin, end):
+            _trace(transforms, fractals[i], sequences, start, i, c, points)
+            adjoint_x = adjoint_y = ZERO  # dL/dv(t), including the path through all later points
+            for t in range(sequences.shape[2] - 1, -1, -1):
+                x, y = points[t + 1, 0], points[t + 1, 1]
+                h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
+                if _is_visible(h, height, radius) and _is_visible(w, width, radius):
+                    slope_h, slope_w = _gather(
+                        h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
+                        data_pointer(table), steepness, data_pointer(canvas), data_pointer(scratch),
+                    )  # fmt: skip
+                    adjoint_x += np.float32(projection[0]) * slope_h
+                    adjoint_y += np.float32(projection[1]) * slope_w
+                if not (_are_finite(x, y) and _are_finite(adjoint_x, adjoint_y)):
+                    adjoint_x = adjoint_y = ZERO
+                if adjoint_x == ZERO and adjoint_y == ZERO:
+                    continue
+                adjoint_x, adjoint_y = _step_back(
+                    transforms, fractals[i], sequences[i, c, t],
+                    np.float32(points[t, 0]), np.float32(points[t, 1]),
+                    adjoint_x, adjoint_y, per_group, k,
                 )  # fmt: skip
-                adjoint_x += np.float32(projection[0]) * slope_h
-                adjoint_y += np.float32(projection[1]) * slope_w
-            if not (_are_finite(x, y) and _are_finite(adjoint_x, adjoint_y)):
-                adjoint_x = adjoint_y = ZERO
-            if adjoint_x == ZERO and adjoint_y == ZERO:
-                continue
-            adjoint_x, adjoint_y = _step_back(
-                transforms, fractal, sequences[i, t], np.float32(points[t, 0]), np.float32(points[t, 1]),
-                adjoint_x, adjoint_y, per_image, i,
-            )  # fmt: skip
 
 
-@_compile
-def sum_by_fractal(fractals: Array, per_image: Array, gradient: Array) -> None:
-    """Add the finite numbers of per_image [B, N, 6] to the gradient [J, N, 6], in the order of the images."""
-    for i in range(per_image.shape[0]):
-        for n in range(per_image.shape[1]):
-            for k in range(per_image.shape[2]):
-                if abs(per_image[i, n, k]) <= FLOAT32_MAX:
-                    gradient[fractals[i], n, k] += per_image[i, n, k]
+@compiled
+def sum_by_fractal(fractals: Array, per_group: Array, gradient: Array) -> None:
+    """Add the finite numbers of per_group [B groups, N, 6] to the gradient [J, N, 6], in their order."""
+    groups = max(1, per_group.shape[0] // max(1, len(fractals)))
+    for k in range(per_group.shape[0]):
+        fractal = fractals[k // groups]
+        for n in range(per_group.shape[1]):
+            for j in range(per_group.shape[2]):
+                if abs(per_group[k, n, j]) <= FLOAT32_MAX:
+                    gradient[fractal, n, j] += per_group[k, n, j]
 
 
-@_inline
+@inlined
+def _chains(group: int, groups: int, chains: int) -> tuple[int, int]:
+    """The first chain of a group, and the one after its last."""
+    return group * chains // groups, (group + 1) * chains // groups
+
+
+@inlined
+def _copy_cotangent(cotangent: Array, images: Array, i: int, canvas: Array) -> None:
+    """Copy the cotangent of image i to a canvas; a full pixel passes no gradient."""
+    for r in range(images.shape[1]):
+        for s in range(images.shape[2]):
+            canvas[r + WIDTH, s + WIDTH] = cotangent[i, r, s] if images[i, r, s] < ONE else ZERO
+
+
+@inlined
+def _trace(
+    transforms: Array, fractal: int, sequences: Array, start: Array, i: int, c: int, points: Array
+) -> None:
+    """Compute the points [T + 1, 2] of a chain, v(0) first."""
+    points[0, 0], points[0, 1] = start[i, c, 0], start[i, c, 1]
+    for t in range(sequences.shape[2]):
+        x, y = _step(transforms, fractal, sequences[i, c, t], points[t, 0], points[t, 1])
+        points[t + 1, 0], points[t + 1, 1] = x, y
+
+
+@inlined
 def _step(transforms: Array, fractal: int, n: int, x: float, y: float) -> tuple[float, float]:
     """v' = A v + b (Eq. 3); NaN once it exceeds the range of float32, so that it never returns."""
     x, y = (
@@ -276,7 +285,7 @@ def _step(transforms: Array, fractal: int, n: int, x: float, y: float) -> tuple[
     return (x, y) if _are_finite(x, y) else (np.nan, np.nan)
 
 
-@_inline
+@inlined
 def _step_back(
     transforms: Array, fractal: int, n: int, x: np.float32, y: np.float32,
     adjoint_x: np.float32, adjoint_y: np.float32, per_image: Array, i: int,
@@ -294,12 +303,12 @@ def _step_back(
     )
 
 
-@_inline
+@inlined
 def _are_finite(x: Any, y: Any) -> Any:
     return abs(x) <= FLOAT32_MAX and abs(y) <= FLOAT32_MAX
 
 
-@_inline
+@inlined
 def _is_visible(position: float, length: int, radius: int) -> bool:
     """Whether a bump at a position along an axis reaches a pixel; False for NaN."""
     return 0.0 <= position < length + 2 * radius - 1
@@ -308,7 +317,7 @@ def _is_visible(position: float, length: int, radius: int) -> bool:
 # -- one bump, in tiles of 8 x 8 pixels -------------------------------------------------------------
 
 
-@_inline
+@inlined
 def _splat(
     h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
     table: Any, canvas: Any, bumps_h: Any,
@@ -329,7 +338,7 @@ def _splat(
                 store(canvas, at, multiply_add(bump_h, bump_w, load(canvas, at)))
 
 
-@_inline
+@inlined
 def _gather(
     h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
     table: Any, steepness: np.float32, canvas: Any, scratch: Any,
@@ -357,7 +366,7 @@ def _gather(
     return slope_h, slope_w
 
 
-@_inline
+@inlined
 def _locate(
     position: float, length: int, radius: int, rows: int, bump_width: int
 ) -> tuple[int, int, int, int, np.float32, np.float32]:
@@ -376,7 +385,7 @@ def _locate(
     return begin, max(-begin, 0) & -WIDTH, min(bump_width, length - begin), row, row_offset, fraction
 
 
-@_inline
+@inlined
 def _bump(table: Any, bump_width: int, row: int, element: int, offset: np.float32) -> Any:
     """The vector of a bump from an element on: the cubic of a row of the table, evaluated at an offset."""
     at, d = 4 * bump_width * row + element, broadcast(offset)
@@ -384,7 +393,7 @@ def _bump(table: Any, bump_width: int, row: int, element: int, offset: np.float3
     return multiply_add(multiply_add(cubic, d, load(table, at + bump_width)), d, load(table, at))
 
 
-@_inline
+@inlined
 def _slope(bump: Any, steepness: np.float32, distance: np.float32) -> Any:
     """The slope 2 / tau * distance * bump of a vector of a bump, given the distance of its first pixel."""
     distances = multiply_add(

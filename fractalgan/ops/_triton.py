@@ -1,9 +1,9 @@
 """The fused backend for CUDA, compiled by Triton: the results of the CPU backend, computed by five kernels.
 
 A GPU has many threads, but each is slow at following a sequence. So one thread per image computes the
-points, in float64; then one block per tile of an image adds up their bumps, by the product of two small
-matrices for each chunk of points, and skips chunks that do not reach the tile. The backward pass takes the
-same two steps in reverse order. No sum depends on the order in which blocks run.
+points, in float64, or one thread per chain; then one block per tile of an image adds up their bumps, by the
+product of two small matrices for each chunk of points, and skips chunks that do not reach the tile. The
+backward pass takes the same two steps in reverse order. No sum depends on the order in which blocks run.
 
 This module takes and returns tensors; the kernels are in ``_triton_kernels.py``.
 """
@@ -25,8 +25,8 @@ OPTIONS = {"enable_fp_fusion": True}  # a product and a sum may be fused into on
 def forward(
     transforms: Tensor,  # [J, N, 6] the rows of A, then b
     fractals: Tensor,  # [B]
-    sequences: Tensor,  # [B, T]
-    start: Tensor,  # [B, 2]
+    sequences: Tensor,  # [B, T] or [B, C, T]
+    start: Tensor,  # [B, 2] or [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
@@ -34,10 +34,11 @@ def forward(
     """Draw images. A point whose fractal or transform does not exist is left out, as are those after it."""
     images = transforms.new_empty(len(fractals), *size)
     if images.numel() > 0:
+        fractals, sequences, start, chains = _one_chain_per_row(fractals, sequences, start)
         points = _points(transforms, fractals, sequences, start)
         tile, num_tiles = _tiles(images)
-        kernels.splat[(len(fractals), num_tiles)](
-            points, images, sequences.shape[1], *_view(images, window, tau), tile, CHUNK, **OPTIONS
+        kernels.splat[(len(images), num_tiles)](
+            points, images, chains, sequences.shape[1], *_view(images, window, tau), tile, CHUNK, **OPTIONS
         )
     return images
 
@@ -54,6 +55,7 @@ def backward(
 ) -> Tensor:  # [J, N, 6]
     """The gradient of the transforms: the sum of the gradients of the images, added in their order."""
     gradient = transforms.new_zeros(transforms.shape)
+    fractals, sequences, start, chains = _one_chain_per_row(fractals, sequences, start)
     (batch, num_points), (num_fractals, num_transforms, _) = sequences.shape, transforms.shape
     if batch == 0 or num_points == 0:
         return gradient
@@ -61,7 +63,7 @@ def backward(
     slopes = torch.empty_like(points, dtype=torch.float32)
     kernels.gather[(batch, triton.cdiv(num_points, CHUNK))](
         points, cotangent.contiguous(), images, slopes,
-        num_points, *_view(images, window, tau), _tiles(images)[0], CHUNK, **OPTIONS,
+        chains, num_points, *_view(images, window, tau), _tiles(images)[0], CHUNK, **OPTIONS,
     )  # fmt: skip
     per_image = transforms.new_empty(batch, num_transforms, 6)
     kernels.walk_back[(triton.cdiv(batch, LANES),)](
@@ -76,6 +78,14 @@ def backward(
         per_image, order, bounds, gradient, count, triton.next_power_of_2(count), **OPTIONS
     )
     return gradient
+
+
+def _one_chain_per_row(
+    fractals: Tensor, sequences: Tensor, start: Tensor
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Fractals [B C], sequences [B C, T], start [B C, 2] and the number C of chains per image."""
+    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
+    return fractals.repeat_interleave(chains), sequences.flatten(0, -2), start.flatten(0, -2), chains
 
 
 def _points(transforms: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def iterate(
     num_points: tl.tensor,
     LANES: tl.constexpr,
 ) -> None:
-    """Compute the points v(t) = A v(t-1) + b (Eq. 3), one image per thread."""
+    """Compute the points v(t) = A v(t-1) + b (Eq. 3), one chain per thread."""
     image = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     exists = image < batch
     fractal = tl.load(fractals + image, exists, 0)
@@ -77,9 +77,9 @@ def _axis(
 
 
 @_jit
-def _load_points(points: tl.tensor, image: tl.tensor, t: tl.tensor, num_points: tl.tensor) -> tl.tensor:
-    """The coordinates of v(t + 1) of an image; NaN after its last point."""
-    address = points + 2 * (image * (1 + num_points) + 1 + t)
+def _load_points(points: tl.tensor, chain: tl.tensor, t: tl.tensor, num_points: tl.tensor) -> tl.tensor:
+    """The coordinates of v(t + 1) of a chain; NaN after its last point."""
+    address = points + 2 * (chain * (1 + num_points) + 1 + t)
     exists = t < num_points
     return tl.load(address, exists, float("nan")), tl.load(address + 1, exists, float("nan"))
 
@@ -103,6 +103,7 @@ def _pixel_offsets(
 def splat(
     points: tl.tensor,
     images: tl.tensor,
+    chains: tl.tensor,
     num_points: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -117,12 +118,13 @@ def splat(
     tiles_across = tl.cdiv(width, TILE)
     top, left = tl.program_id(1) // tiles_across * TILE, tl.program_id(1) % tiles_across * TILE
     total = tl.zeros((TILE, TILE), tl.float32)
-    for first in range(0, num_points, CHUNK):
-        x, y = _load_points(points, image, first + tl.arange(0, CHUNK), num_points)
-        bumps_h, _ = _axis(x, height, window, tau, reach, top, TILE)
-        bumps_w, _ = _axis(y, width, window, tau, reach, left, TILE)
-        if _any_visible(bumps_h, bumps_w):
-            total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
+    for chain in range(image * chains, (image + 1) * chains):
+        for first in range(0, num_points, CHUNK):
+            x, y = _load_points(points, chain, first + tl.arange(0, CHUNK), num_points)
+            bumps_h, _ = _axis(x, height, window, tau, reach, top, TILE)
+            bumps_w, _ = _axis(y, width, window, tau, reach, left, TILE)
+            if _any_visible(bumps_h, bumps_w):
+                total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
     at, inside = _pixel_offsets(image, top, left, height, width, TILE)
     tl.store(images + at, tl.minimum(total, 1.0), inside)
 
@@ -133,6 +135,7 @@ def gather(
     cotangent: tl.tensor,
     images: tl.tensor,
     slopes: tl.tensor,
+    chains: tl.tensor,
     num_points: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -142,10 +145,11 @@ def gather(
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
 ) -> None:
-    """Compute the gradient of a chunk of one image's points through their own bumps alone."""
-    image, window = tl.program_id(0).to(tl.int64), tl.load(window)
+    """Compute the gradient of a chunk of one chain's points through their own bumps alone."""
+    chain, window = tl.program_id(0).to(tl.int64), tl.load(window)
+    image = chain // chains
     t = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
-    x, y = _load_points(points, image, t, num_points)
+    x, y = _load_points(points, chain, t, num_points)
     slope_x, slope_y = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)
     for top in range(0, height, TILE):
         bumps_h, slopes_h = _axis(x, height, window, tau, reach, top, TILE)
@@ -162,7 +166,7 @@ def gather(
                 slope_y += tl.sum(sums_w * slopes_w, 1)
     slope_x *= _scale(height, window).to(tl.float32)
     slope_y *= _scale(width, window).to(tl.float32)
-    address = slopes + 2 * (image * (1 + num_points) + 1 + t)
+    address = slopes + 2 * (chain * (1 + num_points) + 1 + t)
     tl.store(address, slope_x, t < num_points)
     tl.store(address + 1, slope_y, t < num_points)
 
@@ -181,7 +185,7 @@ def walk_back(
     LANES: tl.constexpr,
     COLUMNS: tl.constexpr,
 ) -> None:
-    """Compute the gradient of each image, from the last point to the first, one image per thread."""
+    """Compute the gradient of each chain, from the last point to the first, one chain per thread."""
     image = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     exists = image < batch
     fractal = tl.load(fractals + image, exists, 0)

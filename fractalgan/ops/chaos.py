@@ -1,4 +1,4 @@
-"""The chaos game: sampling index sequences, and iterating points along them (Eq. 3)."""
+"""The chaos game: iterating points along index sequences (Eq. 3)."""
 
 from typing import Any
 
@@ -6,71 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fractalgan.ops import _fused
 from fractalgan.ops.affine import Transforms
-
-
-def draw_sequences(
-    probabilities: Tensor,  # [J, N]
-    fractals: Tensor,  # [B]
-    num_points: int,
-    generator: torch.Generator | None = None,
-) -> Tensor:  # [B, T]
-    """Sample the index sequences z of B images before they are drawn (Algorithm 2).
-
-    Each z(t) is an independent sample from the probabilities of the image's fractal.
-
-    Args:
-        probabilities: sampling probabilities ``[J, N]`` of the transforms of J fractals, for example from
-            :func:`determinant_probabilities`. Rows need not sum to 1.
-        fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
-        num_points: the length T of each sequence.
-        generator: the random number generator to use, on the device of ``probabilities``. Default:
-            PyTorch's global one.
-
-    Returns:
-        Index sequences, int64 ``[B, T]`` in 0..N-1.
-
-    Example::
-
-        >>> transforms = anderson_farrell(num_fractals=2, num_transforms=10)
-        >>> fractals = torch.tensor([0, 0, 1])
-        >>> sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points=300)
-        >>> sequences.shape
-        torch.Size([3, 300])
-    """
-    uniform = torch.rand(
-        len(fractals), num_points, generator=generator, device=probabilities.device, dtype=probabilities.dtype
-    )
-    return sequences_from_uniform(probabilities, fractals, uniform)
-
-
-def sequences_from_uniform(
-    probabilities: Tensor,  # [J, N]
-    fractals: Tensor,  # [B]
-    uniform: Tensor,  # [B, T]
-) -> Tensor:  # [B, T]
-    """Convert uniform random numbers to index sequences by inverse transform sampling.
-
-    The result does not depend on whether a fused backend is available.
-
-    Args:
-        probabilities: sampling probabilities ``[J, N]`` of the transforms of J fractals. Rows need not sum
-            to 1.
-        fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
-        uniform: numbers ``[B, T]`` in [0, 1), in the type and on the device of ``probabilities``.
-
-    Returns:
-        Index sequences, int64 ``[B, T]`` in 0..N-1.
-    """
-    cumulative = probabilities.cumsum(-1)[fractals.long()]
-    # p sums to 1 only up to rounding, so scale by the last entry instead of relying on it
-    uniform = cumulative[:, -1:] * uniform
-    inner = cumulative[:, :-1].contiguous()
-    if cumulative.dtype == torch.float32 and _fused.best_backend(cumulative.device.type) == "numba":
-        indices: Tensor = _fused.searchsorted_rows(inner, uniform)
-        return indices
-    return torch.searchsorted(inner, uniform, right=True)
 
 
 def iterate_points(

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from fractalgan.ops.affine import Factors, Transforms, compose, determinant_probabilities
-from fractalgan.ops.chaos import draw_sequences, iterate_points
+from fractalgan.ops.chaos import iterate_points
 from fractalgan.ops.render import start_points
+from fractalgan.ops.sequences import draw_sequences
 
 # The procedures by their names on the command line; see random_fractals.
 Procedure = Literal["anderson-farrell", "fractaldb", "even"]

@@ -17,17 +17,19 @@ Backend = Literal["numba", "triton", "torch"]
 def render(
     transforms: Transforms,  # A [J, N, 2, 2], b [J, N, 2]
     fractals: Tensor,  # [B]
-    sequences: Tensor,  # [B, T]
+    sequences: Tensor,  # [B, T] or [B, C, T]
     *,
     size: tuple[int, int],
     window: float,
     tau: float = 1.0,
-    start: Tensor | None = None,  # [B, 2]
+    start: Tensor | None = None,  # [B, 2] or [B, C, 2]
     backend: Backend | None = None,
 ) -> Tensor:  # [B, H, W]
     """Draw fractals by the chaos game, differentiably: Eqs. 3 and 8 of the paper, then min(I, 1).
 
-    Image i shows fractal ``fractals[i]``, drawn along the index sequence ``sequences[i]``. Gradients flow to
+    Image i shows fractal ``fractals[i]``, drawn along the index sequence ``sequences[i]``, or along several,
+    which are then called chains: their points are summed. Chains are drawn in parallel, so that one large
+    image can use all threads, and a GPU need not follow one long sequence. Gradients flow to
     A and b through every point whose bump reaches a pixel that is not full (clamped to 1); they can be
     computed once, not twice. Points that are infinite or NaN draw nothing and pass no gradient.
 
@@ -39,11 +41,12 @@ def render(
         transforms: A ``[J, N, 2, 2]`` and b ``[J, N, 2]``, floating point. Types of lower precision are
             converted to float32.
         fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
-        sequences: index sequences, integers ``[B, T]`` in 0..N-1; see :func:`draw_sequences`.
+        sequences: index sequences, integers ``[B, T]``, or ``[B, C, T]`` for C chains per image, in
+            0..N-1; see :func:`draw_sequences`.
         size: height H and width W of the images in pixels, each >= 1.
         window: half the side of the square [-window, window]^2 of the plane that is drawn, in [1e-6, 1e6].
         tau: width of the bumps in pixels squared, in [1e-4, 1e4].
-        start: v(0), ``[B, 2]``, treated as a constant. Default: :func:`start_points`.
+        start: v(0), ``[B, 2]`` or ``[B, C, 2]``, treated as a constant. Default: :func:`start_points`.
         backend: ``"numba"``, ``"triton"`` or ``"torch"``. Default: for float32, the fused backend of the
             tensors' device if it is available; otherwise ``"torch"``.
 
@@ -70,7 +73,7 @@ def render(
     fractals, sequences = fractals.long(), sequences.long()
     dtype = torch.promote_types(transforms.A.dtype, torch.float32)
     transforms = Transforms(transforms.A.to(dtype), transforms.b.to(dtype))
-    start = start_points(transforms, fractals) if start is None else start.to(dtype)
+    start = start_points(transforms, fractals, sequences) if start is None else start.to(dtype)
     chosen = _choose(backend, transforms.A)
     with torch.autocast(transforms.A.device.type, enabled=False):  # the recurrence needs full precision
         images: Tensor
@@ -82,17 +85,25 @@ def render(
     return images
 
 
-def start_points(transforms: Transforms, fractals: Tensor) -> Tensor:
-    """The default v(0), ``[B, 2]``: the fixed point of the first transform of each image's fractal.
+def start_points(transforms: Transforms, fractals: Tensor, sequences: Tensor | None = None) -> Tensor:
+    """The default v(0): the fixed point of the first transform of each image's fractal, ``[B, 2]``.
 
-    This is the choice of Anderson & Farrell (WACV 2022). No gradient flows through it.
+    This is the choice of Anderson & Farrell (WACV 2022). A chain that follows another one starts at the fixed
+    point of the transform that the other ends with, as if both were one sequence that was cut; so all points
+    are on the attractor. No gradient flows through v(0).
 
     Args:
         transforms: A ``[J, N, 2, 2]`` and b ``[J, N, 2]``.
         fractals: the fractal of each image, integers ``[B]`` in 0..J-1.
+        sequences: index sequences; for chains ``[B, C, T]`` the result is ``[B, C, 2]``.
     """
-    first = fixed_point(transforms.A[:, 0].detach(), transforms.b[:, 0].detach())
-    return first[fractals.long()]  # a uint8 tensor would be taken for a mask
+    points = fixed_point(transforms.A.detach(), transforms.b.detach())  # [J, N, 2]
+    fractals = fractals.long()  # a uint8 tensor would be taken for a mask
+    if sequences is None or sequences.ndim == 2:
+        return points[:, 0][fractals]
+    ends = sequences[:, :-1, -1].long().clamp(0, points.shape[1] - 1)  # the backend reports others
+    before = torch.cat([torch.zeros_like(sequences[:, :1, 0]), ends], 1)
+    return points[fractals.unsqueeze(1), before]
 
 
 def _choose(backend: Backend | None, A: Tensor) -> Backend:
@@ -130,5 +141,8 @@ def _render_in_torch(
     # an index out of range would select a transform of another fractal
     check_indices("sequences", sequences, transforms.b.shape[1])
     check_indices("fractals", fractals, len(transforms.b))
-    points = iterate_points(transforms, fractals, sequences, start)
+    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
+    points = iterate_points(
+        transforms, fractals.repeat_interleave(chains), sequences.flatten(0, -2), start.reshape(-1, 2)
+    ).reshape(len(fractals), chains * sequences.shape[-1], 2)
     return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)

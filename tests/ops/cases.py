@@ -23,6 +23,7 @@ class Case(NamedTuple):
     num_points: int = 30
     batch: int = 5
     seed: int = 0
+    chains: int | None = None  # None for sequences [B, T]
 
 
 CASES = {
@@ -39,7 +40,11 @@ CASES = {
     "one column": Case((9, 1), 1.5, seed=9),
     "large image": Case((128, 100), 2.5, 0.3, seed=10, batch=2),
     "image of 512 pixels": Case((512, 512), 2.4, seed=11, batch=2, num_points=10),
-    "narrowest bumps": Case((9, 9), 2.5, 1e-4, seed=12, batch=50, num_points=300),
+    "one chain": Case(chains=1, batch=2, seed=13),
+    "three chains": Case(chains=3, batch=2, seed=14),
+    "more chains than groups": Case((20, 24), chains=20, num_points=10, batch=2, seed=15),
+    "chains of wide bumps": Case((48, 40), 2.5, 4.0, chains=7, num_points=20, batch=2, seed=16),
+    "narrowest bumps": Case((9, 9), 2.5, 1e-4, seed=12, batch=8, num_points=300),
 }
 # The torch backend computes in the given type, and these cases need more digits than float32 has.
 BEYOND_FLOAT32 = {"image of 512 pixels", "narrowest bumps"}
@@ -64,7 +69,8 @@ def problem(case: Case, backend: str = "torch") -> tuple[Transforms, Tensor, Ten
     transforms = Transforms(*(part.float().to(device).requires_grad_() for part in (A, b)))
     fractals = torch.arange(case.batch) * 2 % 3
     generator = torch.Generator().manual_seed(case.seed)
-    sequences = torch.randint(0, case.num_transforms, (case.batch, case.num_points), generator=generator)
+    shape = (case.batch, *([] if case.chains is None else [case.chains]), case.num_points)
+    sequences = torch.randint(0, case.num_transforms, shape, generator=generator)
     view = {"size": case.size, "window": case.window, "tau": case.tau}
     return transforms, fractals.to(device), sequences.to(device), view
 
@@ -78,10 +84,15 @@ def render_dense(
     tau: float,
 ) -> Tensor:
     """Eqs. 3 and 8 in float64 on the CPU, term by term."""
-    start = start_points(transforms, fractals).double().cpu()  # computed from the same float32 numbers
+    start = start_points(transforms, fractals, sequences).double().cpu()  # from the same float32 numbers
     transforms = Transforms(*(part.double().cpu() for part in transforms))
-    points = iterate_points(transforms, fractals.cpu(), sequences.cpu(), start)
-    return splat_dense(to_pixels(points, size, window), size, tau).clamp_max(1)
+    if sequences.ndim == 2:
+        sequences, start = sequences.unsqueeze(1), start.unsqueeze(1)
+    images = torch.zeros(len(fractals), *size, dtype=torch.float64)
+    for chain in range(sequences.shape[1]):
+        points = iterate_points(transforms, fractals.cpu(), sequences[:, chain].cpu(), start[:, chain])
+        images = images + splat_dense(to_pixels(points, size, window), size, tau)
+    return images.clamp_max(1)
 
 
 def relative_error(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> float:

@@ -1,41 +1,7 @@
-import pytest
 import torch
 
-from fractalgan.ops import Transforms, _fused, determinant_probabilities, draw_sequences, iterate_points
+from fractalgan.ops import Transforms, draw_sequences, iterate_points
 from tests.problems import random_fractals, sierpinski
-
-
-def test_sequences_follow_the_probabilities() -> None:
-    p = torch.tensor([[0.5, 0.3, 0.2], [0.0, 1.0, 0.0]])
-    z = draw_sequences(p, torch.tensor([0, 1]), 20_000, torch.Generator().manual_seed(0))
-    shares = torch.stack([torch.bincount(row, minlength=3) / 20_000 for row in z])
-    torch.testing.assert_close(shares, p, atol=0.02, rtol=0)
-    assert (z[1] == 1).all()
-
-
-def test_same_seed_yields_the_same_sequences() -> None:
-    p = torch.rand(3, 10)
-    first, second = (
-        draw_sequences(p / p.sum(-1, keepdim=True), torch.arange(3), 50, torch.Generator().manual_seed(7))
-        for _ in range(2)
-    )
-    assert first.equal(second)
-    assert first.min() >= 0
-    assert first.max() <= 9
-
-
-@pytest.mark.parametrize("num_transforms", [1, 2, 10])
-def test_sequences_do_not_depend_on_the_backend(num_transforms: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    A = random_fractals(4, num_transforms).A.float()
-    A[1, 0] = 0  # a transform of probability 0
-    p, fractals = determinant_probabilities(A), torch.arange(40) % 4
-    fused = draw_sequences(p, fractals, 500, torch.Generator().manual_seed(3))
-    monkeypatch.setattr(_fused, "best_backend", lambda _: None)
-    plain = draw_sequences(p, fractals, 500, torch.Generator().manual_seed(3))
-    assert fused.equal(plain)
-    assert fused.dtype == plain.dtype == torch.long
-    if num_transforms > 1:
-        assert not (fused[fractals == 1] == 0).any()
 
 
 def test_points_follow_the_recurrence() -> None:

@@ -121,7 +121,7 @@ def test_images_of_one_fractal_are_closer_than_those_of_two() -> None:
         ({"window": float("nan")}, r"window must be in \[1e-6, 1e6\], got nan"),
         (
             {"fractals": torch.zeros(3, dtype=torch.long)},
-            r"fractals must be \[B\] and sequences \[B, T\], got \[3\] and \[2, 5\]",
+            r"fractals must be \[B\] and sequences \[B, T\] or \[B, C, T\], got \[3\] and \[2, 5\]",
         ),
         (
             {"transforms": Transforms(torch.zeros(1, 2, 2), torch.zeros(1, 2))},

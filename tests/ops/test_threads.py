@@ -23,8 +23,12 @@ def set_num_threads() -> Iterator[SetThreads]:
     torch.set_num_threads(before)
 
 
-def image_and_gradient() -> list[Tensor]:
-    transforms, fractals, z, view = problem(Case(batch=150, num_transforms=10, num_points=100), "numba")
+ONE_SEQUENCE = Case(batch=150, num_transforms=10, num_points=100)
+CHAINS = Case((40, 50), batch=3, num_transforms=10, chains=11, num_points=200)
+
+
+def image_and_gradient(case: Case = ONE_SEQUENCE) -> list[Tensor]:
+    transforms, fractals, z, view = problem(case, "numba")
     images = render(transforms, fractals, z, **view, backend="numba")
     return [images.detach(), *torch.autograd.grad(images.square().sum(), transforms)]
 
@@ -33,11 +37,12 @@ def all_equal(results: list[Tensor], expected: list[Tensor]) -> bool:
     return all(each.equal(other) for each, other in zip(results, expected, strict=True))
 
 
-def test_results_do_not_depend_on_the_number_of_threads(set_num_threads: SetThreads) -> None:
+@pytest.mark.parametrize("case", [ONE_SEQUENCE, CHAINS], ids=["one sequence", "chains"])
+def test_results_do_not_depend_on_the_number_of_threads(set_num_threads: SetThreads, case: Case) -> None:
     results = []
     for number in (1, 2, 5):
         set_num_threads(number)
-        results.append(image_and_gradient())
+        results.append(image_and_gradient(case))
     assert all_equal(results[1], results[0])
     assert all_equal(results[2], results[0])
 
