@@ -115,10 +115,10 @@ def _stippled(images: Tensor, points: int, spread: float, random: torch.Generato
     chosen = torch.multinomial(images.flatten(1) + 1e-6, points, replacement=True, generator=random)
     inside = torch.rand(count, points, 2, generator=random) - 0.5
     places = torch.stack([chosen // size, chosen % size], -1) + inside
-    centre = (size - 1) / 2
+    center = (size - 1) / 2
     A = torch.eye(2) + spread * torch.randn(count, 2, 2, generator=random)
     b = 10 * spread * torch.randn(count, 1, 2, generator=random)
-    places = (places - centre) @ A.mT + centre + b
+    places = (places - center) @ A.mT + center + b
     drawn = splat_separable(places, (size, size), 1.0).clamp_max(1)
     return (drawn * 255).to(torch.uint8).unsqueeze(1)
 

@@ -99,4 +99,4 @@ def require_sigma_range(sigma_min: float, sigma_max: float) -> None:
 def require_binarize_level(binarize: float | None) -> None:
     """Raise InputError unless ``binarize`` is None or in [0, 1)."""
     if binarize is not None and not 0 <= binarize < 1:
-        raise InputError(f"binarize must be in [0, 1), or null for grey images, got {binarize}")
+        raise InputError(f"binarize must be in [0, 1), or null for grayscale images, got {binarize}")

@@ -11,7 +11,7 @@ from fractalgan.errors import InputError, as_input_error, require_at_least, requ
     ("message", "in_python"),
     [
         ("set --data.size 64", "set size=64"),
-        ("give it as --data.root", "give it as root"),
+        ("pass it as --data.root", "pass it as root"),
         ("--data.invert true.", "invert=True."),
         ("set --model.num_fractals 4: it has 4", "set num_fractals=4: it has 4"),
         ("try --model.tau 0.5, or more", "try tau=0.5, or more"),

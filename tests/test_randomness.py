@@ -15,7 +15,7 @@ def test_numbers_depend_on_the_key_only() -> None:
     assert torch.rand(5, generator=generator_for(4, 2)).equal(expected)
 
 
-def test_numbers_of_neighbouring_keys_are_unrelated() -> None:
+def test_numbers_of_neighboring_keys_are_unrelated() -> None:
     numbers = torch.stack([torch.randn(2000, generator=generator_for(0, step)) for step in range(20)])
     correlation = torch.corrcoef(numbers) - torch.eye(20)
     assert correlation.abs().max() < 0.1

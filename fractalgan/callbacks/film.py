@@ -1,5 +1,6 @@
 """A reconstruction as an animation."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Film(Callback):
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.every = max(1, trainer.max_steps // MAX_FRAMES)
+        self.every = frame_interval(trainer.max_steps)
         if trainer.global_step == 0:
             save_picture(self._path(trainer), _frame(trainer, pl_module))
 
@@ -58,6 +59,11 @@ class Film(Callback):
 
     def _path(self, trainer: Trainer) -> Path:
         return self.folder / "frames" / f"{trainer.global_step:06d}.png"
+
+
+def frame_interval(max_steps: int) -> int:
+    """Steps from one frame to the next, for at most MAX_FRAMES with those of the first and the last step."""
+    return max(1, math.ceil(max_steps / (MAX_FRAMES - 1)))
 
 
 def _frame(trainer: Trainer, pl_module: LightningModule) -> Image.Image:

@@ -34,7 +34,7 @@ class GracefulStop(Callback):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_name = signal.Signals(number).name
         self._restore_handlers()
-        log.info("%s: stopping after this batch; a second signal stops at once", self.signal_name)
+        log.info("%s: stopping after this batch; send it again to stop immediately", self.signal_name)
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         # only some ranks may have received the signal: all stop together

@@ -12,7 +12,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan.tasks import FractalTask
 
-log = logging.getLogger("fractalgan.callbacks")
+log = logging.getLogger(__name__)
 
 
 class ImageWriter(BasePredictionWriter):

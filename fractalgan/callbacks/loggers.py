@@ -17,8 +17,7 @@ class JsonLinesLogger(Logger):
     Args:
         run: the run folder.
         resume_step: the step that the run is resumed at; rows after it, left by a run that died after its
-        last
-            checkpoint, are dropped, and so is an incomplete last row. None for a new run.
+            last checkpoint, are dropped, and so is an incomplete last row. None for a new run.
     """
 
     def __init__(self, run: RunFolder, resume_step: int | None = None) -> None:

@@ -15,7 +15,7 @@ from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for, torch_seeded
 from fractalgan.tasks.protocols import LabelledImages, datamodule_of
 
-log = logging.getLogger("fractalgan.callbacks")
+log = logging.getLogger(__name__)
 
 LEARNING_RATE = 1e-3
 SCALE_IMAGES = 5000  # training images that the scale of the features is measured on

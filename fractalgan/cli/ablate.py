@@ -22,6 +22,6 @@ def ablate(arguments: list[str]) -> int:
     with experiment_folder(parser, options, f"ablation-{'-'.join(plan.data)}", CHANGEABLE) as folder:
         try:
             run_ablation(plan, folder, targets)
-        except KeyboardInterrupt:
-            return say_how_to_resume("ablate", folder)
+        except KeyboardInterrupt as stopped:
+            return say_how_to_resume("ablate", folder, stopped)
     return 0

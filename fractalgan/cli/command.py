@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, seed_everything
@@ -22,12 +22,12 @@ from fractalgan.cli.resume import (
     with_config_of_run,
 )
 from fractalgan.cli.run_names import run_stem
-from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
+from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
 from fractalgan.tasks import Task
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 
 class Command(NamedTuple):
@@ -46,20 +46,19 @@ class Command(NamedTuple):
         return None if self.start.path is None else str(self.start.path)
 
 
-def prepare(verb: str, arguments: list[str], base: dict[str, Any] | None = None) -> Command:
+def prepare(verb: str, arguments: list[str]) -> Command:
     """Parse a command line, find what it resumes or evaluates, and instantiate task and data.
 
     Args:
         verb: fit, validate, test, or predict.
         arguments: the command line without the verb.
-        base: options that the arguments override.
 
     Raises:
         InputError: for invalid options, and for a checkpoint that does not fit them.
         ArgumentError: for options that cannot be parsed.
     """
     parser = make_parser(verb)
-    options = parse(parser, with_config_of_run(arguments), base)
+    options = parse(parser, with_config_of_run(arguments))
     start = _find_start(verb, parser, options)
     follow_data: list[str] = []
     if start.checkpoint is not None:
@@ -129,15 +128,18 @@ def prepare_data(command: Command, stage: str) -> None:
 
 @contextmanager
 def exclusive(run: RunFolder, start: ResumePoint) -> Iterator[None]:
-    """Lock the run folder within the context; of several processes, rank 0 does.
+    """Lock the run folder within the context; rank 0 does it for all ranks.
 
     Raises:
         InputError: if another program is writing there, or has done so since the checkpoint was read.
     """
-    if not is_rank_zero():
-        yield
-        return
-    with run.locked():
-        if run.last_saved() != start.saved_ns:
-            raise InputError(f"another program has just written to {run}: run the same command again")
+    with ExitStack() as stack:
+
+        def lock() -> str:
+            stack.enter_context(run.locked())
+            if run.last_saved() != start.saved_ns:
+                raise InputError(f"another program has just written to {run}: run the same command again")
+            return "locked"
+
+        decided_by_rank_zero("lock", lock)
         yield

@@ -1,10 +1,9 @@
 """`compare`: Figure 5, what learned fractals are worth for pre-training, against random ones."""
 
+import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt
 
@@ -19,7 +18,8 @@ from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments import Comparison, ComparisonPlan
-from fractalgan.storage import RunFolder, find_config, read_checkpoint
+from fractalgan.reports import Summary
+from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Pretraining
 
 # The parts of a comparison, and their arguments that it sets itself.
@@ -45,8 +45,8 @@ def compare(arguments: list[str]) -> int:
     with experiment_folder(parser, options, _stem(options), CHANGEABLE) as folder:
         try:
             comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
-        except KeyboardInterrupt:
-            return say_how_to_resume("compare", folder)
+        except KeyboardInterrupt as stopped:
+            return say_how_to_resume("compare", folder, stopped)
     return 0
 
 
@@ -70,35 +70,33 @@ def _train_gan(options: Namespace, gan: RunFolder) -> None:
 
     Raises:
         InputError: for options that cannot be trained with.
-        KeyboardInterrupt: if it is interrupted.
+        KeyboardInterrupt: with the name of the signal, if it is interrupted.
     """
-    if gan.last.is_file():
-        max_steps = yaml.safe_load(gan.config.read_text())["trainer"]["max_steps"]
-        if read_checkpoint(gan.last)["global_step"] >= max_steps:
-            return
-        arguments, base = [f"--ckpt_path={gan.last}"], None
+    summary = Summary.read(gan)
+    if summary is not None and summary.finished and newest_readable([gan.last]):
+        return
+    if gan.last_saved() is None:
+        shutil.rmtree(gan.path, ignore_errors=True)  # of a run that saved nothing
+        arguments = _gan_arguments(options)
     else:
-        if not any(gan.checkpoints.glob("*.ckpt")):
-            shutil.rmtree(gan.path, ignore_errors=True)  # of a run that saved nothing
-        arguments, base = options.plan.gan_options, _gan_options(options, gan)
+        arguments = [f"--config={gan.config}"]
     with repeated_warnings() as warnings:
-        outcome = train(prepare("fit", arguments, base), Watchers(warnings=warnings))
+        outcome = train(prepare("fit", [*arguments, f"--run={gan}"]), Watchers(warnings=warnings))
     if outcome is None:
         return
     print("\n".join(outcome.summary.lines(outcome.run)))
     if not outcome.summary.finished:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(outcome.signal_name)
 
 
-def _gan_options(options: Namespace, gan: RunFolder) -> dict[str, Any]:
-    """The options of `fit` for a new GAN: the plan's configuration, on the images of the comparison."""
-    config: dict[str, Any] = {}
-    if options.plan.gan:
-        config = yaml.safe_load(find_config(options.plan.gan).read_text())
-    images = config.get("data", {}).get("init_args", {}) | vars(options.data)
-    return config | {
-        "run": str(gan),
-        "seed_everything": options.seed_everything,
-        "trainer": config.get("trainer", {}) | {"devices": 1},
-        "data": {"class_path": "fractalgan.ImageData", "init_args": images},
-    }
+def _gan_arguments(options: Namespace) -> list[str]:
+    """The arguments of `fit` for a new GAN: the plan's configuration, on the images of the comparison."""
+    config = [f"--config={options.plan.gan}"] if options.plan.gan else []
+    images = {"class_path": "fractalgan.ImageData", "init_args": vars(options.data)}
+    return [
+        *config,
+        f"--seed_everything={options.seed_everything}",
+        "--trainer.devices=1",
+        f"--data={json.dumps(images)}",
+        *options.plan.gan_options,
+    ]

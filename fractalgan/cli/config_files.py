@@ -12,6 +12,7 @@ OPTIONS = ("--config", "-c")
 
 # Options of version 0.1.0 that had no effect.
 REMOVED = ("optimizer", "lr_scheduler", "weights_only", "verbose", "return_predictions")
+GROUPS = ("trainer", "model", "data")
 
 RENAMED_CLASSES = {"SystemData": "RandomFractalData"}
 RENAMED_ARGUMENTS = {"RandomFractalData": {"num_systems": "num_fractals"}}
@@ -54,7 +55,7 @@ def _load(name: str) -> Any:
 
 
 def migrate(config: Any) -> Any:
-    """Options of an earlier version under today's names.
+    """Options of an earlier version under today's names, without empty groups.
 
     Args:
         config: the content of a config.yaml.
@@ -64,7 +65,9 @@ def migrate(config: Any) -> Any:
     """
     if not isinstance(config, dict):
         return config
-    migrated = {name: value for name, value in config.items() if name not in REMOVED or value is not None}
+    migrated = {
+        name: value for name, value in config.items() if value is not None or name not in REMOVED + GROUPS
+    }
     data = migrated.get("data")
     if isinstance(data, dict) and isinstance(data.get("class_path"), str):
         package, dot, name = data["class_path"].rpartition(".")

@@ -35,5 +35,5 @@ def _evaluate(verb: str, command: Command) -> int:
         row = {"verb": verb, "checkpoint": command.checkpoint_path, "step": command.start.step, **results[0]}
         with run.evaluations.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        print(f"metrics written to {run.evaluations}")
+        print(f"metrics appended to {run.evaluations}")
     return 0

@@ -12,7 +12,7 @@ from fractalgan.cli.config_files import expand_configs
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.cli.run_command import EXIT_STATUS
 from fractalgan.errors import InputError
-from fractalgan.reports import format_commands
+from fractalgan.reports import format_commands, quote
 from fractalgan.storage import RunFolder, atomic_write, record_start
 
 # Options that may change when an experiment is resumed, by group.
@@ -54,14 +54,14 @@ def experiment_folder(
         changeable: the options that may differ from those that the experiment was started with.
 
     Raises:
-        InputError: if other options differ, or if another program is writing to the folder.
+        InputError: if any of the others differ, or if another program is writing to the folder.
     """
     kept = options.clone()
     kept.config = kept.run = None
     config = str(parser.dump(kept, skip_none=False))
     if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
         if _fixed_options(folder.config.read_text(), changeable) != _fixed_options(config, changeable):
-            raise InputError(f"{folder} was started with other options: set another --run")
+            raise InputError(f"{folder} was started with different options: set another --run")
     else:
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
     with folder.locked():
@@ -70,10 +70,11 @@ def experiment_folder(
         yield folder
 
 
-def say_how_to_resume(verb: str, folder: RunFolder) -> int:
-    """Print the command that resumes an interrupted experiment, and return the exit status."""
-    print(*format_commands(resume=f"{verb} --run {folder}"))
-    return EXIT_STATUS["SIGINT"]
+def say_how_to_resume(verb: str, folder: RunFolder, stopped: KeyboardInterrupt) -> int:
+    """Print the command that resumes a stopped experiment, and return the exit status of its signal."""
+    print(*format_commands(resume=f"{verb} --run {quote(folder)}"))
+    (signal_name,) = stopped.args or ("SIGINT",)
+    return EXIT_STATUS[signal_name]
 
 
 def _fixed_options(config: str, changeable: Changeable) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from jsonargparse import Namespace
 from pytorch_lightning import Callback, Trainer
 
 from fractalgan import __version__
@@ -37,7 +38,7 @@ from fractalgan.errors import InputError
 from fractalgan.reports import Summary, commands_after_fit
 from fractalgan.storage import RunFolder
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
@@ -123,13 +124,22 @@ def _run_folder(command: Command) -> RunFolder:
     """The folder of the run that is resumed, the one that is named, or the next one; rank 0 creates it."""
     if command.start.run is not None:
         return command.start.run
-    named = command.options.run
+    created: list[RunFolder] = []
 
     def create() -> str:
-        folder = RunFolder.create(Path(named)) if named else RunFolder.create_next(run_stem(command.options))
-        return str(folder)
+        created.append(_create_folder(command.options))
+        return str(created[0])
 
-    return RunFolder(Path(decided_by_rank_zero("run", create)))
+    path = decided_by_rank_zero("run", create)
+    return created[0] if created else RunFolder(Path(path))
+
+
+def _create_folder(options: Namespace) -> RunFolder:
+    if not options.run:
+        return RunFolder.create_next(run_stem(options))
+    if RunFolder(Path(options.run)).config.is_file():
+        raise InputError(f"{options.run} has a run: resume it with --ckpt_path last, or set another --run")
+    return RunFolder.create(Path(options.run))
 
 
 def _callbacks(run: RunFolder, command: Command, watchers: Watchers) -> list[Callback]:
@@ -176,12 +186,12 @@ def _explained(run: RunFolder, command: Command, watchers: Watchers) -> Iterator
         raise
     except FloatingPointError as error:
         where = kept if run.last.exists() else "there is no checkpoint yet"
-        raise FloatingPointError(f"{error}: {where}; lower the learning rates and start again") from error
+        raise FloatingPointError(f"{error}: {where}; start a new run with lower learning rates") from error
     except SystemExit as stopped:  # of Lightning, on a second Ctrl-C
         if watchers.stop.signal_name is None:
             raise
         commands = commands_after_fit(run, command.task, finished=False)
-        print("\n".join(["stopped at once", *commands]))
+        print("\n".join(["stopped immediately", *commands]))
         raise SystemExit(EXIT_STATUS[watchers.stop.signal_name]) from stopped
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexError) as error:
         reason = one_line(str(error))

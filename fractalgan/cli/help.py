@@ -7,8 +7,8 @@ SUMMARIES = {
     "validate": "evaluate a checkpoint on the validation images",
     "test": "evaluate a checkpoint on the test images",
     "predict": "write images of learned fractals to disk, one folder per fractal",
-    "compare": "Figure 5 of the paper: pre-training on learned against random fractals",
-    "ablate": "Table 1 of the paper: how well fractals reconstruct images, by recipe",
+    "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
+    "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
 
 PROGRAM = f"""\
@@ -36,7 +36,7 @@ RUN_OPTIONS = """\
   --run DIR             folder of the run (default: the next free of runs/gan-digits-1, -2, ...)"""
 
 CHECKPOINT = """\
-  --ckpt_path FILE      checkpoint: a file, or last or best of --run or of the newest run"""
+  --ckpt_path FILE         checkpoint to load: a file, or last or best of --run or of the newest run"""
 
 CONFIGS = """\
 configurations
@@ -47,30 +47,31 @@ configurations
 FIT = f"""\
 usage: python -m fractalgan fit [options]
 
-Train a task. Without options, 100 fractals are learned from handwritten digits in a minute or two.
+Train a task. Without options, a FractalGAN learns 100 fractals from handwritten digits in a minute or two.
 
 run
 {RUN_OPTIONS}
-  --ckpt_path FILE      resume from a checkpoint: a file, or last or best of --run or of the newest run
+  --ckpt_path FILE      checkpoint to resume from: a file, or last or best of --run or of the newest run
   --seed_everything N   random seed (default: 0)
   --print_config        print all options as YAML and exit
 
 training
-  --trainer.max_steps N            training steps; one step is one batch
-  --trainer.val_check_interval N   steps between validations, pictures and checkpoints
-  --trainer.accelerator NAME       auto, cpu, or gpu; all options of Lightning's Trainer are under --trainer
+  --trainer.max_steps N            number of training steps; one step is one batch (default: 1500)
+  --trainer.val_check_interval N   steps between validations, pictures and checkpoints (default: 250)
+  --trainer.accelerator NAME       auto, cpu, or gpu (default: auto)
+  --trainer.OPTION VALUE           any other argument of Lightning's Trainer
 
 data
-  --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, or folder for your own images
-  --data.root DIR       folder of your own images, or of downloaded data sets
+  --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, or folder for your own images (default: digits)
+  --data.root DIR       folder of your own images, or of downloaded data sets (default: data)
   --data.size N         height and width in pixels (default: 32)
-  --data.invert BOOL    true for dark drawings on a bright background (default: auto)
-  --data.path FILE      reconstruction: your picture, or a folder of pictures
+  --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
+  --data.path PATH      reconstruction: your picture, or a folder of pictures
 
 model
-  --model.num_fractals N    fractals to learn (default: 100)
-  --model.fractals SOURCE   pre-training: random, digits, fashion-mnist, a file, checkpoint, or run folder
-  --model.backbone FILE     linear probe: a checkpoint of Pretraining, untrained, or pixels
+  --model.num_fractals N    number of fractals to learn (default: 100)
+  --model.fractals SOURCE   pre-training: random, digits, fashion-mnist, or a file, checkpoint, or run folder
+  --model.backbone FILE     linear probe: checkpoint of Pretraining, untrained, or pixels (default: untrained)
 
 all options
   python -m fractalgan fit --help-all
@@ -95,12 +96,12 @@ usage: python -m fractalgan {verb} --ckpt_path FILE [options]
 {description}
 
 {checkpoint}
-  --run DIR             run folder that last and best refer to
-  --data.OPTION VALUE   override a data option of the run, for example --data.root DIR
-  --trainer.OPTION VALUE
+  --run DIR                run folder that last and best refer to (default: the newest run)
+  --data.OPTION VALUE      override an option of the run's data, such as --data.root DIR
+  --trainer.OPTION VALUE   override an option of Lightning's Trainer, such as --trainer.accelerator cpu
 
-The options are those of the checkpoint's run. Metrics are printed and appended to evaluations.jsonl in its
-folder.
+All other options are those of the checkpoint's run. Metrics are printed, and appended to evaluations.jsonl in
+the run folder.
 
 examples
   python -m fractalgan {verb} --ckpt_path best
@@ -124,13 +125,14 @@ TEST = EVALUATE.format(
 PREDICT = f"""\
 usage: python -m fractalgan predict --ckpt_path FILE [options]
 
-Write images of the fractals of a FractalGAN or Reconstruction to predictions/ in the run folder, as
-<fractal>/<number>.png: a data set that `fit --data.name folder` reads.
+Draw images of the fractals of a FractalGAN or Reconstruction, and write them to predictions/ in the run
+folder, as <fractal>/<number>.png: a data set that `fit --data.name folder` can read.
 
 {CHECKPOINT}
-  --images N            images per fractal (default: 600)
-  --run DIR             run folder that last and best refer to, or a new folder to write to
-  --trainer.OPTION VALUE
+  --images N               images per fractal (default: 600)
+  --run DIR                with --ckpt_path last or best: the run folder to read from and to write to
+                           with --ckpt_path FILE: a new folder to write to (default: that of FILE's own run)
+  --trainer.OPTION VALUE   override an option of Lightning's Trainer, such as --trainer.accelerator cpu
 
 examples
   python -m fractalgan predict --ckpt_path best --images 5
@@ -140,21 +142,24 @@ examples
 COMPARE = """\
 usage: python -m fractalgan compare [options]
 
-Reproduce Figure 5 of the paper: train a LeNet on images of learned and of random fractals, with several
-random seeds, and measure a linear probe of its features. An interrupted comparison is resumed with --run.
+Reproduce Figure 5 of the paper: train LeNets on images of learned and of random fractals, with several random
+seeds, and evaluate linear probes of their features. --run resumes an interrupted comparison.
 
-  --config FILE             compare_digits.yaml, compare_fashion_mnist.yaml, or your own
-  --run DIR                 folder of the run, resumed if it exists (default: the next of runs/compare-...)
-  --plan.learned SOURCE     learned fractals: a name, file, checkpoint, or run folder; null trains a GAN first
-  --plan.seeds N            LeNets per source (default: 10)
-  --plan.steps N            training steps per LeNet (default: 5000)
-  --plan.every N            LeNet steps from one probe to the next (default: 1000)
-  --plan.labels [0,100,10]  labelled images per class for the probe; 0 uses all
-  --plan.workers N          number of processes (default: 2)
-  --data.name NAME          digits, MNIST, FashionMNIST, KMNIST, or folder; --data.root DIR
-  --pretraining.OPTION      options of Pretraining
-  --drawing.OPTION          options of FractalData
-  --help-all                all options
+  --config FILE                compare_digits.yaml, compare_fashion_mnist.yaml, or your own
+  --run DIR                    folder of the run, resumed if it exists (default: the next free of
+                               runs/compare-digits-1, -2, ...)
+  --plan.learned SOURCE        learned fractals: a name, file, checkpoint, or run folder (default: null, which
+                               trains a GAN first)
+  --plan.seeds N               random seeds, each with a LeNet per source of fractals (default: 10)
+  --plan.steps N               training steps per LeNet (default: 5000)
+  --plan.every N               LeNet steps between two probes (default: 1000)
+  --plan.labels [N,...]        labeled images per class for the probes; 0 uses all (default: [0,100,10])
+  --plan.workers N             number of processes (default: 2)
+  --data.name NAME             real images: digits, MNIST, FashionMNIST, KMNIST, or folder (default: digits)
+  --data.root DIR              folder of your own images, or of downloaded data sets (default: data)
+  --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.lr 0.001
+  --drawing.OPTION VALUE       option of FractalData, such as --drawing.jitter 0.1
+  --help-all                   all options
 
 examples
   python -m fractalgan compare --config compare_digits.yaml
@@ -165,16 +170,19 @@ ABLATE = """\
 usage: python -m fractalgan ablate [options]
 
 Reproduce Table 1 of the paper: reconstruct images by several recipes, with several random seeds, and print
-the errors beside the paper's. An interrupted ablation is resumed with --run.
+the errors beside the paper's. --run resumes an interrupted ablation, or adds rows to a finished one.
 
   --config FILE             ablation_digits.yaml, ablation_fashion_mnist.yaml, or your own
-  --run DIR                 folder of the run, resumed if it exists (default: the next of runs/ablation-...)
-  --plan.data [NAME,...]    digits, MNIST, FashionMNIST, KMNIST, fractaldb
-  --plan.rows [ROW,...]     B, C, D, E, F, raw, release, best, best-one-start, ...
-  --plan.seeds N            runs per row (default: 3)
-  --plan.count N            targets per data set (default: 100)
+  --run DIR                 folder of the run, resumed if it exists (default: the next free of
+                            runs/ablation-digits-1, -2, ...)
+  --plan.data [NAME,...]    data sets: digits, MNIST, FashionMNIST, KMNIST, fractaldb (default: [digits])
+  --plan.rows [ROW,...]     recipes: B to F of the paper, raw, release, best, best-one-start, ...
+                            (default: [C,D,E,F,raw,best])
+  --plan.seeds N            random seeds per row (default: 3)
+  --plan.count N            target images per data set (default: 100)
   --plan.steps N            training steps per target (default: 1000)
-  --plan.root DIR           folder of downloaded data sets
+  --plan.encoder FILE       checkpoint of InverseEncoder, which rows B and best-encoder need
+  --plan.root DIR           folder of downloaded data sets (default: data)
   --plan.workers N          number of processes (default: 2)
   --help-all                all options
 

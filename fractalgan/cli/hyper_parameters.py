@@ -1,5 +1,6 @@
 """The options of a model that is resumed or evaluated: those of its checkpoint."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,19 @@ from pytorch_lightning.cli import LightningArgumentParser
 from fractalgan.cli.resume import ResumePoint
 from fractalgan.errors import InputError
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 # Model options that may name a file: one in a checkpoint, which may come from a stranger, is not opened.
 PATH_OPTIONS = {"fractals", "backbone", "start"}
 
-# Options outside of the model that must agree with a hyper-parameter.
+# Options outside of the model that must agree with a hyperparameter.
 FOLLOWING = {"seed_everything": "seed", "data.init_args.size": "image_size"}
 
 
 def take_hyper_parameters(
     parser: LightningArgumentParser, options: Namespace, point: ResumePoint
 ) -> tuple[Namespace, list[str]]:
-    """Replace the model's options by the hyper-parameters of the checkpoint, and say what changed.
+    """Replace the model's options by the hyperparameters of the checkpoint, and log those that differ.
 
     Returns:
         The options, and the names of the model's options that were null: they follow the data, and stay null
@@ -36,7 +37,7 @@ def take_hyper_parameters(
     if point.checkpoint["task"] != task:
         raise InputError(
             f"{point.path} is a checkpoint of {point.checkpoint['task']}, not of {task}:"
-            " use another one, or the configuration that it was made with"
+            " use another one, or the configuration that it was trained with"
         )
     options.ckpt_path = str(point.path)
     given = options.model.init_args.clone()
@@ -47,16 +48,16 @@ def take_hyper_parameters(
     used = options.model.init_args
     for name, value in vars(given).items():
         if name not in saved:
-            log.warning("the checkpoint was saved before the option model.%s existed: using %s", name, value)
-        elif name not in follow_data and used[name] != value:
-            log.info("model.%s is %s, from the checkpoint (not %s)", name, used[name], value)
+            log.warning("the checkpoint is older than the option --model.%s: using %s", name, _typed(value))
+        elif name not in (*follow_data, *FOLLOWING.values()) and used[name] != value:
+            _log_ignored(f"model.{name}", value, used[name])
     return options, follow_data
 
 
 def _with_model_options(
     parser: LightningArgumentParser, options: Namespace, saved: dict[str, Any], given: Namespace
 ) -> Namespace:
-    """The options with the model's arguments from the checkpoint; its class stays the one that was given.
+    """The options with the model's arguments from the checkpoint; its class stays that of the options.
 
     Lightning would import and call any class that a checkpoint names.
     """
@@ -72,6 +73,15 @@ def _with_model_options(
 def _let_others_follow(options: Namespace, saved: dict[str, Any]) -> None:
     for option, parameter in FOLLOWING.items():
         if parameter in saved and options.get(option) not in (None, saved[parameter]):
-            name = option.replace("init_args.", "")
-            log.info("%s is %s, from the checkpoint (not %s)", name, saved[parameter], options[option])
+            _log_ignored(option.replace("init_args.", ""), options[option], saved[parameter])
             options[option] = saved[parameter]
+
+
+def _log_ignored(option: str, value: Any, trained: Any) -> None:
+    message = "ignoring --%s %s: the checkpoint was trained with %s"
+    log.info(message, option, _typed(value), _typed(trained))
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed on the command line: null, true, [0.5, 0.99]."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -60,23 +60,19 @@ def make_parser(verb: str) -> LightningArgumentParser:
     return parser
 
 
-def parse(
-    parser: LightningArgumentParser, arguments: list[str], base: dict[str, Any] | None = None
-) -> Namespace:
+def parse(parser: LightningArgumentParser, arguments: list[str]) -> Namespace:
     """The options of a command line.
 
     Args:
         parser: of the verb.
         arguments: the command line without the verb.
-        base: options that the arguments override.
 
     Raises:
         InputError: for a group of options that has another type, or an option without effect.
         ArgumentError: for any other error.
     """
     try:
-        defaults = None if base is None else parser.parse_object(base)
-        options: Namespace = parser.parse_args(expand_configs(arguments), defaults)
+        options: Namespace = parser.parse_args(expand_configs(arguments))
     except InputError:
         raise
     except ValueError as error:  # of jsonargparse, for some malformed configurations

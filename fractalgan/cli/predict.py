@@ -8,7 +8,7 @@ from fractalgan.cli.run_names import run_stem
 from fractalgan.cli.trainer import build_trainer, check_trainer
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
-from fractalgan.reports import format_commands
+from fractalgan.reports import format_commands, quote
 from fractalgan.storage import RunFolder
 from fractalgan.tasks import FractalTask
 
@@ -19,7 +19,7 @@ def predict(arguments: list[str]) -> int:
     task = command.task
     if not isinstance(task, FractalTask):
         raise InputError(
-            f"{type(task).__name__} does not draw images: give a checkpoint of FractalGAN or Reconstruction"
+            f"{type(task).__name__} does not draw images: pass a checkpoint of FractalGAN or Reconstruction"
         )
     check_trainer(command.trainer)
     if command.options.images is not None:
@@ -38,7 +38,7 @@ def predict(arguments: list[str]) -> int:
         trainer.predict(task, ckpt_path=command.checkpoint_path, weights_only=True, return_predictions=False)
     if trainer.is_global_zero:
         print(f"images written to {run.predictions}, one folder per fractal")
-        print(*format_commands(next=f"fit --data.name folder --data.root {run.predictions}"))
+        print(*format_commands(next=f"fit --data.name folder --data.root {quote(run.predictions)}"))
     return 0
 
 

@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run_verb(verb: str, options: list[str]) -> int:
-    if text := class_help(options):
+    if text := class_help(verb, options):
         print(text, end="")
         return 0
     module = import_module(f"fractalgan.cli.{VERBS[verb]}")

@@ -14,7 +14,7 @@ from fractalgan.errors import InputError
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, as_checkpoint_error, newest_readable, read_checkpoint
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 
 class ResumePoint(NamedTuple):
@@ -29,7 +29,7 @@ class ResumePoint(NamedTuple):
 
     @property
     def step(self) -> int | None:
-        """The step that is resumed at: 0 for a run that is started again, None for a new one."""
+        """The step that is resumed at: 0 for a run that starts over, None for a new one."""
         if self.checkpoint is not None:
             return int(self.checkpoint["global_step"])
         return None if self.run is None else 0
@@ -117,11 +117,11 @@ def point_of_same_command(run: RunFolder, config: str) -> ResumePoint:
         config: the options, as they would be written there.
 
     Raises:
-        InputError: if the run was started with other options, or has nothing to resume from.
+        InputError: if the run was started with different options, or has nothing to resume from.
     """
     if difference := _difference(run.config.read_text(), config):
         raise InputError(
-            f"{run} has a run with other options ({difference}): use the same ones or another --run,"
+            f"{run} was started with different options ({difference}): use the same ones or another --run,"
             f" or resume it with --run {run} --ckpt_path last"
         )
     summary = Summary.read(run)
@@ -134,7 +134,7 @@ def point_of_same_command(run: RunFolder, config: str) -> ResumePoint:
         return ResumePoint(run=run, same_command=True, summary=summary)
     if summary is not None:
         raise InputError(f"{run} has a run without checkpoints, which cannot be resumed: set another --run")
-    log.info("%s ended before its first checkpoint: it is started again", run)
+    log.info("%s ended before its first checkpoint: starting over", run)
     return ResumePoint(run=run)
 
 
@@ -178,7 +178,7 @@ def _last_checkpoint(run: RunFolder) -> ResumePoint:
             raise
         if newest is None:
             raise InputError(
-                f"{run.last} is damaged, and {run} has no other readable checkpoint: start another --run"
+                f"{run.last} is damaged, and {run} has no other readable checkpoint: set another --run"
             ) from None
         damage = "damaged" if run.last.exists() else "missing"
         log.warning("%s is %s: resuming from %s instead", run.last, damage, newest[0])

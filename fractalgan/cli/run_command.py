@@ -11,11 +11,9 @@ from contextlib import contextmanager
 import torch
 from jsonargparse import ArgumentError
 
-from fractalgan.cli.messages import explain
+from fractalgan.cli.messages import DISK_FULL, explain
 from fractalgan.distributed import is_rank_zero
 from fractalgan.ops import set_render_threads
-
-log = logging.getLogger("fractalgan")
 
 # The exit statuses that shells expect of a program stopped by a signal.
 EXIT_STATUS = {"SIGHUP": 129, "SIGINT": 130, "SIGUSR1": 138, "SIGTERM": 143}
@@ -51,7 +49,7 @@ def run_command(command: Callable[[], int]) -> int:
         if isinstance(stopped, SystemExit) and not isinstance(stopped.__context__, KeyboardInterrupt):
             raise
         # a trainer turns Ctrl-C into SystemExit where it is not between two training steps
-        print("fractalgan: interrupted before anything was saved", file=sys.stderr)
+        print("fractalgan: interrupted", file=sys.stderr)
         return EXIT_STATUS["SIGINT"]
     except Exception as error:
         message = explain(error)
@@ -79,7 +77,7 @@ def net_threads(count: int) -> Iterator[None]:
 
 def _ignore_full_disk(thread: threading.ExceptHookArgs) -> None:
     """TensorBoard's thread cannot write to a full disk either; the program itself reports that."""
-    if not issubclass(thread.exc_type, OSError):
+    if getattr(thread.exc_value, "errno", None) not in DISK_FULL:
         threading.__excepthook__(thread)
 
 
@@ -93,6 +91,7 @@ class _CurrentStderr(logging.Handler):
 def _set_up_logging() -> None:
     handler = _CurrentStderr()
     handler.setFormatter(logging.Formatter("fractalgan: %(message)s"))
+    log = logging.getLogger("fractalgan")  # the parent of every module's logger
     log.handlers = [handler]
     log.setLevel(logging.INFO if is_rank_zero() else logging.ERROR)
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):

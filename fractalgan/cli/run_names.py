@@ -1,4 +1,4 @@
-"""What the folder of a run is called by default."""
+"""The default name of a run folder."""
 
 import pydoc
 from pathlib import Path
@@ -17,7 +17,7 @@ def task_class(options: Namespace) -> type[Task]:
     """
     found = pydoc.locate(options.model.class_path)
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise InputError(f"--model {options.model.class_path} is not a fractalgan.tasks.Task")
+        raise InputError(f"--model {options.model.class_path} is not a subclass of fractalgan.tasks.Task")
     return found
 
 

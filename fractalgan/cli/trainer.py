@@ -17,7 +17,7 @@ from fractalgan.errors import InputError, require_at_least
 from fractalgan.storage import AtomicCheckpointIO, RunFolder
 from fractalgan.tasks import Task
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 FULL_16_BITS = ("bf16-true", "16-true", "transformer-engine")
 

@@ -29,7 +29,7 @@ BRIGHT_MEAN, BLACK_MEAN = 0.6, 0.005
 def have_bright_background(images: Tensor) -> Tensor:
     """For each of ``images`` [n, 1, H, W] uint8, whether more than half of its outline is bright.
 
-    The outline is one pixel wide; bright is above mid-grey. Shape [n] bool.
+    The outline is one pixel wide; bright is above mid-gray. Shape [n] bool.
     """
     return _outline(images).flatten(1).gt(127).float().mean(1).gt(0.5)
 
@@ -100,10 +100,10 @@ def with_one_background(images: Tensor, free: Tensor) -> Tensor:
     differ = free & (bright != is_majority(bright))
     if not differ.any():
         return images
+    shapes, background = ("light", "bright") if is_majority(bright) else ("dark", "dark")
     log.info(
-        "%d of %d images have a transparent background: they are read as negatives, to have the same"
-        " background as the others",
-        *(int(differ.sum()), len(images)),
+        "%d of %d images have %s shapes on a transparent background: inverted, as most backgrounds are %s",
+        *(int(differ.sum()), len(images), shapes, background),
     )
     return torch.where(differ[:, None, None, None], 255 - images, images)
 

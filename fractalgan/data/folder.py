@@ -16,7 +16,7 @@ SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
 def load_folder(root: Path, size: int, ignore_invalid: bool = False) -> Source:
-    """All images below ``root``, grey and resized to ``size``, in the order of their names.
+    """All images below ``root``, in grayscale and resized to ``size``, in the order of their names.
 
     Sub-folders are the classes; a folder without any is read as images without labels.
 
@@ -42,7 +42,7 @@ def list_classes(root: Path) -> tuple[list[tuple[Path, int]], list[str]]:
         InputError: if the folder or a class folder has no images, or has images beside class folders.
     """
     if not root.is_dir():
-        raise InputError(f"no folder {root}: give the folder of your images as --data.root")
+        raise InputError(f"there is no folder {root}: set --data.root to the folder of your images")
     visible = sorted(path for path in root.iterdir() if not _is_hidden(path, root))
     folders = [path for path in visible if path.is_dir()]
     loose, skipped = _images_and_others([path for path in visible if not path.is_dir()])

@@ -21,7 +21,7 @@ POINTS_PER_CELL = 1.25  # 20,000 for 32 x 32 pixels
 
 
 def fractaldb_images(count: int, size: int, seed: int) -> Tensor:
-    """``count`` grey images [count, 1, size, size] uint8, the first ones the same for any count.
+    """``count`` grayscale images [count, 1, size, size] uint8, the first ones the same for any count.
 
     Each shows a random fractal of 2 to 8 transforms, scaled to fill the canvas: a pixel's level is the
     share of its 4 x 4 cells that the chaos game visits.

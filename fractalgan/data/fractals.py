@@ -26,31 +26,34 @@ RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": 0.15}
 
 
 class FractalData(DataModule):
-    """Batches ``(images [B, 1, size, size] float in [0, 1], pseudo-classes [B])`` drawn by fractals.
+    """Images of learned or random fractals, each fractal a pseudo-class.
 
-    Training batches are an endless stream, as those of real images are.
+    Batches are ``(images [B, 1, size, size] float in [0, 1], pseudo-classes [B])``. Training batches are an
+    endless stream, as those of real images are.
 
     Args:
         fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
             a safetensors or JSON file of fractals, or a checkpoint or run folder of a task that learns
-            fractals; defaults to --model.fractals.
-        num_fractals: J, number of fractals, each a pseudo-class; learned fractals must have this number.
-        num_transforms: N, transforms per random fractal.
-        start: procedure that draws random fractals.
-        fractals_seed: random seed of random fractals; null uses ``seed``.
-        images_per_class: training images per fractal.
+            fractals; set by --model.fractals.
+        num_fractals: number of fractals, each a pseudo-class (J), which learned fractals must have; set by
+            --model.num_fractals.
+        num_transforms: number of affine transforms per random fractal (N).
+        start: how random fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
+            transforms of similar size.
+        fractals_seed: random seed of random fractals; null uses --seed_everything.
+        images_per_class: number of training images per fractal.
         fresh: whether to draw new images at every step, instead of the same ones in every pass.
         size: height and width in pixels.
-        num_points: T, points per image; null keeps that of learned fractals, or 300 for random ones at 32
-            pixels, scaled with the size.
-        window: half the side of the square of the plane that is drawn; null keeps that of learned fractals,
-            or 1.5 for random ones.
-        tau: width of a point, in pixels squared; null keeps that of learned fractals, or 1 for random ones at
-            32 pixels, scaled with the size.
-        jitter: std of the noise on A and b that is drawn anew for every image; null keeps that of learned
-            fractals, or 0.15 for random ones.
+        num_points: number of points per image (T); null uses that of learned fractals, or 300 for random ones
+            at 32 x 32 pixels, and scales with the image size.
+        window: half the side length of the square region of the plane that is rendered; null uses that of
+            learned fractals, or 1.5 for random ones.
+        tau: squared width of a point, in pixels^2; null uses that of learned fractals, or 1 for random ones
+            at 32 x 32 pixels, and scales with the image size.
+        jitter: std of the Gaussian noise that is added to A and b anew for each image; null uses that of
+            learned fractals, or 0.15 for random ones.
         batch_size: images per batch and process.
-        num_workers: processes that draw fresh images during training; the images do not depend on it.
+        num_workers: number of processes that draw fresh images; the images do not depend on it.
         seed: random seed of images and order; defaults to --seed_everything.
         fractals_copy: file with the same fractals, such as a run's own copy, which is read instead of
             ``fractals`` if it exists.
@@ -87,7 +90,7 @@ class FractalData(DataModule):
         require_transforms(num_fractals, num_transforms)
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         if num_workers > 0 and not fresh:
-            raise InputError("--data.num_workers has no effect without --data.fresh true: add it, or set 0")
+            raise InputError("--data.num_workers > 0 needs --data.fresh true: set both, or neither")
         self.source = fractals
         self.num_fractals = num_fractals
         self.images_per_class = images_per_class
@@ -125,7 +128,7 @@ class FractalData(DataModule):
     def _override_view(
         self, num_points: int | None, window: float | None, tau: float | None, jitter: float | None
     ) -> None:
-        """Draw at ``size``, with the given settings instead of the fractals' own."""
+        """Draw at ``size``, with these settings instead of the fractals' own."""
         generator, found = self.generator, len(self.generator.embedding)
         if found == 1:
             raise InputError(f"{self.source} has one fractal, but pre-training needs at least 2")
@@ -195,7 +198,7 @@ class FreshBatches(EndlessBatches):
 
 @torch.no_grad()
 def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> ImageSet:
-    """``per_class`` images of every fractal in turn, as 8-bit images labelled with their fractals."""
+    """``per_class`` images of every fractal in turn, as 8-bit images labeled with their fractals."""
     labels = torch.arange(len(generator.embedding)).repeat(per_class)
     images = torch.empty(len(labels), 1, *generator.size, dtype=torch.uint8)
     chunk = max(1, POINTS_AT_A_TIME // generator.num_points)

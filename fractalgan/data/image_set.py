@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
-UNLABELLED = -1
+UNLABELED = -1
 
 
 class Threshold(NamedTuple):
@@ -24,7 +24,7 @@ class Threshold(NamedTuple):
 
 
 class ImageSet(Dataset[tuple[Tensor, Tensor]]):
-    """Grey images [n, 1, H, W] uint8 with labels [n] int64 (-1 for images without labels).
+    """Grayscale images [n, 1, H, W] uint8 with labels [n] int64 (-1 for images without labels).
 
     An item, or a batch of items for a list or tensor of indices, is ``(images, labels)`` with images as
     float in [0, 1], after ``prepare``.
@@ -38,7 +38,7 @@ class ImageSet(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.images = images
         self.prepare = prepare
-        self.labels = torch.full((len(images),), UNLABELLED) if labels is None else labels.long()
+        self.labels = torch.full((len(images),), UNLABELED) if labels is None else labels.long()
 
     def __len__(self) -> int:
         return len(self.images)

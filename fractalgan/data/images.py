@@ -1,4 +1,4 @@
-"""Real images for every task: named data sets or the user's own, grey, in [0, 1], of one size."""
+"""Real images for every task: named data sets or the user's own, grayscale, in [0, 1], of one size."""
 
 import torch
 from torch import Tensor
@@ -18,9 +18,10 @@ SPLIT_SEED = 2303
 
 
 class ImageData(DataModule):
-    """Batches ``(images [B, 1, size, size] float in [0, 1], labels [B], -1 for none)`` of real images.
+    """Real images: a data set known by name, or a folder of your own images.
 
-    Training batches are an endless stream: training is counted in steps, not in epochs.
+    Batches are ``(images [B, 1, size, size] float in [0, 1], labels [B], -1 for none)``. Training batches are
+    an endless stream: training is counted in steps, not in epochs.
 
     Args:
         name: data set: ``digits`` is part of scikit-learn; ``MNIST``, ``FashionMNIST`` and ``KMNIST`` are
@@ -29,8 +30,8 @@ class ImageData(DataModule):
             with one sub-folder per class, or flat, without labels.
         size: height and width in pixels; all images are resized to it.
         batch_size: images per batch and process.
-        binarize: level above which pixels become 1, and 0 below; null keeps the images grey. Fractals are
-            nearly binary, so a discriminator needs it.
+        binarize: level above which pixels become 1, and 0 below; null keeps them in grayscale. Fractals
+            are nearly binary, so a discriminator would tell grayscale images apart from them at once.
         invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
             bright on dark. ``auto`` inverts your own images if most of them have an outline that is mostly
             bright.

@@ -1,4 +1,4 @@
-"""Reading the user's picture files as grey images of one size."""
+"""Reading the user's picture files as grayscale images of one size."""
 
 import logging
 import warnings
@@ -43,10 +43,10 @@ def image_suffixes() -> frozenset[str]:
 
 
 class Pictures(NamedTuple):
-    """Grey images of one size, read from files."""
+    """Grayscale images of one size, read from files."""
 
     images: Tensor  # [n, 1, size, size] uint8
-    read: list[int]  # [n] the places of their files among those given
+    read: list[int]  # [n] the places of their files among those requested
     bright_background: bool
 
 
@@ -54,14 +54,14 @@ class _Properties(NamedTuple):
     """A picture as it is in its file."""
 
     size: tuple[int, int]  # height and width, of a large picture after it was reduced
-    coloured: bool
+    colored: bool
     free_background: bool  # its outline is transparent
 
 
 def read_pictures(
     paths: Sequence[Path], size: int, ignore_invalid: bool = False, remedy: str = REMEDY
 ) -> Pictures:
-    """Read picture files as grey images of size x size; logs how many were resized or converted.
+    """Read picture files as grayscale images of size x size; logs how many were resized or converted.
 
     Args:
         paths: the files.
@@ -76,13 +76,13 @@ def read_pictures(
     slow = len(paths) > MANY
     for place, path in enumerate(track(paths, "reading images", transient=True, disable=not slow)):
         try:
-            grey, known = _read_picture(path, size)
+            gray, known = _read_picture(path, size)
         except InputError as error:
             if not ignore_invalid:
                 raise InputError(f"{error.for_command_line}: {remedy}") from error
             invalid.append(path)
             continue
-        images.append(resize(grey, [size, size], InterpolationMode.BICUBIC, antialias=True))
+        images.append(resize(gray, [size, size], InterpolationMode.BICUBIC, antialias=True))
         properties.append(known)
         read.append(place)
     if invalid:
@@ -109,8 +109,8 @@ def _log_conversions(pictures: Sequence[_Properties], size: int) -> None:
         )
     if any(height != width for height, width in sizes):
         log.info("some images are not square: they are stretched to %d x %d", size, size)
-    if coloured := sum(each.coloured for each in pictures):
-        log.info("%d of %d images are coloured: converted to grey", coloured, len(pictures))
+    if colored := sum(each.colored for each in pictures):
+        log.info("%d of %d images are in color: converted to grayscale", colored, len(pictures))
 
 
 def _read_picture(path: Path, size: int) -> tuple[Tensor, _Properties]:
@@ -129,14 +129,14 @@ def _read_picture(path: Path, size: int) -> tuple[Tensor, _Properties]:
             free_background = False
             if image.has_transparency_data:
                 image, free_background = without_transparency(image)
-            coloured = _is_coloured(image)
+            colored = _is_colored(image)
             pixels = np.array(image.convert("L"))
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not an image file") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error})") from error
     height, width = pixels.shape
-    return torch.from_numpy(pixels).unsqueeze(0), _Properties((height, width), coloured, free_background)
+    return torch.from_numpy(pixels).unsqueeze(0), _Properties((height, width), colored, free_background)
 
 
 def _reduced(image: Image.Image, least: int) -> Image.Image:
@@ -156,8 +156,8 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(deep.clip(0, 255, out=deep).astype(np.uint8))
 
 
-def _is_coloured(image: Image.Image) -> bool:
-    """Whether the channels differ anywhere: many grey images are stored as RGB."""
+def _is_colored(image: Image.Image) -> bool:
+    """Whether the channels differ anywhere: many grayscale images are stored as RGB."""
     if image.mode in ("1", "L", "LA"):
         return False
     red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)

@@ -25,17 +25,17 @@ MIN_SIZE = 8  # pixels a side
 
 
 class RandomFractalData(DataModule):
-    """Batches ``(images [B, 1, size, size] 0 or 1, transforms [B, N, 6])`` of random fractals.
+    """Random fractals and images of them, to train an InverseEncoder on.
 
-    The fractals are drawn once, by FractalDB's procedure, and their images anew at every step. Each fractal
-    is scaled to fill the window. A transform is given as its A, row by row, then b; the transform with the
-    largest determinant comes first.
+    Batches are ``(images [B, 1, size, size] 0 or 1, transforms [B, N, 6])``. The fractals are drawn once, by
+    FractalDB's procedure, and their images anew at every step. Each fractal is scaled to fill the window. A
+    transform is stored as its A, row by row, then b; the transform with the largest determinant comes first.
 
     Args:
         num_fractals: number of training fractals.
-        num_transforms: N, transforms per fractal.
+        num_transforms: number of affine transforms per fractal (N).
         size: height and width in pixels.
-        window: half the side of the square of the plane that is drawn.
+        window: half the side length of the square region of the plane that is rendered.
         binarize: level above which pixels become 1, and 0 below.
         batch_size: images per batch and process.
         seed: random seed; defaults to --seed_everything.

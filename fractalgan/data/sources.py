@@ -30,7 +30,7 @@ def source_root(name: SourceName, root: str | None) -> Path:
         InputError: if ``folder`` has no root, and if another data set has one that would have no effect.
     """
     if name == "folder" and root is None:
-        raise InputError("--data.root must name the folder of your images")
+        raise InputError("set --data.root to the folder of your images")
     if name == "digits":
         require_no_root(
             root, "--data.name digits: add --data.name folder to learn from your own images in it"
@@ -64,8 +64,8 @@ def fetch(name: SourceName, root: Path) -> None:
         files = ", ".join(Path(url).name for url, _ in DOWNLOADED[name].resources)
         raise InputError(
             f"{name} is not in {root} and cannot be downloaded ({_first_line(error)}):"
-            f" put {files} into {folder} by hand, or give the folder that holds {name}/ as --data.root"
-            " (ablate: --plan.root)"
+            f" put {files} into {folder} by hand, or set --data.root (ablate: --plan.root) to the folder that"
+            f" holds {name}/"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -93,7 +93,7 @@ def load(name: SourceName, root: Path, size: int, ignore_invalid: bool = False) 
 
 
 def _digits(size: int) -> Source:
-    """1,797 handwritten digits of 8 x 8 pixels with 17 grey levels."""
+    """1,797 handwritten digits of 8 x 8 pixels with 17 gray levels."""
     digits = load_digits()
     images = (torch.from_numpy(digits.images) * (255 / 16)).round().to(torch.uint8)
     labels = torch.from_numpy(digits.target)

@@ -28,26 +28,27 @@ MIN_SIZE = 8  # pixels a side: less shows nothing
 
 
 class TargetData(DataModule):
-    """Batches ``(targets [n, 1, size, size] float in [0, 1], rows [n])``, the same at every step.
+    """Images to reconstruct: from a data set, or your own pictures.
 
-    ``rows`` are the places of the targets among all; each process has targets of its own. The choice of
-    targets does not depend on --seed_everything: runs with other seeds reconstruct the same images.
+    Batches are ``(targets [n, 1, size, size] float in [0, 1], rows [n])``, the same at every step. ``rows``
+    are the places of the targets among all; each process has targets of its own. The choice of targets does
+    not depend on --seed_everything: runs with other seeds reconstruct the same images.
 
     Args:
-        name: source of the targets, unless ``path`` is given: a data set, or ``fractaldb`` for images of
+        name: source of the targets, unless ``path`` is set: a data set, or ``fractaldb`` for images of
             random fractals.
-        path: picture, or folder of pictures, of your own.
+        path: your own picture, or a folder of pictures.
         root: folder for downloads, by default ``data``.
-        split: part of the data set.
-        count: number of targets from a data set; of your own pictures, all are taken.
-        per_class: number of targets per class of a data set, its first ones, instead of ``count``.
+        split: part of the data set that the targets are taken from.
+        count: number of targets from a data set; of your own pictures, all are used.
+        per_class: number of targets per class of a data set, the first ones, instead of ``count``.
         size: height and width in pixels; all images are resized to it.
-        binarize: level above which pixels become 1, and 0 below; null keeps the images grey.
+        binarize: level above which pixels become 1, and 0 below; null keeps them in grayscale.
         invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
             bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is mostly
             bright.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
-        choice: random seed of the choice of targets.
+        choice: random seed of the choice of ``count`` targets.
     """
 
     def __init__(
@@ -118,10 +119,10 @@ class TargetData(DataModule):
             pictures = read_pictures(files, self.size, self.ignore_invalid)
             self.names = [str(files[place].relative_to(path)) for place in pictures.read]
         elif path.is_file():
-            pictures = read_pictures([path], self.size, remedy="give another picture as --data.path")
+            pictures = read_pictures([path], self.size, remedy="set --data.path to another picture")
             self.names = [path.name]
         else:
-            raise InputError(f"no picture or folder {path}: give one as --data.path")
+            raise InputError(f"there is no picture or folder {path}: set --data.path to an existing one")
         self.indices = torch.arange(len(pictures.images))
         return pictures
 
@@ -148,14 +149,14 @@ class TargetData(DataModule):
             found = [(images.labels == label).nonzero().squeeze(1) for label in torch.unique(images.labels)]
             if (least := min(map(len, found))) < self.per_class:
                 raise InputError(
-                    f"per_class must be <= {least}, the images of a class in the {self.split} set of"
+                    f"per_class must be <= {least}, the size of the smallest class in the {self.split} set of"
                     f" {self.source}, got {self.per_class}"
                 )
             return torch.cat([each[: self.per_class] for each in found])
         if self.count > len(images):
             raise InputError(
-                f"count must be <= {len(images)}, the images in the {self.split} set of {self.source},"
-                f" got {self.count}"
+                f"count must be <= {len(images)}, the number of images in the {self.split} set of"
+                f" {self.source}, got {self.count}"
             )
         order = torch.randperm(len(images), generator=generator_for(self.choice, Purpose.TARGET_CHOICE))
         return order[: self.count]

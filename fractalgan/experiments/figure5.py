@@ -15,7 +15,7 @@ from fractalgan.reports import figure5, write_summary
 from fractalgan.storage import Cells, Row, RunFolder, read_checkpoint, read_fractals, write_csv
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 KEY = figure5.COLUMNS[:-1]  # identifies a cell
 
@@ -103,7 +103,7 @@ class Comparison:
             train_gan: trains the GAN of a plan without learned fractals in a run folder, or resumes it there.
 
         Raises:
-            KeyboardInterrupt: on Ctrl-C or SIGTERM.
+            KeyboardInterrupt: see :func:`run_cells`.
         """
         if self.plan.learned:
             learned = fractals_by_gan_step(self.plan, self.plan.learned)

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TypeVar
 
 from rich.console import Console
@@ -36,7 +37,7 @@ def run_cells(
         describe: a finished cell in a few words.
 
     Raises:
-        KeyboardInterrupt: on Ctrl-C or SIGTERM.
+        KeyboardInterrupt: on Ctrl-C, and with the argument "SIGTERM" on SIGTERM.
     """
     done = len(cells)
     bar = Progress(
@@ -61,7 +62,11 @@ def run_cells(
 @contextlib.contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
     """Let SIGTERM, which a batch queue sends, stop the workers in an orderly way, too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

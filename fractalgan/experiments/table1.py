@@ -179,7 +179,7 @@ def run_ablation(plan: AblationPlan, folder: RunFolder, targets: dict[str, Tenso
 
     Raises:
         InputError: if the folder has cells of another encoder.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM.
+        KeyboardInterrupt: see :func:`run_cells`.
     """
     cells = Cells(folder.path / "cells.jsonl", KEY)
     _check_encoder(plan, cells)

@@ -13,14 +13,14 @@ DECAY = 0.9  # per step, of the running loss
 
 
 class Candidates(nn.Module):
-    """Ranks the candidates of n targets by a running loss, and drops the worse half of them at given steps.
+    """Ranks the candidates of n targets by a running loss, and drops the worse half of them at certain steps.
 
     The candidates of target i are the fractals ``i * num_candidates`` to ``(i + 1) * num_candidates - 1``.
 
     Args:
         num_targets: n, the number of targets.
-        num_candidates: fractals per target at the start.
-        halvings: numbers of steps after which the better half of the candidates remains.
+        num_candidates: initial number of fractals per target.
+        halvings: steps after which the better half of the candidates remains.
 
     Raises:
         InputError: for ``halvings`` that do not increase from 1 on.

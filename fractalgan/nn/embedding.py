@@ -29,9 +29,10 @@ class FractalEmbedding(nn.Module):
 
     Args:
         transforms: the initial fractal parameters, A [J, N, 2, 2] and b [J, N, 2].
-        matrices: how A is learned. ``sigmoid`` and ``clamp`` use the rotation-scaling-flip form and keep its
-            sigma in range, ``unbounded`` uses that form without bounds, ``raw`` learns the entries of A.
-        sigma_range: the smallest and the largest singular value. ``unbounded`` uses it for the initial
+        matrices: parametrization of A. ``sigmoid`` and ``clamp`` factorize it into rotations, scaling and
+            flips, with singular values in ``sigma_range``; ``unbounded`` is the same without bounds;
+            ``raw`` learns the entries of A.
+        sigma_range: lower and upper bound of the singular values. ``unbounded`` uses it for the initial
             values only, ``raw`` not at all.
     """
 

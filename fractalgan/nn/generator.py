@@ -40,13 +40,14 @@ class FractalGenerator(nn.Module):
     Args:
         embedding: the fractals.
         image_size: H = W, in pixels. Setting the attribute later scales ``num_points`` and ``tau``.
-        num_points: T, points per image; None takes what suits the size, 300 at 32 pixels.
-        window: half the side of the square of the plane that is drawn.
-        tau: width of a point, in pixels squared (Eq. 8); None takes what suits the size, 1 at 32 pixels.
+        num_points: number of points per image (T); None scales with the image size: 300 at 32 x 32 pixels.
+        window: half the side length of the square region of the plane that is rendered.
+        tau: squared width of a point, in pixels^2 (Eq. 8); None scales with the image size: 1 up to 32 x 32
+            pixels.
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
-        probabilities: of the transforms in the chaos game: ``determinant``, in proportion to the area that a
-            transform keeps (Anderson & Farrell), or ``uniform``.
+        probabilities: probabilities of the transforms in the chaos game: ``determinant``, in proportion to
+            the area that a transform keeps (Anderson & Farrell), or ``uniform``.
 
     Raises:
         InputError: for a value out of range.
@@ -149,7 +150,7 @@ class FractalGenerator(nn.Module):
 
     @property
     def tau(self) -> float:
-        """Width of a point, in pixels squared."""
+        """Squared width of a point, in pixels^2."""
         return self._resolution.tau
 
     @tau.setter
@@ -206,7 +207,7 @@ class FractalGenerator(nn.Module):
     ) -> Tensor:
         """Fresh index sequences [B, T] for fractals (Alg. 2).
 
-        They are drawn on the CPU: the same generator gives the same sequences on every device.
+        They are drawn on the CPU: the same generator yields the same sequences on every device.
         """
         indices = self._indices(fractals)
         return self._draw_sequences(self.embedding(), indices, RandomSource.of(generator), self.num_points)
@@ -238,8 +239,8 @@ class FractalGenerator(nn.Module):
     def _indices(self, fractals: int | Iterable[int] | Tensor) -> Tensor:
         """Indices [B] on the embedding's device. Raises IndexError for one out of range."""
         if not isinstance(fractals, Tensor):
-            given = fractals if isinstance(fractals, Iterable) else [fractals]
-            fractals = torch.tensor([operator.index(each) for each in given], dtype=torch.long)
+            listed = fractals if isinstance(fractals, Iterable) else [fractals]
+            fractals = torch.tensor([operator.index(each) for each in listed], dtype=torch.long)
         if fractals.ndim > 1 or fractals.is_floating_point() or fractals.dtype == torch.bool:
             raise ValueError(
                 f"fractals must be integers [B], got {fractals.dtype} of shape {list(fractals.shape)}"

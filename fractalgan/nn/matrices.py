@@ -59,7 +59,7 @@ class RotationScalingFlip(nn.Module):
         raise NotImplementedError
 
     def scale_of(self, sigma: Tensor) -> Tensor:
-        """The ``scale`` that gives these singular values."""
+        """The ``scale`` of these singular values."""
         raise NotImplementedError
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""How many points an image of a given size takes, and how wide each is drawn."""
+"""The number of points for an image of a given size, and the width of each."""
 
 from typing import NamedTuple, Self
 
@@ -15,7 +15,7 @@ def points_for(image_size: int) -> int:
 
 
 def tau_for(image_size: int) -> float:
-    """The width of a point for an image of this size, in pixels squared: 1 up to 32 pixels."""
+    """The squared width of a point for an image of this size, in pixels^2: 1 up to 32 pixels."""
     ratio: float = max(1.0, image_size / REFERENCE_SIZE) ** TAU_EXPONENT
     return ratio
 
@@ -31,7 +31,7 @@ class Resolution(NamedTuple):
 
     image_size: int  # H = W, in pixels
     num_points: int  # T
-    tau: float  # pixels squared
+    tau: float  # pixels^2
 
     @classmethod
     def of(cls, image_size: int, num_points: int | None = None, tau: float | None = None) -> Self:

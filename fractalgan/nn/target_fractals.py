@@ -1,4 +1,4 @@
-"""Fractals that rebuild target images, each target by one of its candidates."""
+"""Fractals that reconstruct target images, each target by one of its candidates."""
 
 import math
 from typing import Literal
@@ -32,10 +32,10 @@ class TargetFractals(nn.Module):
         candidates: their ranking.
         target_indices: [n], what the random numbers of each target follow from.
         seed: random seed.
-        num_sequences: images per target and step; the candidates share them.
+        num_sequences: number of images per target and step, shared out among the candidates.
         objective: ``expectation`` draws fresh index sequences at every step, ``fixed`` keeps those of the
             initial fractal.
-        chunk: targets that are drawn at a time.
+        chunk: number of targets that are drawn at a time.
     """
 
     initial_probabilities: Tensor  # [n * candidates, N] of the transforms, before the first step

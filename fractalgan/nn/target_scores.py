@@ -1,4 +1,4 @@
-"""How well fractals rebuild their targets."""
+"""How well fractals reconstruct their targets."""
 
 from typing import NamedTuple
 

@@ -1,5 +1,6 @@
 """The commands that can be run next, to be copied."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from fractalgan.tasks import Task
 
 
 def format_commands(**commands: str) -> list[str]:
-    """Lines with a label and a command: ``format_commands(resume="fit --ckpt_path last")``."""
+    """Lines with a label and a command: ``format_commands(resume="fit --ckpt_path last")``.
+
+    Paths in the commands have to be quoted, see :func:`quote`.
+    """
     width = max((len(label) for label in commands), default=0) + 1
     return [f"{label + ':':<{width}} {_python()} -m fractalgan {each}" for label, each in commands.items()]
 
@@ -26,12 +30,17 @@ def commands_after_fit(run: RunFolder, task: Task, finished: bool) -> list[str]:
     if not checkpoints:
         return []
     if not finished:
-        return format_commands(resume=f"fit --ckpt_path {checkpoints[-1]}")
-    paths = {"best": checkpoints[0], "last": checkpoints[-1], "run": run}
+        return format_commands(resume=f"fit --run {quote(run)} --ckpt_path last")
+    paths = {"best": quote(checkpoints[0]), "last": quote(checkpoints[-1]), "run": quote(run)}
     commands = {label: command.format(**paths) for label, command in task.next_steps().items()}
     width = max(len(label) for label in [*commands, "watch"]) + 1
     lines = format_commands(**commands, watch="")[:-1]
-    return [*lines, f"{'watch:':<{width}} {_python()} -m tensorboard.main --logdir {run.path.parent}"]
+    return [*lines, f"{'watch:':<{width}} {_python()} -m tensorboard.main --logdir {quote(run.path.parent)}"]
+
+
+def quote(path: object) -> str:
+    """A path as a shell reads it back: in quotes if it has spaces or the like."""
+    return shlex.quote(str(path))
 
 
 def _python() -> str:
@@ -40,4 +49,4 @@ def _python() -> str:
     if shutil.which("python") == str(executable):
         return "python"
     here = executable.is_relative_to(Path.cwd())
-    return str(executable.relative_to(Path.cwd()) if here else executable)
+    return quote(executable.relative_to(Path.cwd()) if here else executable)

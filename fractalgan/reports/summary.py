@@ -12,20 +12,20 @@ class Summary:
     """The result of a run.
 
     Args:
-        version: of fractalgan.
-        task: the name of its class.
-        data: the source of the data.
+        version: version of fractalgan.
+        task: class name of the task.
+        data: source of the data.
         seed: random seed.
-        step: steps done.
-        max_steps: steps to do; -1 if a time limit ends the run.
+        step: number of steps done.
+        max_steps: maximum number of steps; -1 if a time limit ends the run.
         finished: False for an interrupted run.
-        seconds: since the last start.
-        since: the step of the last start.
-        monitor: the metric whose lowest value makes the best checkpoint.
-        best: that value; None without checkpoints.
-        validated: the step of the last validation; None if there was none.
-        metrics: of the last validation.
-        warnings: that were logged.
+        seconds: duration since the last start.
+        since: the step that the run was resumed at; 0 for a new one.
+        monitor: metric whose lowest value makes the best checkpoint.
+        best: lowest value of the monitored metric; None without checkpoints.
+        validated: step of the last validation; None if there was none.
+        metrics: metrics of the last validation.
+        warnings: warnings that were logged.
     """
 
     version: str
@@ -60,20 +60,21 @@ class Summary:
     def lines(self, run: RunFolder) -> list[str]:
         """The summary as it is printed."""
         minutes, seconds = divmod(round(self.seconds), 60)
-        state = "finished" if self.finished else "stopped"
-        if self.finished and self.step < self.max_steps:
-            state += " by --trainer.max_time"
-        head = f"{self.task} on {self.data}: {state} at step {self.step} in {minutes}:{seconds:02d} minutes"
+        state = f"{'finished' if self.finished else 'stopped'} at step {self.step}"
+        if self.finished and self.step < self.max_steps:  # by a time limit, or by a callback
+            state = f"ended early, at step {self.step} of {self.max_steps},"
+        head = f"{self.task} on {self.data}: {state} in {minutes}:{seconds:02d} minutes"
         if self.since:
-            head += f" since step {self.since}"
+            head += f" (resumed at step {self.since})"
         numbers = [
             f"  {name.removeprefix('val/'):<20} {value:.4g}" for name, value in sorted(self.metrics.items())
         ]
         if numbers:
             numbers.insert(0, f"validation at step {self.validated}:")
+        best = [] if self.best is None else [f"best {self.monitor}: {self.best:.4g}"]
         pictures = [f"pictures:   {run.figures}"] if run.figures.is_dir() else []
         warnings = [f"warning:    {message}" for message in self.warnings]
-        return [head, *numbers, *warnings, f"run folder: {run}", *pictures]
+        return [head, *numbers, *best, *warnings, f"run folder: {run}", *pictures]
 
 
 def write_summary(run: RunFolder, summary: dict[str, Any]) -> None:

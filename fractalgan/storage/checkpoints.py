@@ -48,7 +48,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         _check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
-        raise InputError(f"{path} is damaged or not a checkpoint: use another, such as best.ckpt") from error
+        raise InputError(f"{path} is damaged or not a checkpoint: use another one") from error
     if not (
         isinstance(checkpoint, dict)
         and all(isinstance(checkpoint.get(name), kind) for name, kind in REQUIRED_ENTRIES.items())

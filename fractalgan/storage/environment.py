@@ -57,13 +57,11 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this code, with "-changed" if files differ from it; None outside of a repository."""
+    """The commit of this code, with "-changed" if its files differ; None outside of its repository."""
     try:
         _git("ls-files", "--error-unmatch", Path(__file__).name)  # fails in somebody else's repository
-        commit, changed = (
-            _git("rev-parse", "HEAD"),
-            _git("status", "--porcelain", "--untracked-files=no", "."),
-        )
+        commit = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", ".")
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-changed" if changed else commit
@@ -75,7 +73,7 @@ def _git(*command: str) -> str:
 
 
 def _read(path: Path) -> list[Any]:
-    """The starts so far; none if the file is missing or has other content."""
+    """The starts so far; an empty list if the file is missing, damaged, or not a list."""
     try:
         starts = json.loads(path.read_text())
     except (OSError, ValueError):

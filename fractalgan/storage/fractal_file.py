@@ -1,6 +1,7 @@
 """Learned fractals as files: by shipped name, safetensors, JSON, checkpoint, or run folder."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,17 @@ from fractalgan.errors import InputError, as_input_error, require_at_least
 from fractalgan.limits import require_sizes
 from fractalgan.ops import check_view
 from fractalgan.storage.atomic import atomic_write
-from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.storage.checkpoints import (
+    as_checkpoint_error,
+    newest_readable,
+    read_checkpoint,
+    submodule_state,
+)
 from fractalgan.storage.fractal_json import read_json
 from fractalgan.storage.resources import FRACTALS
 from fractalgan.storage.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 FORMAT = "fractalgan-fractals-1"
 
@@ -58,7 +66,7 @@ def read_fractals(source: str | Path) -> FractalFile:
     Args:
         source: the name of shipped fractals, a ``.safetensors`` or ``.json`` file, a checkpoint of a task
             that learns fractals (FractalGAN, Reconstruction), or the folder of such a run, whose best
-            checkpoint is read.
+            checkpoint is read, or the newest one if that is missing or damaged.
 
     Returns:
         The fractals with their settings and provenance.
@@ -72,13 +80,13 @@ def read_fractals(source: str | Path) -> FractalFile:
     if not path.is_file():
         names = ", ".join(shipped_fractals())
         raise InputError(
-            f"there are no fractals {str(source)!r}: give {names}, a .safetensors or .json file,"
+            f"there are no fractals {str(source)!r}: pass {names}, a .safetensors or .json file,"
             " or a checkpoint or run folder of FractalGAN or Reconstruction"
         )
     readers = {".safetensors": _read_safetensors, ".json": read_json}
     parameters, settings, provenance = readers.get(path.suffix, _read_checkpoint)(path)
     if not isinstance(settings, dict) or not isinstance(provenance, dict):
-        raise InputError(f"{path} is damaged: its metadata is not a table: replace the file")
+        raise InputError(f"{path} is damaged: its metadata is not a table: replace it")
     content = FractalFile(parameters, LEGACY_DEFAULTS | settings, provenance)
     with as_input_error(str(path)):
         _check(content)
@@ -100,12 +108,14 @@ def write_fractals(path: Path, content: FractalFile) -> None:
 
 def _in_run_folder(run: RunFolder) -> Path:
     """The file of a run that has its fractals: a checkpoint of a task that learns them, else its copy."""
-    for path in (run.best, run.last):
-        if path.is_file() and _learns_fractals(read_checkpoint(path)):
-            return path
+    found = newest_readable([run.best]) or newest_readable(run.checkpoints.glob("*.ckpt"))
+    if found is not None and _learns_fractals(found[1]):
+        if found[0] != run.best and run.best.exists():
+            log.warning("%s is damaged: reading %s instead", run.best, found[0])
+        return found[0]
     if run.fractals.is_file():
         return run.fractals
-    raise InputError(f"{run} has no fractals: give the run folder of FractalGAN or Reconstruction")
+    raise InputError(f"{run} has no readable fractals: pass the run folder of FractalGAN or Reconstruction")
 
 
 def _learns_fractals(checkpoint: dict[str, Any]) -> bool:
@@ -124,7 +134,7 @@ def _read_safetensors(path: Path) -> FractalFile:
     try:
         settings, provenance = (json.loads(metadata[name]) for name in ("settings", "provenance"))
     except (KeyError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: its metadata lacks {error}: replace it") from error
+        raise InputError(f"{path} is damaged, it has no valid settings or provenance: replace it") from error
     return FractalFile(parameters, settings, provenance)
 
 
@@ -133,7 +143,7 @@ def _read_checkpoint(path: Path) -> FractalFile:
     if not _learns_fractals(checkpoint):
         raise InputError(
             f"{path} is a checkpoint of {checkpoint['task']}, which does not learn fractals:"
-            " give one of FractalGAN or Reconstruction"
+            " pass one of FractalGAN or Reconstruction"
         )
     with as_checkpoint_error(path):
         if "fractals" in checkpoint:

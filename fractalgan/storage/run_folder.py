@@ -11,7 +11,7 @@ from pathlib import Path
 from fractalgan.errors import InputError
 from fractalgan.storage.atomic import TEMPORARY_SUFFIX
 
-log = logging.getLogger("fractalgan")
+log = logging.getLogger(__name__)
 
 RUNS = Path("runs")
 LOCK = ".lock"
@@ -27,10 +27,14 @@ class RunFolder:
 
     Args:
         path: the folder.
+
+    Attributes:
+        is_new: whether this program has created the folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_new = False
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.jsonl"
         self.summary = path / "summary.json"
@@ -56,19 +60,24 @@ class RunFolder:
     def checkpoint(self, name: str) -> Path:
         """The path of the checkpoint "last" or "best".
 
+        Of a run with other checkpoints last.ckpt may be missing: another one takes its place on resuming.
+
         Raises:
-            InputError: if the run has not saved it.
+            InputError: if the run does not have it.
         """
         if not self.path.is_dir():
             raise InputError(f"run folder {self} does not exist")
-        path = {"last": self.last, "best": self.best}[name]
-        if not path.is_file():
-            raise InputError(f"{self} has no {path.name}: the run ended before its first validation")
-        return path
+        if self.last_saved() is None:
+            raise InputError(f"{self} has no checkpoints: set another --run")
+        if name == "best" and not self.best.is_file():
+            raise InputError(
+                f"{self} has no best.ckpt: set --ckpt_path to another file in {self.checkpoints}"
+            )
+        return {"last": self.last, "best": self.best}[name]
 
     def last_saved(self) -> int | None:
-        """When last.ckpt was written, in nanoseconds; None if it does not exist."""
-        return self.last.stat().st_mtime_ns if self.last.is_file() else None
+        """When the newest checkpoint was written, in nanoseconds; None if there are none."""
+        return max((path.stat().st_mtime_ns for path in self.checkpoints.glob("*.ckpt")), default=None)
 
     def is_empty(self) -> bool:
         """Whether no run has started here; event files and unfinished first files do not count."""
@@ -78,8 +87,8 @@ class RunFolder:
         )
 
     def discard_if_empty(self) -> None:
-        """Remove the folder of a run that never started."""
-        if self.path.is_dir() and self.is_empty():
+        """Remove the folder of a run that never started, if this program has created it."""
+        if self.is_new and self.path.is_dir() and self.is_empty():
             shutil.rmtree(self.path)
 
     @contextmanager
@@ -102,21 +111,21 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
-        """Create the folder.
+        """Create the folder, or take an empty one.
 
         Raises:
             InputError: if it has content already, or cannot be created.
         """
+        folder = cls(path)
         try:
+            folder.is_new = not path.exists()
             path.mkdir(parents=True, exist_ok=True)
-            occupied = not cls(path).is_empty()
+            occupied = not folder.is_empty()
         except OSError as error:
             raise InputError(f"cannot create the run folder {path}: {error.strerror}") from error
         if occupied:
-            raise InputError(
-                f"{path} has a run already: resume it with --ckpt_path last, or set another --run"
-            )
-        return cls(path)
+            raise InputError(f"{path} is not empty: set another --run")
+        return folder
 
     @classmethod
     def create_next(cls, stem: str) -> "RunFolder":
@@ -128,14 +137,15 @@ class RunFolder:
         number = max((n for n, _ in _numbered(stem)), default=0)
         while True:
             number += 1
-            path = RUNS / f"{stem}-{number}"
+            folder = cls(RUNS / f"{stem}-{number}")
             try:
-                path.mkdir(parents=True)
+                folder.path.mkdir(parents=True)
             except FileExistsError:  # another program was faster
                 continue
             except OSError as error:
-                raise InputError(f"cannot create the run folder {path}: {error.strerror}") from error
-            return cls(path)
+                raise InputError(f"cannot create the run folder {folder}: {error.strerror}") from error
+            folder.is_new = True
+            return folder
 
     @classmethod
     def newest(cls, stem: str | None = None) -> "RunFolder":
@@ -148,11 +158,11 @@ class RunFolder:
             InputError: if no run has saved a checkpoint.
         """
         paths = RUNS.glob("*") if stem is None else (path for _, path in _numbered(stem))
-        saved = [folder for path in paths if (folder := cls(path)).last.is_file()]
+        saved = {when: folder for folder in map(cls, paths) if (when := folder.last_saved()) is not None}
         if not saved:
             named = f"{RUNS}/" if stem is None else f"{RUNS}/{stem}-*"
             raise InputError(f"no run in {named} has saved a checkpoint: set --run to the folder of one")
-        return max(saved, key=lambda folder: folder.last.stat().st_mtime)
+        return saved[max(saved)]
 
     @classmethod
     def of_checkpoint(cls, path: Path) -> "RunFolder | None":

@@ -1,4 +1,4 @@
-"""FractalGAN: learn a set of fractals from real images, against a binary LeNet (Tu et al., Section 5)."""
+"""FractalGAN: learn a set of fractals from real images, against a LeNet (Tu et al., Section 5)."""
 
 from typing import Literal
 
@@ -40,40 +40,44 @@ Side = Literal["generator", "discriminator"]
 
 
 class FractalGAN(FractalTask):
-    """J learnable fractals as the generator of a GAN, a binary LeNet as its discriminator.
+    """A GAN with J learnable fractals as its generator and a LeNet as real/fake discriminator.
 
     Each batch is one step: the fractals draw as many images as there are real ones, each fractal equally
     often; the discriminator learns from both, then the fractals from the discriminator. Training batches are
     ``(images [B, 1, H, W] in [0, 1], labels)``; the labels are not used.
 
     Args:
-        num_fractals: J, the number of fractals.
-        num_transforms: N, affine transforms per fractal.
-        num_points: T, points per image; null follows image_size, 300 at 32 pixels.
+        num_fractals: number of fractals (J).
+        num_transforms: number of affine transforms per fractal (N).
+        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32, 1200 at
+            64 x 64 pixels.
         image_size: height and width in pixels; set by --data.size.
-        window: half the side of the square of the plane that is drawn.
-        tau: width of a point, in pixels squared, 1e-4 to 1e4; null follows image_size, 1 at 32 pixels.
-        jitter: std of the noise that is added to A and b for each image, in training as in pre-training;
-            fractals that must look real with it vary more within their class.
-        start: procedure of the initial random fractals.
-        matrices: form of the learned matrices. sigmoid and clamp use the rotation-scaling-flip form and keep
-            its sigma in range, unbounded uses that form without bounds, raw learns the entries.
-        sigma_min: smallest singular value; above 0 no transform can lose all its probability.
-        sigma_max: largest singular value; below 1 every transform is a contraction.
+        window: half the side length of the square region of the plane that is rendered.
+        tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
+            brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
+        jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
+            pre-training, so that images of one fractal vary more.
+        start: how the initial fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
+            transforms of similar size.
+        matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
+            scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
+            without bounds; raw learns the entries of A.
+        sigma_min: lower bound of the singular values of A; above 0, no transform gets the probability 0.
+        sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
         loss: adversarial loss.
         r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
-        r1_interval: steps between R1 penalties; the weight is multiplied by it.
-        instance_noise: std of the noise on real and drawn images at the start; it falls linearly to 0 at the
-            end of the run.
-        parameter_noise: std of the noise that is added to all fractal parameters, 0.1 in the paper's noisy
-            SGD; 0 disables it.
-        parameter_noise_interval: steps between additions of parameter noise.
+        r1_interval: number of steps between R1 penalties, which multiplies their weight.
+        instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
+            linearly to 0 at the end of the run.
+        parameter_noise: std of the Gaussian noise that is added to all fractal parameters, 0.1 in the paper's
+            noisy SGD; 0 disables it.
+        parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
-        generator_betas: betas of the fractals' optimizer.
+        generator_betas: betas of the optimizer of the fractals.
         discriminator_optimizer: optimizer of the LeNet.
         discriminator_lr: learning rate of the LeNet.
-        discriminator_betas: betas of the LeNet's optimizer.
+        discriminator_betas: betas of the optimizer of the LeNet.
         seed: random seed; defaults to --seed_everything.
     """
 

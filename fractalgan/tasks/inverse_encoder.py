@@ -1,4 +1,4 @@
-"""InverseEncoder: guess the fractal of an image (the baseline of Tu et al., Table 1, row B)."""
+"""InverseEncoder: predict the fractal of an image (the baseline of Tu et al., Table 1, row B)."""
 
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ class InverseEncoder(Task):
     """A ResNet-18 that regresses the transforms of a fractal from its image.
 
     Batches are ``(images [B, 1, H, W] in [0, 1], transforms [B, N, 6])``, as RandomFractalData yields them.
-    Its guess can be the initial fractal of a Reconstruction: ``--model.start`` takes its checkpoint.
+    Its prediction can be the initial fractal of a Reconstruction: ``--model.start`` takes its checkpoint.
 
     Args:
-        num_transforms: N, affine transforms per fractal.
+        num_transforms: number of affine transforms per fractal (N).
         image_size: height and width in pixels; set by --data.size.
-        window: half the side of the square of the plane that the images show.
+        window: half the side length of the square region of the plane that the images show.
         lr: learning rate of Adam.
     """
 
@@ -63,7 +63,7 @@ class InverseEncoder(Task):
             for name, value in expected.items():
                 trained = checkpoint["hyper_parameters"][name]
                 if trained != value:
-                    raise InputError(f"{path} was trained with {name} {trained}, got {value}")
+                    raise InputError(f"{path} was trained with {name} {trained}, not {value}")
             encoder: InverseEncoder = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
             return encoder
 
@@ -82,13 +82,11 @@ class InverseEncoder(Task):
     def setup(self, stage: str) -> None:
         data = datamodule_of(self.trainer)
         if not isinstance(data, RandomFractals):
-            raise InputError(
-                "InverseEncoder learns from random fractals: use --data fractalgan.RandomFractalData"
-            )
+            raise InputError("InverseEncoder needs random fractals: use --data fractalgan.RandomFractalData")
         for name in ("num_transforms", "window"):
-            given, wanted = getattr(data, name), self.hparams[name]
-            if given != wanted:
-                raise InputError(f"--data.{name} must be {wanted}, as --model.{name}, got {given}")
+            of_data, expected = getattr(data, name), self.hparams[name]
+            if of_data != expected:
+                raise InputError(f"--data.{name} must be {expected}, as --model.{name}, got {of_data}")
 
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(

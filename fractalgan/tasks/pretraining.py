@@ -31,11 +31,11 @@ class Pretraining(Task):
     Args:
         fractals: source of the images: random, the name of fractals that ship with the project, a
             .safetensors or .json file, a checkpoint of a task that learns fractals, or its run folder.
-        num_fractals: J, the number of pseudo-classes.
+        num_fractals: number of fractals, each a pseudo-class (J).
         image_size: height and width in pixels; set by --data.size.
-        optimizer: name of the optimizer; SGD has a Nesterov momentum of 0.9.
+        optimizer: optimizer; SGD uses Nesterov momentum of 0.9.
         lr: initial learning rate.
-        schedule: schedule of the learning rate: constant, or cosine down to 0 at the last step.
+        schedule: learning rate schedule: constant, or cosine down to 0 at the last step.
         weight_decay: weight decay, decoupled for AdamW only.
     """
 
@@ -72,7 +72,7 @@ class Pretraining(Task):
     def setup(self, stage: str) -> None:
         data = datamodule_of(self.trainer)
         if data is not None and not isinstance(data, PseudoClasses):
-            raise InputError("Pretraining learns from fractals' images: use --data fractalgan.FractalData")
+            raise InputError("Pretraining needs images of fractals: use --data fractalgan.FractalData")
 
     def next_steps(self) -> dict[str, str]:
         size = self.sizes_for_next(image_size="data.size")
@@ -84,7 +84,7 @@ class Pretraining(Task):
             return optimizer
         steps = self.trainer.max_steps
         if steps < 1:
-            raise InputError("--model.schedule cosine needs to know the last step: set --trainer.max_steps")
+            raise InputError("--model.schedule cosine depends on the last step: set --trainer.max_steps")
         # not CosineAnnealingLR, which would keep the last step of a run that is extended
         scheduler = LambdaLR(optimizer, lambda step: schedule_factor("cosine", min(step / steps, 1)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

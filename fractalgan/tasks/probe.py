@@ -1,4 +1,4 @@
-"""LinearProbe: how good the features of a pre-trained LeNet are on real images."""
+"""LinearProbe: multinomial logistic regression on the frozen features of a pre-trained LeNet."""
 
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,19 @@ MIN_STD = 1e-6  # of a feature: one that does not vary is not scaled
 
 
 class LinearProbe(Task):
-    """One linear layer on the frozen, standardized features of a backbone: multinomial regression.
+    """A linear layer on the frozen, standardized features of a backbone: multinomial logistic regression.
 
     Each step fits the layer to all training images, by L-BFGS, under the next of ``penalties``; the best
     checkpoint is that of the penalty with the lowest error on the validation images. The features are
     computed once, and standardized by their mean and std over the training images.
 
     Args:
-        backbone: a checkpoint of Pretraining; or, for reference, untrained for a LeNet with random weights,
-            pixels for no network at all.
-        labels_per_class: labelled images per class; null uses all.
-        penalties: weights of half the squared norm of the layer, largest first; each fit starts at the
-            result of the one before.
-        num_classes: number of classes; null takes that of the data.
+        backbone: checkpoint of Pretraining; or, for reference, untrained for a LeNet with random weights, or
+            pixels for the images themselves.
+        labels_per_class: number of labeled training images per class; null uses all.
+        penalties: weights of the L2 penalty, half the squared norm of the layer, largest first, one per step;
+            each fit starts from the result of the one before.
+        num_classes: number of classes; null uses those of the data.
         image_size: height and width in pixels; set by --data.size.
         seed: random seed; defaults to --seed_everything.
     """
@@ -95,7 +95,7 @@ class LinearProbe(Task):
         number, known = len(data.classes), self.hparams["num_classes"]
         if stage == "fit":
             self._check_max_steps()
-            self.chosen = labelled_indices(
+            self.chosen = labeled_indices(
                 self._train_images().labels,
                 self.hparams["labels_per_class"],
                 generator_for(self.hparams["seed"], Purpose.PROBE_LABELS),
@@ -105,7 +105,7 @@ class LinearProbe(Task):
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
         elif known is None:
-            raise InputError("the probe is not trained: give its checkpoint as --ckpt_path")
+            raise InputError("the probe has not been trained: set --ckpt_path to its checkpoint")
         elif known != number:
             raise InputError(f"the probe was trained on {known} classes, but {data.source} has {number}")
         self.accuracy = MulticlassAccuracy(number, average="micro")
@@ -132,11 +132,11 @@ class LinearProbe(Task):
     def _data(self) -> LabelledImages:
         data = datamodule_of(self.trainer)
         if not isinstance(data, LabelledImages):
-            raise InputError("a linear probe needs labelled images: use --data fractalgan.ImageData")
+            raise InputError("LinearProbe needs labeled images: use --data fractalgan.ImageData")
         if len(data.classes) < 2:
             number = len(data.classes)
             raise InputError(
-                f"a linear probe needs labels of two or more classes, {data.source} has {number}"
+                f"LinearProbe needs labels of two or more classes, but {data.source} has {number}"
             )
         return data
 
@@ -209,7 +209,7 @@ class LinearProbe(Task):
         self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
 
 
-def labelled_indices(labels: Tensor, per_class: int | None, random: torch.Generator) -> Tensor:
+def labeled_indices(labels: Tensor, per_class: int | None, random: torch.Generator) -> Tensor:
     """The indices of the images whose labels are used: so many per class, drawn at random, or all.
 
     Raises InputError for a class that has fewer.

@@ -11,7 +11,7 @@ from fractalgan.ops import Transforms
 
 
 class ImageCollection(Protocol):
-    """Images with labels: an index or several give ``(images, labels)``."""
+    """Images with labels: indexing returns ``(images, labels)``."""
 
     @property
     def labels(self) -> Tensor:
@@ -45,7 +45,7 @@ class LabelledImages(Protocol):
 
 @runtime_checkable
 class Targets(Protocol):
-    """Images to be rebuilt: ``TargetData``."""
+    """Images to reconstruct: ``TargetData``."""
 
     @property
     def source(self) -> str:
@@ -66,7 +66,7 @@ class Targets(Protocol):
 
 @runtime_checkable
 class PseudoClasses(Protocol):
-    """What fractals draw, each fractal a class: ``FractalData``."""
+    """Images of fractals, each fractal a class: ``FractalData``."""
 
     @property
     def source(self) -> str:
@@ -95,9 +95,9 @@ class RandomFractals(Protocol):
 
     @property
     def window(self) -> float:
-        """Half the side of the square of the plane that the images show."""
+        """Half the side length of the square region of the plane that the images show."""
 
 
 def datamodule_of(trainer: Trainer) -> object:
-    """The data module that the trainer was given, to be checked by ``isinstance``; None for plain loaders."""
+    """The data module of the trainer, to be checked by ``isinstance``; None for plain loaders."""
     return getattr(trainer, "datamodule", None)

@@ -45,33 +45,35 @@ class Reconstruction(FractalTask):
     away are counted as exploded.
 
     Args:
-        num_targets: number of targets; null takes that of the data.
-        num_transforms: N, affine transforms per fractal.
-        num_points: T, points per image; null follows image_size, 300 at 32 pixels.
-        num_sequences: images per target and step; the candidates share them.
+        num_targets: number of targets; null uses all targets of the data.
+        num_transforms: number of affine transforms per fractal (N).
+        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32, 1200 at
+            64 x 64 pixels.
+        num_sequences: number of images per target and step, shared out among the candidates.
         image_size: height and width in pixels; set by --data.size.
-        window: half the side of the square of the plane that is drawn.
-        tau: width of a point, in pixels squared; null follows image_size, 1 at 32 pixels.
-        start: procedure of the initial random fractals, anderson-farrell, fractaldb, or even for transforms
-            of similar size; or a checkpoint of InverseEncoder, whose guess is the first candidate.
-        objective: expectation draws fresh index sequences at every step, fixed keeps those of the initial
-            fractal (Eq. 9).
-        matrices: form of the learned matrices. sigmoid and clamp use the rotation-scaling-flip form and keep
-            its sigma in range, unbounded uses that form without bounds, raw learns the entries.
-        sigma_min: smallest singular value.
-        sigma_max: largest singular value.
-        probabilities: probabilities of the transforms, by determinant or uniform.
-        candidates: fractals per target at the start, each random.
-        halvings: numbers of steps after which the better half of the candidates remains.
-        noise: std of the noise that is added to the parameters (noisy SGD); 0 disables it.
-        noise_interval: steps between additions of noise.
+        window: half the side length of the square region of the plane that is rendered.
+        tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
+            brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
+        start: how the initial fractals are sampled: anderson-farrell, fractaldb, or even, with transforms of
+            similar size; or a checkpoint of InverseEncoder, whose prediction is the first candidate.
+        objective: whether each step draws new index sequences (expectation) or the same ones, sampled once
+            for the initial fractal (fixed, Eq. 9).
+        matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
+            scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
+            without bounds; raw learns the entries of A.
+        sigma_min: lower bound of the singular values of A.
+        sigma_max: upper bound of the singular values of A.
+        probabilities: probabilities of the transforms: in proportion to their determinants, or uniform.
+        candidates: number of initial fractals per target, which compete by successive halving.
+        halvings: steps after which the better half of the candidates remains.
+        noise: std of the Gaussian noise that is added to the parameters (noisy SGD); 0 disables it.
+        noise_interval: number of steps between additions of noise.
         noise_share: share of the run, from its start, during which noise is added.
-        noise_on: parameters that noise is added to, all or those of the matrices only.
+        noise_on: parameters that noise is added to: all, or those of the matrices only.
         lr: initial learning rate of Adam.
-        schedule: schedule of the learning rate: constant, halving after each quarter of the run, or cosine
-            down to 0.
-        clip: largest norm of a fractal's gradient, for the matrices and for b separately; null disables it.
-        chunk: targets that are drawn at a time. It changes speed and memory, not results; GPUs need more.
+        schedule: learning rate schedule: constant, halving after each quarter of the run, or cosine to 0.
+        clip: maximum norm of a fractal's gradient, for the matrices and for b separately; null disables it.
+        chunk: number of targets that are drawn at a time; affects speed and memory only. GPUs need more.
         seed: random seed; defaults to --seed_everything.
     """
 
@@ -158,20 +160,20 @@ class Reconstruction(FractalTask):
         known = self.hparams["num_targets"]
         if stage == "predict":
             if known is None:
-                raise InputError("no fractals are learned yet: give a checkpoint as --ckpt_path")
+                raise InputError("no fractals have been learned yet: set --ckpt_path to a checkpoint")
             return
         data = datamodule_of(self.trainer)
         if not isinstance(data, Targets) or data.targets is None:
-            raise InputError("Reconstruction rebuilds targets: use --data fractalgan.TargetData")
+            raise InputError("Reconstruction needs target images: use --data fractalgan.TargetData")
         number, ranks = len(data.targets), self.trainer.world_size
         if known not in (None, number):
             raise InputError(f"num_targets must be {number}, the targets of {data.source}, got {known}")
         if number < ranks:
             raise InputError(f"{ranks} processes need at least {ranks} targets, got {number}")
         if self.trainer.precision == "16-mixed":
-            raise InputError("Reconstruction needs 32 bits: set --trainer.precision 32-true")
+            raise InputError("Reconstruction needs full precision: set --trainer.precision 32-true")
         if stage == "fit" and self.trainer.max_steps < 1:
-            raise InputError("schedules need to know the last step: set --trainer.max_steps")
+            raise InputError("the schedules depend on the last step: set --trainer.max_steps")
         if known is None:
             self.hparams["num_targets"] = number
             self.fractals = self._initial_fractals(data.indices, self._guessed(data.targets))

@@ -126,7 +126,7 @@ class Task(LightningModule):
         return next(name for name, each in self.named_parameters() if each is parameters[0]).partition(".")[0]
 
 
-# Defaults of the next command's options, which need not be given.
+# Defaults of the next command's options, which need not be set.
 NEXT_DEFAULTS = {
     "data.size": 32,
     "model.num_fractals": 100,

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from fractalgan import InverseEncoder, RandomFractalData
 from fractalgan.cli.program import run
-from fractalgan.experiments import quiet_trainer
+from fractalgan.experiments import quiet_trainer, run_cells
 from fractalgan.experiments.table1 import ROWS, AblationPlan
 
 Call = Callable[..., int]
@@ -64,7 +65,7 @@ def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.
     assert "fractaldb" in Path("whole/table1.md").read_text()
     kept = Path("whole/cells.jsonl").read_bytes()
     assert ablate_here("--run=whole", "--plan.steps=5") == 1
-    assert "started with other options" in capsys.readouterr().err
+    assert "started with different options" in capsys.readouterr().err
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 
@@ -86,6 +87,22 @@ def test_rows_that_start_from_an_encoders_prediction(
     assert ablate_here("--run=whole", "--plan.seeds=2") == 1
     assert "has rows of another encoder" in capsys.readouterr().err
     assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs no encoder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_exit_status_is_that_of_the_signal(
+    ablate_here: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    def interrupted(*_: object) -> Iterator[dict]:
+        signal.raise_signal(number)
+        yield {}
+
+    monkeypatch.setattr(run_cells, "run_jobs", interrupted)
+    assert ablate_here(*SMALL, "--run=mine") == 128 + number
+    assert "-m fractalgan ablate --run mine" in capsys.readouterr().out
 
 
 def test_every_row_has_a_recipe() -> None:
@@ -127,11 +144,11 @@ def test_every_shipped_config_runs(
         (["--plan.rows=[F,F]"], "plan.rows must be distinct names, at least one"),
         (["--plan.data=[]"], "plan.data must be distinct names, at least one"),
         (["--plan.data=[cats]"], "name must be one of digits"),
-        (["--plan.count=999"], "count must be <= 180, the images in the test set of digits"),
+        (["--plan.count=999"], "count must be <= 180, the number of images in the test set of digits"),
         (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
         (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),
         (["--plan.size=4"], "size must be >= 8, got 4"),
-        (['--plan.options={"colour": 3}'], "plan.options:"),
+        (['--plan.options={"color": 3}'], "plan.options:"),
         (['--plan.options={"matrices": "foo"}'], "matrices must be one of sigmoid, clamp, unbounded, raw"),
         (['--plan.options={"num_points": 0}'], "num_points must be >= 1, got 0"),
     ],

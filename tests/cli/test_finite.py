@@ -64,6 +64,7 @@ def test_number_that_is_not_finite_ends_the_run_at_its_last_good_checkpoint(
     assert call("fit", *options, "--run=mine") == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert f"{term} is not finite at step 5: the last good checkpoint is mine/checkpoints/last.ckpt" in error
+    assert error.endswith("; start a new run with lower learning rates")
     last = torch.load("mine/checkpoints/last.ckpt", weights_only=True)
     assert last["global_step"] == 3
     assert all(value.isfinite().all() for value in last["state_dict"].values())

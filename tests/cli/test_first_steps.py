@@ -244,3 +244,8 @@ def test_gan_can_be_pickled() -> None:
     model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
     again = pickle.loads(pickle.dumps(model))
     assert again.gallery().equal(model.gallery())
+
+
+def test_empty_groups_of_a_configuration_keep_the_defaults(call: Call) -> None:
+    Path("mine.yaml").write_text("trainer:\nmodel:\ndata:\n")
+    assert call("fit", "--config=mine.yaml", *TINY, "--run=mine") == 0

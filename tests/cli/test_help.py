@@ -86,6 +86,7 @@ def test_every_option_is_listed_on_request(call: Call, capsys: pytest.CaptureFix
         (["--model.help=LinearProbe"], "--model.penalties", "--model.image_size"),
         (["--data.help", "TargetData"], "--data.ignore_invalid", "--model"),
         (["--data.help", "FractalData"], "--data.jitter", "--data.fractals_copy"),
+        (["--model.help", "--trainer.max_steps", "3"], "--model.generator_lr", "--trainer"),
     ],
 )
 def test_options_of_one_class(
@@ -99,7 +100,18 @@ def test_options_of_one_class(
     assert "__main__" not in out
 
 
-def test_help_for_an_unknown_class_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("fit", "--model.help", "Nothing") == 1
-    assert "--model.help: there is no class Nothing" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "--model.help", "Nothing"], "--model.help: there is no class Nothing"),
+        (["fit", "--model.help", "ImageData"], "ImageData is not a task: use --data.help ImageData"),
+        (["fit", "--data.help", "FractalGAN"], "is not a data module: use --model.help FractalGAN"),
+        (["compare", "--data.help"], "compare has no --data.help: use compare --help-all"),
+    ],
+)
+def test_help_for_another_class_is_refused(
+    arguments: list[str], message: str, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments) == 1
+    assert message in capsys.readouterr().err
     assert not Path("runs").exists()

@@ -96,7 +96,7 @@ def test_srun_ends_all_ranks_where_rank_zero_fails(tmp_path: Path, unused_port: 
     first, second = srun("fit", *TINY, *TWO, *wrong, cwd=tmp_path, port=unused_port)
     assert (first.returncode, second.returncode) == (1, 1)
     for rank in (first, second):
-        assert rank.stderr.endswith("no folder none: give the folder of your images as --data.root\n")
+        assert rank.stderr.endswith("there is no folder none: set --data.root to the folder of your images\n")
 
 
 @pytest.fixture

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from fractalgan import distributed
+from fractalgan.cli.command import exclusive
+from fractalgan.cli.resume import ResumePoint
+from fractalgan.distributed import rank_zero_only
+from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
 from tests.cli.folders import content
+from tests.test_distributed import FakeStore
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -62,3 +68,17 @@ def test_folder_that_a_program_is_writing_to_is_refused(
     holder.kill()
     holder.communicate()
     assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 0
+
+
+def test_no_rank_starts_where_rank_zero_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore(FRACTALGAN_LOCK_READ="1")  # the other rank does not keep rank 0 waiting
+    monkeypatch.setattr(distributed, "_store_of_launcher", lambda: store)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run, written_since = RunFolder.create(tmp_path / "mine"), ResumePoint(saved_ns=1)
+    for rank in (0, 1):
+        monkeypatch.setattr(rank_zero_only, "rank", rank, raising=False)
+        with (
+            pytest.raises(InputError, match="another program has just written to"),
+            exclusive(run, written_since),
+        ):
+            raise AssertionError("the folder is not locked")

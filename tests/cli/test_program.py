@@ -34,7 +34,7 @@ def test_bad_input_is_one_line_on_stderr(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        "fractalgan: error: no folder none: give the folder of your images as --data.root"
+        "fractalgan: error: there is no folder none: set --data.root to the folder of your images"
     ]
     assert list(tmp_path.iterdir()) == []
 

@@ -150,7 +150,7 @@ def test_ctrl_c_during_evaluation(
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(FractalGAN, "validation_step", interrupted)
     assert call("validate", *TINY) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[-1] == "fractalgan: interrupted"
     signal.signal(signal.SIGINT, before)
 
 
@@ -159,6 +159,17 @@ def test_finished_run_can_be_extended(call: Call, trained: Trained) -> None:
     assert call("fit", *TINY, "--ckpt_path=last", "--trainer.max_steps=9") == 0
     assert [row["step"] for row in rows(Path("runs/gan-digits-1"))] == [2, 3, 4, 6, 6, 8, 9]
     assert not Path("runs/gan-digits-2").exists()
+
+
+@pytest.mark.parametrize("named", [["--run=runs/gan-digits-1"], []], ids=["named", "newest"])
+def test_another_checkpoint_replaces_a_missing_last_one(
+    call: Call, trained: Trained, named: list[str], logs: pytest.LogCaptureFixture
+) -> None:
+    last = trained("gan", "runs/gan-digits-1") / "checkpoints/last.ckpt"
+    last.unlink()
+    assert call("fit", "--ckpt_path=last", *named, "--trainer.max_steps=9") == 0
+    assert f"{last} is missing: resuming from {last.with_name('best.ckpt')} instead" in logs.text
+    assert torch.load(last, weights_only=True)["global_step"] == 9
 
 
 def test_resuming_from_an_earlier_checkpoint_keeps_what_came_after(call: Call, trained: Trained) -> None:
@@ -171,10 +182,15 @@ def test_resuming_from_an_earlier_checkpoint_keeps_what_came_after(call: Call, t
     assert Path("runs/gan-digits-2/checkpoints/last.ckpt").is_file()
 
 
-def test_hyper_parameters_overridden_by_the_checkpoint_are_named(
+def test_hyperparameters_overridden_by_the_checkpoint_are_named(
     call: Call, trained: Trained, logs: pytest.LogCaptureFixture
 ) -> None:
     trained("gan", "runs/gan-digits-1")
-    options = [*TINY, "--ckpt_path=last", "--trainer.max_steps=7", "--model.num_fractals=9"]
+    options = [*TINY, "--ckpt_path=last", "--trainer.max_steps=7", "--seed_everything=3"]
+    options += ["--model.num_fractals=9", "--model.generator_betas=[0.1, 0.2]"]
     assert call("fit", *options) == 0
-    assert "model.num_fractals is 4, from the checkpoint (not 9)" in logs.text
+    assert [message for message in logs.messages if message.startswith("ignoring")] == [
+        "ignoring --seed_everything 3: the checkpoint was trained with 0",
+        "ignoring --model.num_fractals 9: the checkpoint was trained with 4",
+        "ignoring --model.generator_betas [0.1, 0.2]: the checkpoint was trained with [0.5, 0.99]",
+    ]

@@ -57,11 +57,11 @@ def test_other_ranks_use_the_newest_run_that_rank_zero_has_found(monkeypatch: py
 )
 def test_first_different_option_is_named(earlier: str, difference: str) -> None:
     Path("config.yaml").write_text(earlier)
-    with pytest.raises(InputError, match=rf"has a run with other options \({difference}\)"):
+    with pytest.raises(InputError, match=rf"was started with different options \({difference}\)"):
         point_of_same_command(RunFolder(Path()), "model: {init_args: {tau: 1.0, seed: 0}}\n")
 
 
 def test_options_that_are_newer_than_the_run_do_not_count_as_different() -> None:
     Path("config.yaml").write_text("model: {init_args: {tau: 1.0}}\noptimizer: null\nweights_only: null\n")
     point = point_of_same_command(RunFolder(Path()), "model: {init_args: {seed: 0, tau: 1.0}}\n")
-    assert point.step == 0  # it saved nothing, so it is started again
+    assert point.step == 0  # it saved nothing, so it starts over

@@ -90,13 +90,16 @@ def test_config_of_a_run_repeats_the_run(call: Call, trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
-def test_checkpoint_is_evaluated(call: Call, trained: Trained, verb: str) -> None:
+def test_checkpoint_is_evaluated(
+    call: Call, trained: Trained, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     trained("gan", "runs/gan-digits-1")
     before = content(Path("runs"))
     for _ in range(2):
         assert call(verb, "--ckpt_path=last") == 0
     first, second = Path("runs/gan-digits-1/evaluations.jsonl").read_text().splitlines()
     assert first == second
+    assert "metrics appended to runs/gan-digits-1/evaluations.jsonl" in capsys.readouterr().out
     row = json.loads(first)
     assert row["step"] == 6
     if verb == "validate":
@@ -199,12 +202,15 @@ BAD = {
     ),
     "missing checkpoint": (["--ckpt_path=none.ckpt"], "checkpoint none.ckpt does not exist"),
     "no run to resume": (["--ckpt_path=last"], "no run in runs/ has saved a checkpoint"),
-    "truncated checkpoint": (["--ckpt_path=cut.ckpt"], "cut.ckpt is damaged"),
+    "truncated checkpoint": (
+        ["--ckpt_path=cut.ckpt"],
+        "cut.ckpt is damaged or not a checkpoint: use another one",
+    ),
     "empty checkpoint": (["--ckpt_path=empty.ckpt"], "empty.ckpt is damaged"),
     "a stranger's checkpoint": (["--ckpt_path=stranger.ckpt"], "is not a checkpoint of a fractalgan run"),
     "another task's checkpoint": (["--ckpt_path=other.ckpt"], "a checkpoint of SomeProbe, not of FractalGAN"),
     "reached its steps": (["--ckpt_path=whole.ckpt"], "is at step 6 already"),
-    "folder of a run": (["--run=taken"], "taken has a run already"),
+    "folder of a run": (["--run=taken"], "taken is not empty: set another --run"),
     "betas": (["--model.generator_betas=[1.5,0.9]"], "generator_betas"),
     "negative seed": (["--seed_everything=-1"], "--seed_everything: must be >= 0, got -1"),
     "no validation": (["--trainer.val_check_interval=0"], "val_check_interval"),
@@ -243,6 +249,27 @@ def test_bad_input_gets_one_line_and_harms_nothing(
     assert message in errors[0]
     assert content(tmp_path) == before
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+def test_folder_of_another_run_is_not_overwritten(
+    call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained("gan", "mine")
+    trained("gan", "other")
+    before = content(Path("other"))
+    options = ["--ckpt_path=mine/checkpoints/last.ckpt", "--trainer.max_steps=9"]
+    assert call("fit", *options, "--run=other") == 1
+    assert "other has a run: resume it with --ckpt_path last, or set" in capsys.readouterr().err
+    assert content(Path("other")) == before
+
+
+def test_folder_of_the_user_is_kept_where_a_run_fails_to_start(call: Call) -> None:
+    Path("mine").mkdir()
+    Path("mine/events.out.tfevents.1.host").touch()
+    for name in ("mine", "new"):
+        assert call("fit", *TINY, f"--run={name}", "--trainer.accelerator=abacus") == 1
+    assert Path("mine/events.out.tfevents.1.host").exists()
+    assert not Path("new").exists()
 
 
 def test_resuming_that_fails_to_start_loses_no_row(call: Call, trained: Trained) -> None:

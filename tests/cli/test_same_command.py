@@ -49,13 +49,13 @@ def test_same_command_resumes_a_run_that_died(
     assert all(whole[name].equal(died[name]) for name in whole)
 
 
-def test_same_command_with_other_options_is_refused(
+def test_same_command_with_different_options_is_refused(
     call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained("gan", "mine")
     before = content(Path("mine"))
     assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 1
-    message = "mine has a run with other options (model.tau is null there, 2.0 here)"
+    message = "mine was started with different options (model.tau is null there, 2.0 here)"
     assert message in capsys.readouterr().err
     assert content(Path("mine")) == before
 

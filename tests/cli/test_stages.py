@@ -200,13 +200,13 @@ def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
 
 def test_untrained_probe_cannot_be_tested(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("test", "--config", "probe.yaml", "--trainer.accelerator=cpu", "--data.size=16") == 1
-    assert "the probe is not trained" in capsys.readouterr().err
+    assert "the probe has not been trained" in capsys.readouterr().err
 
 
 def test_pretraining_on_real_images_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     options = [option for option in TINY_PRETRAINING if option.startswith("--trainer")]
     assert call("fit", "--model=fractalgan.Pretraining", *options, "--run=bad") == 1
-    assert "learns from fractals' images: use --data fractalgan.FractalData" in capsys.readouterr().err
+    assert "needs images of fractals: use --data fractalgan.FractalData" in capsys.readouterr().err
 
 
 BAD = {
@@ -267,8 +267,8 @@ def test_wrong_fractals_get_one_line(
 @pytest.mark.parametrize(
     ("run", "verb", "message"),
     [
-        ("probe", "predict", "LinearProbe does not draw images: give a checkpoint of FractalGAN or"),
-        ("pretraining", "predict", "Pretraining does not draw images: give a checkpoint of FractalGAN or"),
+        ("probe", "predict", "LinearProbe does not draw images: pass a checkpoint of FractalGAN or"),
+        ("pretraining", "predict", "Pretraining does not draw images: pass a checkpoint of FractalGAN or"),
         ("pretraining", "test", "Pretraining has no test: use validate"),
     ],
 )

@@ -13,12 +13,12 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def plain(value: int, height: int = 8, width: int = 8) -> np.ndarray:
-    """Pixels [height, width] of one grey level."""
+    """Pixels [height, width] of one gray level."""
     return np.full((height, width), value, np.uint8)
 
 
 def shape(level: int | tuple[int, int, int], ground: int | None, side: int = 16) -> np.ndarray:
-    """A square of a grey level or colour in the middle of a grey level, or of transparency: RGBA."""
+    """A square of a gray level or color in the middle of a gray level, or of transparency: RGBA."""
     pixels = np.zeros((side, side, 4), np.uint8)
     if ground is not None:
         pixels[...] = (ground, ground, ground, 255)

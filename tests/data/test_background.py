@@ -32,7 +32,7 @@ def folder_of(root: Path, dark_on_bright: int, bright_on_dark: int, **options: o
     return data
 
 
-def centre_and_corner(images: Tensor) -> list[tuple[float, float]]:
+def center_and_corner(images: Tensor) -> list[tuple[float, float]]:
     """The levels of each image there, rounded."""
     return [(round(each[0, 8, 8].item(), 1), round(each[0, 0, 0].item(), 1)) for each in images]
 
@@ -57,9 +57,9 @@ def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, logs: pytest.
     assert [record.getMessage() for record in logs.records if "invert" in record.getMessage()] == [MESSAGE]
     for images in (data.train_images, data.validation_images, data.test_images):
         assert images is not None
-        levels = centre_and_corner(images[torch.arange(len(images))][0])
+        levels = center_and_corner(images[torch.arange(len(images))][0])
         assert set(levels) <= {(0.9, 0.1), (0.1, 1.0)}
-    assert centre_and_corner(data.sample(10)).count((0.9, 0.1)) == 6 - 2  # one of 2 test images
+    assert center_and_corner(data.sample(10)).count((0.9, 0.1)) == 6 - 2  # one of 2 test images
 
 
 def test_bright_drawings_are_not_inverted(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_an_explicit_choice_wins(
     assert data.prepare.invert is invert
     assert "--data.invert auto" not in logs.text
     shown = (0.1, 0.9) if bool(dark) != invert else (0.9, 0.1)
-    assert {(round(a), round(b)) for a, b in centre_and_corner(data.sample(6))} == {tuple(map(round, shown))}
+    assert {(round(a), round(b)) for a, b in center_and_corner(data.sample(6))} == {tuple(map(round, shown))}
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
@@ -106,7 +106,7 @@ def test_own_targets_are_inverted_alike(tmp_path: Path, logs: pytest.LogCaptureF
     for invert, levels in {"auto": (0.9, 0.1), False: (0.1, 0.9)}.items():
         data = TargetData(path=str(path), size=16, invert=invert)  # type: ignore[arg-type]
         data.setup()
-        assert centre_and_corner(data.sample(1)) == [levels]
+        assert center_and_corner(data.sample(1)) == [levels]
     assert logs.text.count(MESSAGE) == 1
 
 
@@ -129,7 +129,7 @@ def test_transparent_pictures_get_the_background_that_shows_them(
     level: int | tuple[int, int, int], read: tuple[float, float], tmp_path: Path
 ) -> None:
     images = read_pictures([save(tmp_path / "a.png", shape(level, None))], 16).images
-    assert centre_and_corner(images / 255) == [read]
+    assert center_and_corner(images / 255) == [read]
 
 
 def test_white_shapes_are_their_alpha(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_empty_and_opaque_pictures_with_alpha(tmp_path: Path) -> None:
     paths = [save(tmp_path / "a.png", empty), save(tmp_path / "b.png", opaque)]
     images = read_pictures(paths, 16).images
     assert images[0].unique().tolist() == [255]
-    assert centre_and_corner(images[1:] / 255) == [(0.8, 0.6)]
+    assert center_and_corner(images[1:] / 255) == [(0.8, 0.6)]
 
 
 @pytest.mark.parametrize(("white", "black"), [(3, 2), (2, 3), (0, 4), (4, 0)])
@@ -158,10 +158,11 @@ def test_transparent_pictures_of_a_set_get_one_background(
     data = TargetData(path=str(tmp_path), size=16)
     data.setup()
     assert data.prepare.invert == (black > white)
-    assert centre_and_corner(data.sample(10)) == [(1.0, 0.0)] * (white + black)
+    assert center_and_corner(data.sample(10)) == [(1.0, 0.0)] * (white + black)
     odd = min(white, black)
-    assert logs.text.count("read as negatives") == (odd > 0)
-    assert f"{odd} of {white + black} images have a transparent background" in logs.text or not odd
+    assert logs.text.count("inverted, as most backgrounds are") == (odd > 0)
+    shapes = "light" if black > white else "dark"
+    assert f"{odd} of {white + black} images have {shapes} shapes" in logs.text or not odd
 
 
 def test_transparent_pictures_follow_opaque_ones(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_transparent_pictures_follow_opaque_ones(tmp_path: Path) -> None:
     data = TargetData(path=str(tmp_path), size=16)
     data.setup()
     assert data.prepare.invert
-    assert {(round(a), round(b)) for a, b in centre_and_corner(data.sample(5))} == {(1, 0)}
+    assert {(round(a), round(b)) for a, b in center_and_corner(data.sample(5))} == {(1, 0)}
 
 
 def test_opaque_pictures_are_never_made_negatives(tmp_path: Path) -> None:

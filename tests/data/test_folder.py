@@ -90,7 +90,7 @@ def test_a_class_of_broken_images_alone_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (None, "no folder .*images: give the folder of your images as --data.root"),
+        (None, "there is no folder .*images: set --data.root to the folder of your images"),
         ([], "no images in .*images: put PNG or JPEG files there, one sub-folder per class"),
         (["notes.txt"], r"no images in .*images, only other files such as notes\.txt: put PNG or JPEG"),
         (["full/1.png", "hollow/"], "class folder .*hollow has no images: add some, or remove it"),

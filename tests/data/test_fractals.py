@@ -164,7 +164,7 @@ def test_fresh_images_of_ranks_are_those_of_one_rank() -> None:
         ({"window": 0.0}, "window"),
         ({"tau": -1.0}, "tau"),
         ({"jitter": -0.1}, "jitter must be >= 0, got -0.1"),
-        ({"num_workers": 2}, "^num_workers has no effect without fresh=True: add it, or set 0$"),
+        ({"num_workers": 2}, "^num_workers > 0 needs fresh=True: set both, or neither$"),
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
     ],

@@ -32,15 +32,15 @@ def test_split_does_not_follow_the_seed() -> None:
     assert first.validation_images.labels.equal(second.validation_images.labels)
 
 
-def test_batches_are_grey_or_binary_images() -> None:
-    grey, _ = next(iter(ready(binarize=None).train_dataloader()))
-    assert grey.shape == (100, 1, 32, 32)
-    assert grey.dtype == torch.float32
-    assert grey.min() >= 0
-    assert grey.max() <= 1
-    assert grey.unique().numel() > 50
+def test_batches_are_grayscale_or_binary_images() -> None:
+    gray, _ = next(iter(ready(binarize=None).train_dataloader()))
+    assert gray.shape == (100, 1, 32, 32)
+    assert gray.dtype == torch.float32
+    assert gray.min() >= 0
+    assert gray.max() <= 1
+    assert gray.unique().numel() > 50
     binary, _ = next(iter(ready(binarize=0.5).train_dataloader()))
-    assert binary.equal((grey > 0.5).float())
+    assert binary.equal((gray > 0.5).float())
 
 
 def test_inverted_images_are_negatives() -> None:
@@ -92,7 +92,7 @@ def test_damaged_files_are_named(mnist_like: Callable[[str], Path]) -> None:
         ({"binarize": 1.5}, r"binarize must be in \[0, 1\), .*, got 1.5"),
         ({"validation_share": 0.0}, "validation_share must be > 0 and < 0.5, got 0.0"),
         ({"test_share": 0.9}, "test_share must be > 0 and < 0.5, got 0.9"),
-        ({"name": "folder"}, "^root must name the folder of your images$"),
+        ({"name": "folder"}, "^set root to the folder of your images$"),
         ({"root": "cats"}, '^root has no effect with name="digits": add name="folder" to learn from your'),
     ],
 )

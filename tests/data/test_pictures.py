@@ -1,4 +1,4 @@
-"""Reading picture files: sizes, colours, depths, and files that cannot be read."""
+"""Reading picture files: sizes, colors, depths, and files that cannot be read."""
 
 import struct
 import zlib
@@ -32,11 +32,11 @@ def test_color_images_are_converted_with_one_message(tmp_path: Path, logs: pytes
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
     save(tmp_path / "red.png", red)
-    save(tmp_path / "grey_as_rgb.png", np.repeat(plain(90)[..., None], 3, -1))
+    save(tmp_path / "gray_as_rgb.png", np.repeat(plain(90)[..., None], 3, -1))
     images = read(tmp_path, 8)
     assert images[0].unique().tolist() == [90]
     assert images[1].unique().tolist() == [76]  # ITU-R 601: 0.299 * 255
-    assert logs.text.count("1 of 2 images are coloured") == 1
+    assert logs.text.count("1 of 2 images are in color") == 1
 
 
 def test_sixteen_bit_images_are_scaled(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_broken_files_alone_are_no_images(tmp_path: Path) -> None:
 
 
 def scene(side: int, mode: str) -> Image.Image:
-    """A bright disc off the centre, on nothing where the mode knows transparency."""
+    """A bright disc off the center, on nothing where the mode knows transparency."""
     rows, columns = np.mgrid[:side, :side] / side
     disc = ((rows - 0.3) ** 2 + (columns - 0.6) ** 2 < 0.04).astype(np.uint8)
     layers = {"L": [disc], "RGB": [disc] * 3, "RGBA": [0 * disc] * 3 + [disc]}[mode]

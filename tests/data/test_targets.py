@@ -82,8 +82,8 @@ def test_own_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: path.write_bytes(b""), "not an image file: give another picture as --data.path"),
-        (lambda path: path.write_text("a cat"), "not an image file: give another picture as --data.path"),
+        (lambda path: path.write_bytes(b""), "not an image file: set --data.path to another picture"),
+        (lambda path: path.write_text("a cat"), "not an image file: set --data.path to another picture"),
         (lambda path: Image.new("L", (20, 20), 130).save(path), "has a single color"),
         (lambda path: Image.new("RGB", (20, 20), "red").save(path), "has a single color"),
     ],
@@ -136,9 +136,9 @@ def test_folders_without_pictures_are_refused(files: list[str], tmp_path: Path) 
         ({"name": "cats"}, "name must be one of digits, MNIST, .*, got 'cats'"),
         ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
         ({"size": 4}, "size must be >= 8, got 4"),
-        ({"count": 181}, "count must be <= 180, the images in the test set of digits, got 181"),
-        ({"per_class": 100}, "per_class must be <= 1., the images of a class in the test set of digits"),
-        ({"path": "none.png"}, "no picture or folder none.png: give one as --data.path"),
+        ({"count": 181}, "count must be <= 180, the number of images in the test set of digits, got 181"),
+        ({"per_class": 100}, "per_class must be <= 1., the size of the smallest class in the test set"),
+        ({"path": "none.png"}, "there is no picture or folder none.png: set --data.path to an existing one"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:

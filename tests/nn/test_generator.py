@@ -25,7 +25,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_generator_draws_grey_images_of_each_fractal() -> None:
+def test_generator_draws_grayscale_images_of_each_fractal() -> None:
     generator = FractalGenerator(FractalEmbedding(start()), image_size=20, num_points=100)
     fractals = torch.tensor([5, 0, 5])
     images = generator(fractals, generator.draw_sequences(fractals))

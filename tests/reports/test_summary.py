@@ -30,14 +30,20 @@ SUMMARY = Summary(
     [
         ({"step": 1500}, "finished at step 1500 in 1:15 minutes"),
         ({"finished": False}, "stopped at step 600 in 1:15 minutes"),
-        ({}, "finished by --trainer.max_time at step 600 in 1:15 minutes"),
-        ({"finished": False, "since": 500}, "stopped at step 600 in 1:15 minutes since step 500"),
+        ({}, "ended early, at step 600 of 1500, in 1:15 minutes"),
+        ({"finished": False, "since": 500}, "stopped at step 600 in 1:15 minutes (resumed at step 500)"),
         ({"max_steps": -1}, "finished at step 600 in 1:15 minutes"),
     ],
 )
 def test_first_line_of_the_summary(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
     first = replace(SUMMARY, **changes).lines(RunFolder(tmp_path))[0]
     assert first == f"FractalGAN on digits: {expected}"
+
+
+def test_best_score_is_printed_if_there_is_one(tmp_path: Path) -> None:
+    assert "best val/frechet_pixels: 0.5" in SUMMARY.lines(RunFolder(tmp_path))
+    lines = replace(SUMMARY, best=None).lines(RunFolder(tmp_path))
+    assert not any(line.startswith("best") for line in lines)
 
 
 def test_summary_is_read_as_it_was_written(tmp_path: Path) -> None:

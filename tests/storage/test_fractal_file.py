@@ -1,6 +1,7 @@
 """Learned fractals as files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from fractalgan import FractalGAN
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator, MatricesForm
 from fractalgan.ops import anderson_farrell, collapse
-from fractalgan.storage import read_fractals
+from fractalgan.storage import RunFolder, read_fractals
 
 
 def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
@@ -54,6 +55,27 @@ def test_fractals_of_a_gan_checkpoint(tmp_path: Path) -> None:
     assert read_fractals(tmp_path / "gan.ckpt").provenance["step"] == 7
 
 
+def test_newest_checkpoint_of_a_run_replaces_a_damaged_best_one(
+    tmp_path: Path, logs: pytest.LogCaptureFixture
+) -> None:
+    run = RunFolder(tmp_path)
+    run.checkpoints.mkdir()
+    model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    for step, path in {7: run.periodic(7), 8: run.last}.items():
+        torch.save(checkpoint | {"task": "FractalGAN", "global_step": step}, path)
+    assert read_fractals(tmp_path).provenance["step"] == 8
+    assert not logs.text
+    run.best.write_bytes(b"damaged")
+    assert read_fractals(tmp_path).provenance["step"] == 8
+    assert f"{run.best} is damaged: reading {run.last} instead" in logs.text
+    shutil.copy(run.best, run.last)
+    assert read_fractals(tmp_path).provenance["step"] == 7
+    shutil.copy(run.best, run.periodic(7))
+    with pytest.raises(InputError, match="has no readable fractals"):
+        read_fractals(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
 def test_shipped_fractals_have_a_provenance(name: str) -> None:
     shipped = FractalGenerator.from_pretrained(name)
@@ -71,7 +93,7 @@ def test_shipped_fractals_have_a_provenance(name: str) -> None:
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
-        match=r"there are no fractals 'fashion-mist': give .*a \.safetensors or \.json file, or a checkpoint",
+        match=r"there are no fractals 'fashion-mist': pass .*a \.safetensors or \.json file, or a checkpoint",
     ):
         FractalGenerator.from_pretrained("fashion-mist")
 
@@ -105,6 +127,10 @@ def test_files_with_other_content_are_refused(tmp_path: Path) -> None:
         metadata = file.metadata() | {"settings": json.dumps({"matrices": "raw"})}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     save_file(tensors, cases["mismatched"], metadata)
+    cases["no JSON"] = tmp_path / "no JSON.safetensors"
+    save_file(tensors, cases["no JSON"], metadata | {"provenance": "none"})
+    with pytest.raises(InputError, match=r"is damaged, it has no valid settings or provenance: replace it$"):
+        read_fractals(cases["no JSON"])
     for path in cases.values():
         with pytest.raises(InputError, match=path.name):
             FractalGenerator.from_pretrained(path)

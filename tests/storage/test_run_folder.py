@@ -34,6 +34,7 @@ def test_newest_is_the_run_that_saved_last() -> None:
     digits = saved(RunFolder.create_next("gan-digits"), 2000)
     fashion = saved(RunFolder.create_next("gan-fashionmnist"), 1000)
     RunFolder.create_next("gan-digits")  # has not saved yet
+    fashion.last.rename(fashion.best)  # any checkpoint counts
     assert RunFolder.newest().path == digits.path
     assert RunFolder.newest("gan-fashionmnist").path == fashion.path
     with pytest.raises(InputError, match="no run in runs/"):
@@ -44,8 +45,34 @@ def test_folder_with_content_is_refused() -> None:
     Path("mine").mkdir()
     RunFolder.create(Path("mine"))
     Path("mine/notes").write_text("")
-    with pytest.raises(InputError, match="mine has a run already"):
+    with pytest.raises(InputError, match=r"^mine is not empty: set another --run$"):
         RunFolder.create(Path("mine"))
+
+
+def test_missing_checkpoint_is_explained() -> None:
+    with pytest.raises(InputError, match="run folder mine does not exist"):
+        RunFolder(Path("mine")).checkpoint("last")
+    folder = RunFolder.create(Path("mine"))
+    with pytest.raises(InputError, match="mine has no checkpoints: set another --run"):
+        folder.checkpoint("best")
+    saved(folder, 1000)
+    with pytest.raises(InputError, match=r"no best\.ckpt: set --ckpt_path to another file in mine/"):
+        folder.checkpoint("best")
+    folder.last.rename(folder.periodic(1000))
+    assert folder.checkpoint("last") == folder.last  # another one takes its place
+
+
+def test_only_a_new_folder_is_discarded() -> None:
+    Path("empty").mkdir()
+    Path("events").mkdir()
+    Path("events/events.out.tfevents.1.host").touch()
+    folders = [RunFolder.create(Path(name)) for name in ("empty", "events", "new")]
+    folders.append(RunFolder.create_next("gan-digits"))
+    for folder in folders:
+        RunFolder(folder.path).discard_if_empty()  # as another rank knows it
+        assert folder.path.exists()
+        folder.discard_if_empty()
+    assert [folder.path.exists() for folder in folders] == [True, True, False, False]
 
 
 def test_folder_that_cannot_be_created_is_explained() -> None:

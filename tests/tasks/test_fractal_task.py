@@ -46,7 +46,7 @@ def test_prediction_looks_like_the_learned_fractals() -> None:
 
 
 def test_an_untrained_reconstruction_of_unknown_targets_has_nothing_to_draw() -> None:
-    with pytest.raises(InputError, match="no fractals are learned yet: give a checkpoint"):
+    with pytest.raises(InputError, match="no fractals have been learned yet: set --ckpt_path"):
         quiet_trainer(1).predict(Reconstruction(image_size=16))
 
 

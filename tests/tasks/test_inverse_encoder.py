@@ -68,7 +68,7 @@ def test_reconstruction_begins_at_the_guess(encoder: Path) -> None:
 
 
 def test_wrong_starts_are_refused(encoder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"encoder\.ckpt was trained with window 2\.5, got 3\.0"):
+    with pytest.raises(InputError, match=r"encoder\.ckpt was trained with window 2\.5, not 3\.0"):
         validated(start=str(encoder), window=3.0)
     task, _ = validated()
     task.trainer.save_checkpoint(tmp_path / "other.ckpt")
@@ -83,7 +83,7 @@ def test_wrong_starts_are_refused(encoder: Path, tmp_path: Path) -> None:
             RandomFractalData(num_fractals=4, num_transforms=4, size=16),
             "num_transforms must be 3, as num_transforms, got 4",
         ),
-        (ImageData(size=16), "learns from random fractals: use datamodule=RandomFractalData"),
+        (ImageData(size=16), "needs random fractals: use datamodule=RandomFractalData"),
     ],
 )
 def test_other_data_is_refused(data: Any, message: str) -> None:

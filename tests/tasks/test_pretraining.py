@@ -45,15 +45,13 @@ def test_plain_loaders_serve_as_well() -> None:
 
 
 def test_real_images_are_refused() -> None:
-    with pytest.raises(InputError, match="learns from fractals' images: use datamodule=FractalData"):
+    with pytest.raises(InputError, match="needs images of fractals: use datamodule=FractalData"):
         quiet_trainer(1, enable_checkpointing=False).fit(Pretraining(image_size=16), ImageData(size=16))
 
 
 def test_cosine_without_an_end_is_refused() -> None:
     task = Pretraining(num_fractals=4, image_size=16, schedule="cosine")
-    with pytest.raises(
-        InputError, match=r"schedule cosine needs to know the last step: set Trainer\(max_ste"
-    ):
+    with pytest.raises(InputError, match=r"schedule cosine depends on the last step: set Trainer\(max_ste"):
         quiet_trainer(-1, max_epochs=1, enable_checkpointing=False).fit(task, data())
 
 

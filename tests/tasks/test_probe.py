@@ -1,4 +1,4 @@
-"""LinearProbe: only the head learns, on standardized features of labelled images."""
+"""LinearProbe: only the head learns, on standardized features of labeled images."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor
 from fractalgan import FractalData, ImageData, LinearProbe, Pretraining, TargetData
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.tasks.probe import labelled_indices
+from fractalgan.tasks.probe import labeled_indices
 
 
 def digits() -> ImageData:
@@ -68,14 +68,14 @@ def test_features_are_standardized() -> None:
 
 def test_each_class_has_as_many_labels() -> None:
     labels = torch.tensor([0, 1, 1, 0, 2, 2, 2, 0])
-    chosen = labelled_indices(labels, 2, torch.Generator().manual_seed(0))
+    chosen = labeled_indices(labels, 2, torch.Generator().manual_seed(0))
     assert labels[chosen].bincount().tolist() == [2, 2, 2]
     assert len(set(chosen.tolist())) == 6
-    assert labelled_indices(labels, None, torch.Generator()).tolist() == list(range(8))
+    assert labeled_indices(labels, None, torch.Generator()).tolist() == list(range(8))
     with pytest.raises(
         InputError, match="labels_per_class must be <= 2, the size of the smallest class, got 3"
     ):
-        labelled_indices(labels, 3, torch.Generator())
+        labeled_indices(labels, 3, torch.Generator())
 
 
 def test_backbone_is_that_of_the_checkpoint(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_steps_are_as_many_as_penalties() -> None:
 
 @pytest.mark.parametrize("data", [TargetData(count=2, size=16), FractalData(images_per_class=1, size=16)])
 def test_other_data_is_refused(data: Any) -> None:
-    with pytest.raises(InputError, match="needs labelled images: use datamodule=ImageData"):
+    with pytest.raises(InputError, match="needs labeled images: use datamodule=ImageData"):
         fit(LinearProbe(image_size=16), data)
 
 
@@ -121,13 +121,13 @@ def test_images_without_labels_are_refused() -> None:
     data = digits()
     data.setup()
     data.classes = []
-    with pytest.raises(InputError, match="needs labels of two or more classes, digits has 0"):
+    with pytest.raises(InputError, match="needs labels of two or more classes, but digits has 0"):
         fit(LinearProbe(image_size=16), data)
 
 
 def test_probe_that_is_not_trained_is_not_tested() -> None:
     trainer = quiet_trainer(1)
-    with pytest.raises(InputError, match="the probe is not trained: give its checkpoint"):
+    with pytest.raises(InputError, match="the probe has not been trained: set --ckpt_path to its checkpoint"):
         trainer.test(LinearProbe(image_size=16), digits(), verbose=False)
     with pytest.raises(InputError, match="the probe was trained on 3 classes, but digits has 10"):
         trainer.test(LinearProbe(image_size=16, num_classes=3), digits(), verbose=False)

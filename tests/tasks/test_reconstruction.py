@@ -292,7 +292,7 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        (ImageData(size=16), {}, "Reconstruction rebuilds targets: use datamodule=TargetData"),
+        (ImageData(size=16), {}, "Reconstruction needs target images: use datamodule=TargetData"),
         (
             TargetData(size=16, count=3),
             {"num_targets": 4},
@@ -306,7 +306,7 @@ def test_other_data_is_refused(data: Any, options: dict[str, Any], message: str)
 
 
 def test_run_without_an_end_is_refused() -> None:
-    with pytest.raises(InputError, match="need to know the last step: set Trainer\\(max_steps\\)"):
+    with pytest.raises(InputError, match="depend on the last step: set Trainer\\(max_steps\\)"):
         quiet_trainer(-1, max_epochs=1).fit(Reconstruction(**SMALL), TargetData(size=16, count=2))
 
 
@@ -314,7 +314,7 @@ def test_run_without_an_end_is_refused() -> None:
     ("trainer", "message"),
     [
         ({"world_size": 6, "precision": "32-true"}, "6 processes need at least 6 targets, got 5"),
-        ({"world_size": 2, "precision": "16-mixed"}, "Reconstruction needs 32 bits"),
+        ({"world_size": 2, "precision": "16-mixed"}, "Reconstruction needs full precision"),
     ],
 )
 def test_trainers_that_cannot_be_served_are_refused(trainer: dict[str, Any], message: str) -> None:
