@@ -40,10 +40,8 @@ class SaveFittedFractals(Callback):
         fractals.save(self.path, provenance)
 
         A, b = fractals.embedding()
-        settings: dict[str, Any] = {"image_size": fractals.image_size}
-        settings |= {
-            name: getattr(fractals, name) for name in ("window", "tau", "num_points", "probabilities")
-        }
+        names = ("image_size", "window", "tau", "num_points", "probabilities", "sequences")
+        settings: dict[str, Any] = {name: getattr(fractals, name) for name in names}
         targets = [
             {"name": name}
             | {key: as_plain_numbers(each[k]) for key, each in results.items()}

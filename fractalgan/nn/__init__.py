@@ -2,9 +2,10 @@
 
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
+from fractalgan.nn.collage_start import collage_fractals
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
-from fractalgan.nn.generator import PROBABILITIES, FractalGenerator, ProbabilityRule
+from fractalgan.nn.generator import PROBABILITIES, VIEW, FractalGenerator, ProbabilityRule
 from fractalgan.nn.lenet import MIN_IMAGE_SIZE, LeNet
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
@@ -14,7 +15,7 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
-from fractalgan.nn.resolution import points_for, tau_for
+from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for
 from fractalgan.nn.target_fractals import Objective, TargetFractals
 from fractalgan.nn.target_scores import TargetScores
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
@@ -23,6 +24,7 @@ __all__ = [
     "LOSSES",
     "MIN_IMAGE_SIZE",
     "PROBABILITIES",
+    "VIEW",
     "AdversarialLoss",
     "Candidates",
     "ClampedMatrices",
@@ -36,15 +38,18 @@ __all__ = [
     "Objective",
     "ProbabilityRule",
     "RawMatrices",
+    "Resolution",
     "RotationScalingFlip",
     "SigmoidMatrices",
     "TargetFractals",
     "TargetScores",
     "UnboundedMatrices",
     "clip_per_fractal",
+    "collage_fractals",
     "frechet_distance",
     "instance_noise",
     "points_for",
+    "points_to_cover",
     "r1_penalty",
     "read_fractals",
     "require_halvings",

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from fractalgan.errors import InputError, as_input_error, require_at_least, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn.embedding import FractalEmbedding
-from fractalgan.nn.resolution import Resolution
+from fractalgan.nn.resolution import Resolution, chains_for
 from fractalgan.ops import (
+    SEQUENCES,
+    SequenceKind,
     Transforms,
+    area_probabilities,
     check_view,
     determinant_probabilities,
     iterate_points,
     render,
-    sequences_from_uniform,
     start_points,
     to_pixels,
     uniform_probabilities,
@@ -26,12 +28,16 @@ from fractalgan.ops import (
 from fractalgan.randomness import RandomSource
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
 
-ProbabilityRule = Literal["determinant", "uniform"]
+ProbabilityRule = Literal["determinant", "area", "uniform"]
 
 PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
     "determinant": determinant_probabilities,
+    "area": area_probabilities,
     "uniform": uniform_probabilities,
 }
+
+# The options of a FractalGenerator, by their names in files.
+VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences")
 
 
 class FractalGenerator(nn.Module):
@@ -47,7 +53,9 @@ class FractalGenerator(nn.Module):
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
         probabilities: probabilities of the transforms in the chaos game: ``determinant``, in proportion to
-            the area that a transform keeps (Anderson & Farrell), or ``uniform``.
+            the area that a transform keeps (Anderson & Farrell), ``area``, the same with a lower bound, or
+            ``uniform``.
+        sequences: ``random`` index sequences, or ``even`` ones, which visit all parts of a fractal evenly.
 
     Raises:
         InputError: for a value out of range.
@@ -62,11 +70,13 @@ class FractalGenerator(nn.Module):
         tau: float | None = None,
         jitter: float = 0.0,
         probabilities: ProbabilityRule = "determinant",
+        sequences: SequenceKind = "random",
     ) -> None:
         super().__init__()
         self._given: Resolution  # as it was set
-        self._resolution: Resolution  # the same, at the current size
+        self.resolution: Resolution  # the same, at the current size
         require_choice(ProbabilityRule, probabilities=probabilities)
+        require_choice(SequenceKind, sequences=sequences)
         require_sizes(image_size=image_size)
         require_at_least(0, jitter=jitter)
         self.embedding = embedding
@@ -76,6 +86,7 @@ class FractalGenerator(nn.Module):
         self.window = window
         self.jitter = jitter
         self.probabilities = probabilities
+        self.sequences = sequences
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -93,8 +104,7 @@ class FractalGenerator(nn.Module):
                 (settings["sigma_min"], settings["sigma_max"]),
             )
             embedding.load_state_dict(parameters)
-            names = ("image_size", "num_points", "window", "tau", "jitter", "probabilities")
-            return cls(embedding, **{name: settings[name] for name in names})
+            return cls(embedding, **{name: settings[name] for name in VIEW})
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"the parameters in {source} do not match its settings ({error})") from error
 
@@ -105,13 +115,7 @@ class FractalGenerator(nn.Module):
             "matrices": self.embedding.form,
             "sigma_min": low,
             "sigma_max": high,
-            "image_size": self.image_size,
-            "num_points": self.num_points,
-            "window": self.window,
-            "tau": self.tau,
-            "jitter": self.jitter,
-            "probabilities": self.probabilities,
-        }
+        } | {name: getattr(self, name) for name in VIEW}
         return FractalFile(dict(self.embedding.state_dict()), settings, provenance or {})
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
@@ -119,20 +123,19 @@ class FractalGenerator(nn.Module):
         write_fractals(Path(path), self.to_file(provenance))
 
     def extra_repr(self) -> str:
-        names = ("image_size", "num_points", "window", "tau", "jitter", "probabilities")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in VIEW)
 
     # -- resolution -----------------------------------------------------------------------------
 
     @property
     def image_size(self) -> int:
         """H = W, in pixels; setting it scales ``num_points`` and ``tau``."""
-        return self._resolution.image_size
+        return self.resolution.image_size
 
     @image_size.setter
     def image_size(self, image_size: int) -> None:
         require_sizes(image_size=image_size)
-        self._resolution = self._given.at(image_size)
+        self.resolution = self._given.at(image_size)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -142,25 +145,25 @@ class FractalGenerator(nn.Module):
     @property
     def num_points(self) -> int:
         """T, points per image."""
-        return self._resolution.num_points
+        return self.resolution.num_points
 
     @num_points.setter
     def num_points(self, num_points: int) -> None:
-        self._use(self._resolution._replace(num_points=num_points))
+        self._use(self.resolution._replace(num_points=num_points))
 
     @property
     def tau(self) -> float:
         """Squared width of a point, in pixels^2."""
-        return self._resolution.tau
+        return self.resolution.tau
 
     @tau.setter
     def tau(self, tau: float) -> None:
-        self._use(self._resolution._replace(tau=tau))
+        self._use(self.resolution._replace(tau=tau))
 
     def _use(self, resolution: Resolution) -> None:
         """Draw at this resolution, and scale from it: a size that is set and set back changes nothing."""
         require_sizes(num_points=resolution.num_points)
-        self._given = self._resolution = resolution
+        self._given = self.resolution = resolution
 
     # -- drawing --------------------------------------------------------------------------------
 
@@ -190,7 +193,7 @@ class FractalGenerator(nn.Module):
             torch.Size([2, 1, 512, 512])
         """
         source = RandomSource.of(generator)
-        resolution = self._resolution if size is None else self._given.at(_at_least_one(size))
+        resolution = self.resolution if size is None else self._given.at(_at_least_one(size))
         transforms = self.embedding()
         indices = self._indices(fractals)
         sequences = self._draw_sequences(transforms, indices, source, resolution.num_points)
@@ -227,14 +230,20 @@ class FractalGenerator(nn.Module):
         resolution: Resolution | None = None,
     ) -> Tensor:
         """Images [B, 1, H, W] of any ``transforms`` as the generator draws its own."""
-        image_size, _, tau = resolution or self._resolution
+        image_size, _, tau = resolution or self.resolution
         size = (image_size, image_size)
+        if (chains := chains_for(sequences.shape[-1])) > 1:
+            sequences = sequences.view(len(sequences), chains, -1)
         images = render(transforms, fractals, sequences, size=size, window=self.window, tau=tau)
         return images.unsqueeze(1)
 
     def transform_probabilities(self, A: Tensor) -> Tensor:
         """The probabilities [..., N] of transforms with matrices A [..., N, 2, 2] in the chaos game."""
         return PROBABILITIES[self.probabilities](A)
+
+    def to_sequences(self, probabilities: Tensor, fractals: Tensor, uniform: Tensor) -> Tensor:
+        """Index sequences [B, T] from probabilities [J, N], fractals [B] and uniform numbers [B, T]."""
+        return SEQUENCES[self.sequences](probabilities, fractals, uniform)
 
     def _indices(self, fractals: int | Iterable[int] | Tensor) -> Tensor:
         """Indices [B] on the embedding's device. Raises IndexError for one out of range."""
@@ -271,7 +280,7 @@ class FractalGenerator(nn.Module):
     ) -> Tensor:
         probabilities = self.transform_probabilities(transforms.A).cpu()
         uniform = source.rand(len(fractals), num_points, dtype=probabilities.dtype)
-        return sequences_from_uniform(probabilities, fractals.cpu(), uniform).to(fractals.device)
+        return self.to_sequences(probabilities, fractals.cpu(), uniform).to(fractals.device)
 
 
 def _at_least_one(size: int) -> int:

@@ -1,11 +1,13 @@
 """The number of points for an image of a given size, and the width of each."""
 
+import math
 from typing import NamedTuple, Self
 
 from fractalgan.limits import MAX_SIZES
 
 REFERENCE_SIZE = 32  # pixels per side, where REFERENCE_POINTS of width 1 draw well
 REFERENCE_POINTS = 300
+CHAIN_LENGTH = 8192  # points: enough work for a thread
 TAU_EXPONENT = 0.5  # of tau over the side of the image, above the reference size
 
 
@@ -18,6 +20,15 @@ def tau_for(image_size: int) -> float:
     """The squared width of a point for an image of this size, in pixels^2: 1 up to 32 pixels."""
     ratio: float = max(1.0, image_size / REFERENCE_SIZE) ** TAU_EXPONENT
     return ratio
+
+
+def chains_for(num_points: int) -> int:
+    """The number of chains that an index sequence is cut into, of CHAIN_LENGTH points or more.
+
+    It is a divisor of ``num_points``, and 1 for all but large images.
+    """
+    most = max(1, num_points // CHAIN_LENGTH)
+    return next(chains for chains in range(most, 0, -1) if num_points % chains == 0)
 
 
 def scaled(num_points: int, tau: float, from_size: int, to_size: int) -> tuple[int, float]:
@@ -45,6 +56,19 @@ class Resolution(NamedTuple):
     def at(self, image_size: int) -> Self:
         """The same drawing at another size, by :func:`scaled`."""
         return type(self)(image_size, *scaled(self.num_points, self.tau, self.image_size, image_size))
+
+    def at_tau(self, tau: float) -> Self:
+        """The same coverage of the image by points of another width."""
+        return self._replace(num_points=_within_limits(self.num_points * self.tau / tau), tau=tau)
+
+
+def points_to_cover(area: float, tau: float, coverage: float) -> int:
+    """The number of points that cover an area in pixels ``coverage`` times; a point covers pi * tau pixels.
+
+    Large numbers are rounded, so that they can be divided into chains.
+    """
+    number = coverage * area / (math.pi * tau)
+    return _within_limits(256 * round(number / 256) if number >= CHAIN_LENGTH else number)
 
 
 def _within_limits(num_points: float) -> int:

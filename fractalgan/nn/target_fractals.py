@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from fractalgan.nn.candidates import Candidates
 from fractalgan.nn.embedding import FractalEmbedding
-from fractalgan.nn.generator import FractalGenerator
+from fractalgan.nn.generator import VIEW, FractalGenerator
+from fractalgan.nn.resolution import Resolution
 from fractalgan.nn.target_scores import TargetScores, explodes, score_images
-from fractalgan.ops import Transforms, sequences_from_uniform
+from fractalgan.ops import Transforms
 from fractalgan.randomness import Purpose, rows_for
 
 Objective = Literal["expectation", "fixed"]
@@ -82,16 +83,23 @@ class TargetFractals(nn.Module):
         targets: Tensor,  # [rows, 1, H, W]
         rows: Tensor,  # [rows]
         step: int,
+        resolution: Resolution | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The MSE [rows, candidates that remain], and its gradients for :meth:`learned_parameters`.
 
         A fractal that is not finite draws nothing. Its loss is infinite, so that it wins against none.
+
+        Args:
+            targets: [rows, 1, H, W].
+            rows: [rows].
+            step: counted from 0.
+            resolution: number and width of the points; None takes the generator's.
         """
         transforms = self.generator.embedding()
         # chunks add up their gradients at the transforms; one pass takes them all to the parameters
         leaves = Transforms(*(each.detach().requires_grad_() for each in transforms))
         losses = torch.cat(
-            [self._descend(leaves, targets[part], rows[part], step) for part in self._parts(rows)]
+            [self._descend(leaves, targets[part], rows[part], step, resolution) for part in self._parts(rows)]
         )
         # not `backward`: ranks do not share targets, so no gradient is to be averaged between them
         gradients = torch.autograd.grad(
@@ -99,7 +107,9 @@ class TargetFractals(nn.Module):
         )
         return losses, gradients
 
-    def _descend(self, leaves: Transforms, targets: Tensor, rows: Tensor, step: int) -> Tensor:
+    def _descend(
+        self, leaves: Transforms, targets: Tensor, rows: Tensor, step: int, resolution: Resolution | None
+    ) -> Tensor:
         """Add a chunk's gradient to that of the leaves, and return its losses."""
         remaining = self.candidates.remaining(rows, step)
         fractals = remaining.flatten()
@@ -111,6 +121,7 @@ class TargetFractals(nn.Module):
             self.num_sequences // remaining.shape[1],
             *((Purpose.RECONSTRUCTION_FIXED,) if fixed else (step, Purpose.RECONSTRUCTION_TRAINING)),
             probabilities=self.initial_probabilities[fractals] if fixed else None,
+            resolution=resolution,
         )
         losses = (images - targets.unsqueeze(1)).square().mean((2, 3, 4))
         losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -139,6 +150,7 @@ class TargetFractals(nn.Module):
         count: int,
         *key: int,
         probabilities: Tensor | None = None,
+        resolution: Resolution | None = None,
     ) -> Tensor:
         """Images [rows, k, count, H, W] of k fractals per target, from random numbers by target and ``key``.
 
@@ -148,15 +160,19 @@ class TargetFractals(nn.Module):
             count: images per fractal.
             key: what the random numbers follow from besides seed and target, a purpose last.
             probabilities: [rows * k, N] of the transforms; None follows the generator's rule.
+            resolution: number and width of the points; None takes the generator's.
         """
+        resolution = resolution or self.generator.resolution
         if probabilities is None:
             probabilities = self.generator.transform_probabilities(transforms.A)
         number = len(transforms.b)
         fractals = torch.arange(number, device=rows.device).repeat_interleave(count)
         per_target = number // len(rows) * count
-        uniform = rows_for(torch.rand, self._keys(rows, *key), per_target, self.generator.num_points)
-        sequences = sequences_from_uniform(probabilities, fractals, uniform.flatten(0, 1).to(rows.device))
-        images = self.generator.render(transforms, fractals, sequences)
+        uniform = rows_for(torch.rand, self._keys(rows, *key), per_target, resolution.num_points)
+        sequences = self.generator.to_sequences(
+            probabilities, fractals, uniform.flatten(0, 1).to(rows.device)
+        )
+        images = self.generator.render(transforms, fractals, sequences, resolution)
         return images.view(len(rows), -1, count, *self.generator.size)
 
     @torch.no_grad()
@@ -188,9 +204,7 @@ class TargetFractals(nn.Module):
         """A generator of its own that draws the best fractal of each target, as they are now."""
         own = self.generator
         embedding = FractalEmbedding(self.winning_transforms(), "raw")
-        return FractalGenerator(
-            embedding, own.image_size, own.num_points, own.window, own.tau, probabilities=own.probabilities
-        )
+        return FractalGenerator(embedding, **{name: getattr(own, name) for name in VIEW})
 
     def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:
         return torch.split(torch.arange(len(rows)), self.chunk)

@@ -14,11 +14,17 @@ EXPLOSION_SEQUENCES = 5  # per fractal, that are checked for such points
 
 
 class TargetScores(NamedTuple):
-    """Scores of n fractals, each [n] float: the MSE of its images to the target, and whether it explodes."""
+    """How well n fractals reconstruct their targets, each [n] float.
+
+    The peak signal-to-noise ratio and the intersection over union are those of the image with the lowest MSE,
+    the latter of the pixels above 0.5.
+    """
 
     mse_min: Tensor
     mse_mean: Tensor
     mse_max: Tensor
+    psnr: Tensor  # in dB
+    iou: Tensor
     exploded: Tensor  # 1 where the points run away, else 0
 
 
@@ -27,9 +33,20 @@ def score_images(
     targets: Tensor,  # [n, 1, H, W]
     exploded: Tensor,  # [n] bool
 ) -> TargetScores:
-    """The smallest, mean and largest MSE of K images per fractal (Section 4 has K = 100)."""
+    """Scores of K images per fractal (Section 4 has K = 100)."""
     mse = (images - targets).square().mean((2, 3))
-    return TargetScores(mse.amin(1), mse.mean(1), mse.amax(1), exploded.float())
+    lowest, best = mse.min(1)
+    psnr = -10 * lowest.clamp_min(torch.finfo(mse.dtype).tiny).log10()
+    nearest = images[torch.arange(len(images), device=images.device), best]
+    iou = intersection_over_union(nearest, targets[:, 0])
+    return TargetScores(lowest, mse.mean(1), mse.amax(1), psnr, iou, exploded.float())
+
+
+def intersection_over_union(images: Tensor, targets: Tensor, level: float = 0.5) -> Tensor:
+    """Pixels above a level in both images [n, H, W], as a share of those in either; 1 if there are none."""
+    first, second = images > level, targets > level
+    either = (first | second).sum((1, 2))
+    return torch.where(either > 0, (first & second).sum((1, 2)) / either.clamp_min(1), 1.0)
 
 
 def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:

@@ -5,6 +5,7 @@ from fractalgan.ops._threads import render_threads, set_render_threads
 from fractalgan.ops.affine import (
     Factors,
     Transforms,
+    area_probabilities,
     compose,
     determinant_probabilities,
     factorize,
@@ -13,6 +14,9 @@ from fractalgan.ops.affine import (
     uniform_probabilities,
 )
 from fractalgan.ops.chaos import iterate_points
+from fractalgan.ops.collage import blur, contractions, place_copies, union
+from fractalgan.ops.collage_descent import descend_collage
+from fractalgan.ops.collage_search import Greed, search_collages
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.random_fractals import (
     Procedure,
@@ -39,14 +43,19 @@ __all__ = [
     "Backend",
     "Collapse",
     "Factors",
+    "Greed",
     "Procedure",
     "SequenceKind",
     "Transforms",
     "anderson_farrell",
+    "area_probabilities",
+    "blur",
     "bump_reach",
     "check_view",
     "collapse",
     "compose",
+    "contractions",
+    "descend_collage",
     "determinant_probabilities",
     "draw_sequences",
     "equal_size",
@@ -57,10 +66,12 @@ __all__ = [
     "fixed_point",
     "fractaldb",
     "iterate_points",
+    "place_copies",
     "random_fractals",
     "render",
     "render_threads",
     "rotation",
+    "search_collages",
     "sequences_from_uniform",
     "set_render_threads",
     "splat_dense",
@@ -68,5 +79,6 @@ __all__ = [
     "start_points",
     "to_pixels",
     "uniform_probabilities",
+    "union",
     "visited_cells",
 ]

@@ -26,6 +26,9 @@ class Transforms(NamedTuple):
         )
 
 
+LEAST_SHARE = 0.1  # of 1 / N, for a transform of small determinant
+
+
 class Factors(NamedTuple):
     """The factors of A = R(theta) diag(sigma) R(phi) diag(flip), the paper's reparameterization."""
 
@@ -83,6 +86,22 @@ def determinant_probabilities(A: Tensor) -> Tensor:
     total = determinants.sum(-1, keepdim=True)
     uniform = torch.full_like(determinants, 1 / determinants.shape[-1])
     return torch.where(total > 0, determinants / total.clamp_min(torch.finfo(A.dtype).tiny), uniform)
+
+
+def area_probabilities(A: Tensor) -> Tensor:
+    """:func:`determinant_probabilities`, but none below LEAST_SHARE / N, without gradient.
+
+    Points then cover an attractor about evenly, and a transform that draws a line, whose determinant is 0, is
+    not left out.
+
+    Args:
+        A: matrices ``[..., N, 2, 2]``.
+
+    Returns:
+        Probabilities ``[..., N]`` that sum to 1.
+    """
+    raised = determinant_probabilities(A).clamp_min(LEAST_SHARE / A.shape[-3])
+    return raised / raised.sum(-1, keepdim=True)
 
 
 def uniform_probabilities(A: Tensor) -> Tensor:

@@ -38,10 +38,11 @@ SETTINGS: dict[str, Any] = {
     "tau": (int, float),
     "jitter": (int, float),
     "probabilities": str,
+    "sequences": str,
 }
 
 # Settings that files written before the setting existed do not have.
-LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant"}
+LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random"}
 
 # The tasks whose older checkpoints have no "fractals" entry of their own.
 LEGACY_TASKS = ("FractalGAN", "Reconstruction")

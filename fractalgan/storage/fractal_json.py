@@ -22,6 +22,7 @@ DEFAULTS = {
     "tau": 1.0,
     "jitter": 0.0,
     "probabilities": "determinant",
+    "sequences": "random",
 }
 
 

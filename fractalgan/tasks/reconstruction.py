@@ -1,37 +1,34 @@
 """Reconstruction: rebuild images, each as one fractal, by pixel MSE (Tu et al., Section 4, Table 1)."""
 
 import math
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam
 
-from fractalgan.errors import InputError, as_input_error
+from fractalgan.errors import InputError
 from fractalgan.nn import (
-    Candidates,
-    FractalEmbedding,
     FractalGenerator,
     MatricesForm,
     Objective,
     ProbabilityRule,
-    TargetFractals,
+    Resolution,
     TargetScores,
     clip_per_fractal,
     points_for,
+    points_to_cover,
     tau_for,
 )
-from fractalgan.ops import Procedure, Transforms, random_fractals
-from fractalgan.randomness import Purpose, generator_for
+from fractalgan.ops import SequenceKind
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gathering import TargetGatherer
-from fractalgan.tasks.inverse_encoder import InverseEncoder
+from fractalgan.tasks.initial_fractals import fit_candidates_, random_candidates, target_fractals
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import Targets, datamodule_of
 from fractalgan.tasks.reconstruction_options import NoisyPart, check_options
-from fractalgan.tasks.schedules import Schedule, schedule_factor
+from fractalgan.tasks.schedules import Schedule, annealed, schedule_factor
 
 
 class Reconstruction(FractalTask):
@@ -54,8 +51,15 @@ class Reconstruction(FractalTask):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
-        start: how the initial fractals are sampled: anderson-farrell, fractaldb, or even, with transforms of
-            similar size; or a checkpoint of InverseEncoder, whose prediction is the first candidate.
+        tau_start: tau of the first step. It falls to tau during the first 60 % of the run, while the number
+            of points grows in proportion. null keeps both constant.
+        coverage: how often the points cover the bright area of the average target; sets num_points, where
+            that is null.
+        sequences: random index sequences, as in the paper, or even ones, which visit all parts of a fractal
+            evenly, so that its images vary less.
+        start: how the initial fractals are found: anderson-farrell, fractaldb, or even samples them, even
+            with transforms of similar size; collage covers each target with copies of itself; a checkpoint
+            of InverseEncoder predicts the first candidate.
         objective: whether each step draws new index sequences (expectation) or the same ones, sampled once
             for the initial fractal (fixed, Eq. 9).
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
@@ -99,6 +103,9 @@ class Reconstruction(FractalTask):
         image_size: int = 32,
         window: float = 2.5,
         tau: float | None = None,
+        tau_start: float | None = None,
+        coverage: float | None = None,
+        sequences: SequenceKind = "random",
         start: str = "anderson-farrell",
         objective: Objective = "expectation",
         matrices: MatricesForm = "sigmoid",
@@ -126,34 +133,10 @@ class Reconstruction(FractalTask):
         self.automatic_optimization = False
         self.results: TargetScores | None = None  # of the last validation, for all targets
         if num_targets is not None:
-            self.fractals = self._initial_fractals(torch.arange(num_targets))
+            indices = torch.arange(num_targets)
+            self.fractals = target_fractals(self.hparams, indices, random_candidates(self.hparams, indices))
 
     # -- before the first step ------------------------------------------------------------------
-
-    def _initial_fractals(self, indices: Tensor, guessed: Transforms | None = None) -> TargetFractals:
-        """The first candidates of targets with these ``indices`` [n]; those ``guessed`` [n] come first."""
-        options = self.hparams
-        number, encoded = options["candidates"], options["start"] not in get_args(Procedure)
-        procedure: Procedure = "anderson-farrell" if encoded else options["start"]
-        drawn = []
-        with as_input_error(f"start {options['start']}"):
-            for index in indices.tolist():
-                random = generator_for(options["seed"], index, Purpose.RECONSTRUCTION_INITIAL)
-                drawn.append(random_fractals(procedure, number, options["num_transforms"], random))
-        A, b = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-        if guessed is not None:
-            A[::number], b[::number] = guessed
-        sigma_range = options["sigma_min"], options["sigma_max"]
-        names = ("image_size", "num_points", "window", "tau", "probabilities")
-        return TargetFractals(
-            FractalGenerator(
-                FractalEmbedding(Transforms(A, b), options["matrices"], sigma_range),
-                **{name: options[name] for name in names},
-            ),
-            Candidates(len(indices), number, options["halvings"]),
-            indices,
-            **{name: options[name] for name in ("seed", "num_sequences", "objective", "chunk")},
-        )
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -176,14 +159,18 @@ class Reconstruction(FractalTask):
             raise InputError("the schedules depend on the last step: set --trainer.max_steps")
         if known is None:
             self.hparams["num_targets"] = number
-            self.fractals = self._initial_fractals(data.indices, self._guessed(data.targets))
+            self._start(data.targets, data.indices)
 
-    def _guessed(self, targets: Tensor) -> Transforms | None:
-        start = self.hparams["start"]
-        if start in get_args(Procedure):
-            return None
-        trained_with = {name: self.hparams[name] for name in ("num_transforms", "image_size", "window")}
-        return InverseEncoder.from_checkpoint(Path(start), **trained_with).guess(targets)
+    def _start(self, targets: Tensor, indices: Tensor) -> None:
+        """Make the first candidates; with several ranks, each searches collages of its own targets."""
+        options = self.hparams
+        if options["coverage"] is not None:
+            area = targets.mean().item() * options["image_size"] ** 2
+            options["num_points"] = points_to_cover(area, options["tau"], options["coverage"])
+        candidates = random_candidates(options, indices)
+        own = torch.arange(len(targets))[self.shard.rank :: self.shard.world_size]
+        fit_candidates_(candidates, options, indices, targets, own)
+        self.fractals = target_fractals(options, indices, candidates)
 
     def learned_fractals(self) -> FractalGenerator:
         return self.fractals.learned()
@@ -207,7 +194,7 @@ class Reconstruction(FractalTask):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         targets, rows = batch
         step = self.global_step
-        losses, gradients = self.fractals.losses_and_gradients(targets, rows, step)
+        losses, gradients = self.fractals.losses_and_gradients(targets, rows, step, self._resolution(step))
         self._step(gradients, step)
         self._perturb(rows, step)
         self.fractals.candidates.update(losses, rows, step)
@@ -246,6 +233,12 @@ class Reconstruction(FractalTask):
     def _progress(self, step: int) -> float:
         return step / self.trainer.max_steps
 
+    def _resolution(self, step: int) -> Resolution:
+        """Points are wide at first and few, for a smooth loss, then narrower and more."""
+        final = self.fractals.generator.resolution
+        start = self.hparams["tau_start"]
+        return final if start is None else final.at_tau(annealed(start, final.tau, self._progress(step)))
+
     def _lr(self, step: int) -> float:
         return float(self.hparams["lr"]) * schedule_factor(self.hparams["schedule"], self._progress(step))
 
@@ -274,6 +267,9 @@ class Reconstruction(FractalTask):
         self.log("val/exploded", self.results.exploded.sum(), sync_dist=True)
 
     # -- several ranks, each of which learns the fractals of its own targets --------------------
+
+    def on_train_start(self) -> None:
+        self._share_fractals()  # the collages of each rank's targets
 
     def on_train_end(self) -> None:
         self._share_fractals()

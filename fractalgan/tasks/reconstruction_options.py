@@ -14,15 +14,18 @@ from fractalgan.errors import (
 )
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import MatricesForm, Objective, ProbabilityRule, require_halvings
-from fractalgan.ops import Procedure, check_view
+from fractalgan.ops import Procedure, SequenceKind, check_view
 from fractalgan.tasks.schedules import Schedule
 
 NoisyPart = Literal["all", "matrices"]
+
+COLLAGE = "collage"  # a start
 
 CHOICES = {
     "objective": Objective,
     "matrices": MatricesForm,
     "probabilities": ProbabilityRule,
+    "sequences": SequenceKind,
     "noise_on": NoisyPart,
     "schedule": Schedule,
 }
@@ -36,20 +39,23 @@ def check_options(options: Mapping[str, Any]) -> None:
     require_at_least(1, **{name: options[name] for name in ("candidates", "noise_interval", "chunk")})
     require_transforms(number * options["candidates"], options["num_transforms"])
     require_at_least(0, noise=options["noise"], noise_share=options["noise_share"])
+    require_above(0, coverage=1.0 if options["coverage"] is None else options["coverage"])
     require_above(0, lr=options["lr"], clip=1.0 if options["clip"] is None else options["clip"])
     require_sigma_range(options["sigma_min"], options["sigma_max"])
     for name, choice in CHOICES.items():
         require_choice(choice, **{name: options[name]})
     with as_input_error():
-        check_view((options["image_size"], options["image_size"]), options["window"], options["tau"])
+        for name in ("tau", "tau_start"):
+            tau = 1.0 if options[name] is None else options[name]
+            check_view((options["image_size"], options["image_size"]), options["window"], tau)
     _check_start(options["start"])
     _check_candidates(options)
 
 
 def _check_start(start: str) -> None:
-    if start not in get_args(Procedure) and Path(start).suffix != ".ckpt":
-        procedures = ", ".join(get_args(Procedure))
-        raise InputError(f"start must be one of {procedures}, or a .ckpt of InverseEncoder, got {start!r}")
+    if start not in (*get_args(Procedure), COLLAGE) and Path(start).suffix != ".ckpt":
+        starts = ", ".join([*get_args(Procedure), COLLAGE])
+        raise InputError(f"start must be one of {starts}, or a .ckpt of InverseEncoder, got {start!r}")
 
 
 def _check_candidates(options: Mapping[str, Any]) -> None:

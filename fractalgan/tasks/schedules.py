@@ -1,4 +1,4 @@
-"""Learning rates over a run, as factors of the initial one."""
+"""Learning rates and widths of points over a run."""
 
 import math
 from typing import Literal
@@ -17,3 +17,9 @@ def schedule_factor(schedule: Schedule, progress: float) -> float:
         "cosine": (1 + math.cos(math.pi * progress)) / 2,
     }
     return factors[schedule]
+
+
+def annealed(start: float, end: float, progress: float, share: float = 0.6) -> float:
+    """A value that goes geometrically from ``start`` to ``end`` during the first ``share`` of a run."""
+    ratio: float = (end / start) ** min(1.0, progress / share)
+    return start * ratio

@@ -40,7 +40,7 @@ def test_interrupted_run_equals_an_uninterrupted_one(
         assert call("fit", *TINY, "--run=runs/halves") == 128 + number
     out = capsys.readouterr().out
     assert f"stopped at step {stop_after}" in out
-    assert "fit --ckpt_path runs/halves/checkpoints/last.ckpt" in out
+    assert "fit --run runs/halves --ckpt_path last" in out
     assert torch.load("runs/halves/checkpoints/last.ckpt", weights_only=True)["global_step"] == stop_after
     config = Path("runs/halves/config.yaml").read_bytes()
 

@@ -1,0 +1,77 @@
+"""The first candidates of a reconstruction, by its option ``start``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from fractalgan.errors import as_input_error
+from fractalgan.nn import (
+    VIEW,
+    Candidates,
+    FractalEmbedding,
+    FractalGenerator,
+    TargetFractals,
+    collage_fractals,
+)
+from fractalgan.ops import Procedure, Transforms, random_fractals
+from fractalgan.randomness import Purpose, generator_for
+from fractalgan.tasks.inverse_encoder import InverseEncoder
+from fractalgan.tasks.reconstruction_options import COLLAGE
+
+
+def random_candidates(options: Mapping[str, Any], indices: Tensor) -> Transforms:
+    """Random candidates [n * candidates, N] for targets with these ``indices`` [n].
+
+    Args:
+        options: the hyperparameters of Reconstruction.
+        indices: [n], what the random numbers of each target follow from.
+    """
+    start = options["start"]
+    procedure: Procedure = start if start in get_args(Procedure) else "anderson-farrell"
+    drawn = []
+    with as_input_error(f"start {start}"):
+        for index in indices.tolist():
+            random = generator_for(options["seed"], index, Purpose.RECONSTRUCTION_INITIAL)
+            drawn.append(random_fractals(procedure, options["candidates"], options["num_transforms"], random))
+    return Transforms(*(torch.cat(parts) for parts in zip(*drawn, strict=True)))
+
+
+def fit_candidates_(
+    candidates: Transforms, options: Mapping[str, Any], indices: Tensor, targets: Tensor, rows: Tensor
+) -> None:
+    """Replace candidates by what ``start`` derives from their targets: collages, or an encoder's guess.
+
+    Args:
+        candidates: [n * candidates, N], which are written to.
+        options: the hyperparameters of Reconstruction.
+        indices: [n], what the random numbers of each target follow from.
+        targets: [n, 1, H, W].
+        rows: the targets, among the n, whose candidates are replaced.
+    """
+    start, number = options["start"], options["candidates"]
+    if start == COLLAGE:
+        wanted = {name: options[name] for name in ("candidates", "num_transforms", "window", "seed")}
+        found = collage_fractals(targets[rows], indices[rows].tolist(), **wanted)
+        of_rows = (rows.unsqueeze(1) * number + torch.arange(number)).flatten()
+        for whole, part in zip(candidates, found, strict=True):
+            whole[of_rows] = part
+    elif start not in get_args(Procedure):
+        trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
+        guessed = InverseEncoder.from_checkpoint(Path(start), **trained_with).guess(targets)
+        for whole, part in zip(candidates, guessed, strict=True):
+            whole[::number] = part
+
+
+def target_fractals(options: Mapping[str, Any], indices: Tensor, candidates: Transforms) -> TargetFractals:
+    """The module that learns these candidates [n * candidates, N], drawn as the options say."""
+    sigma_range = options["sigma_min"], options["sigma_max"]
+    view = {name: options[name] for name in VIEW if name in options}
+    return TargetFractals(
+        FractalGenerator(FractalEmbedding(candidates, options["matrices"], sigma_range), **view),
+        Candidates(len(indices), options["candidates"], options["halvings"]),
+        indices,
+        **{name: options[name] for name in ("seed", "num_sequences", "objective", "chunk")},
+    )
