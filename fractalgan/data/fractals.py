@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.image_set import ImageSet, first_images
 from fractalgan.data.stream import EndlessBatches, StreamPosition
-from fractalgan.errors import InputError, as_input_error, require_at_least
+from fractalgan.errors import InputError, as_input_error, require_at_least, require_choice
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.ops import Procedure, check_view, random_fractals
+from fractalgan.ops import Procedure, SequenceKind, check_view, random_fractals
 from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ class FractalData(DataModule):
             at 32 x 32 pixels, and scales with the image size.
         jitter: std of the Gaussian noise that is added to A and b anew for each image; null uses that of
             learned fractals, or 0.15 for random ones.
+        sequences: random index sequences, or even ones, with which images vary less; null uses those of
+            learned fractals, or random ones.
         batch_size: images per batch and process.
         num_workers: number of processes that draw fresh images; the images do not depend on it.
         seed: random seed of images and order; defaults to --seed_everything.
@@ -73,6 +75,7 @@ class FractalData(DataModule):
         window: float | None = None,
         tau: float | None = None,
         jitter: float | None = None,
+        sequences: SequenceKind | None = None,
         batch_size: int = 128,
         num_workers: int = 0,
         seed: int = 0,
@@ -104,7 +107,7 @@ class FractalData(DataModule):
             self.generator = self._random_generator(num_transforms, start, drawn_seed)
         else:
             self.generator = self._learned_generator(fractals_copy)
-        self._override_view(num_points, window, tau, jitter)
+        self._override_view(num_points, window, tau, jitter, sequences)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
 
@@ -126,7 +129,12 @@ class FractalData(DataModule):
         return generator
 
     def _override_view(
-        self, num_points: int | None, window: float | None, tau: float | None, jitter: float | None
+        self,
+        num_points: int | None,
+        window: float | None,
+        tau: float | None,
+        jitter: float | None,
+        sequences: SequenceKind | None,
     ) -> None:
         """Draw at ``size``, with these settings instead of the fractals' own."""
         generator, found = self.generator, len(self.generator.embedding)
@@ -142,6 +150,8 @@ class FractalData(DataModule):
         generator.window = generator.window if window is None else window
         generator.tau = generator.tau if tau is None else tau
         generator.jitter = generator.jitter if jitter is None else jitter
+        generator.sequences = generator.sequences if sequences is None else sequences
+        require_choice(SequenceKind, sequences=generator.sequences)
         with as_input_error():
             check_view(generator.size, generator.window, generator.tau)
 

@@ -107,6 +107,8 @@ class _Templates(NamedTuple):
     def first_bounds(self, greed: Greed) -> Tensor:
         """Upper bounds [M] on the scores of the templates, before any is known."""
         allowed = contractions(self.A) <= greed.largest + 1e-4
+        if not allowed.any():  # small copies of a speck vanish
+            allowed = ~allowed
         return torch.zeros_like(self.area).masked_fill(allowed, math.inf).masked_fill(~allowed, -math.inf)
 
     def best(self, uncovered: Tensor, greed: Greed, bounds: Tensor) -> Transforms:
@@ -147,22 +149,22 @@ def _refine(
     step, kept = 1.0, match.b.shape[1]
     for number in range(ROUNDS + 1):
         if number:
-            match = _vary(match, step, generator)
+            match = _vary(match, step, greed.largest, generator)
             step *= 0.6
         copies = place_copies(picture[None], match)[0]
         covered = torch.minimum(copies, uncovered).sum((1, 2))
         score = covered - greed.spill * (copies - picture).clamp_min(0).sum((1, 2))
         kept = max(1, kept // 4) if number < ROUNDS else 1
-        best = score.topk(kept).indices
+        best = score.topk(min(kept, len(score))).indices
         match = Transforms(match.A[:, best], match.b[:, best])
     return match
 
 
-def _vary(match: Transforms, step: float, generator: torch.Generator) -> Transforms:
+def _vary(match: Transforms, step: float, largest: float, generator: torch.Generator) -> Transforms:
     """Each match followed by random variations of it."""
     A, b = (each.repeat_interleave(NEARBY, 1) for each in match)
     noise = step * torch.randn(*b.shape[:2], 6, generator=generator).to(b.device)
     noise[:, ::NEARBY] = 0
     A = A + 0.06 * noise[..., :4].view_as(A)
-    shrink = (LARGEST / contractions(A).clamp_min(1e-6)).clamp_max(1)[..., None, None]
+    shrink = (largest / contractions(A).clamp_min(1e-6)).clamp_max(1)[..., None, None]
     return Transforms(A * shrink, b + noise[..., 4:] / COARSE)

@@ -28,7 +28,7 @@ from fractalgan.nn import (
     instance_noise,
     r1_penalty,
 )
-from fractalgan.ops import Procedure, collapse, random_fractals
+from fractalgan.ops import Procedure, SequenceKind, collapse, random_fractals
 from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.log_interval import should_log
@@ -49,16 +49,15 @@ class FractalGAN(FractalTask):
     Args:
         num_fractals: number of fractals (J).
         num_transforms: number of affine transforms per fractal (N).
-        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32, 1200 at
-            64 x 64 pixels.
+        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32 pixels.
         image_size: height and width in pixels; set by --data.size.
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
             pre-training, so that images of one fractal vary more.
-        start: how the initial fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
-            transforms of similar size.
+        sequences: random index sequences, as in the paper, or even ones, with which images vary less.
+        start: procedure that samples the initial fractals; even has transforms of similar size.
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
             scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
             without bounds; raw learns the entries of A.
@@ -69,8 +68,7 @@ class FractalGAN(FractalTask):
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
             linearly to 0 at the end of the run.
-        parameter_noise: std of the Gaussian noise that is added to all fractal parameters, 0.1 in the paper's
-            noisy SGD; 0 disables it.
+        parameter_noise: std of the Gaussian noise that is added to all fractal parameters; 0 disables it.
         parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
@@ -96,6 +94,7 @@ class FractalGAN(FractalTask):
         window: float = 2.5,
         tau: float | None = None,
         jitter: float = 0.1,
+        sequences: SequenceKind = "random",
         start: Procedure = "anderson-farrell",
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
@@ -134,7 +133,8 @@ class FractalGAN(FractalTask):
         with as_input_error(f"start {start}"):
             initial = random_fractals(start, num_fractals, num_transforms, random)
         embedding = FractalEmbedding(initial, matrices, (sigma_min, sigma_max))
-        self.generator = FractalGenerator(embedding, image_size, num_points, window, tau, jitter)
+        view = image_size, num_points, window, tau, jitter
+        self.generator = FractalGenerator(embedding, *view, sequences=sequences)
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams.update(num_points=self.generator.num_points, tau=self.generator.tau)
         self.discriminator = LeNet(outputs=1, image_size=image_size)

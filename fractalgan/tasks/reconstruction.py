@@ -21,7 +21,7 @@ from fractalgan.nn import (
     points_to_cover,
     tau_for,
 )
-from fractalgan.ops import SequenceKind
+from fractalgan.ops import SequenceKind, Transforms
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gathering import TargetGatherer
 from fractalgan.tasks.initial_fractals import fit_candidates_, random_candidates, target_fractals
@@ -125,6 +125,8 @@ class Reconstruction(FractalTask):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if coverage is not None and num_points is not None and num_targets is None:
+            raise InputError("set num_points or coverage, not both")
         self.save_hyperparameters()
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams["num_points"] = points_for(image_size) if num_points is None else num_points
@@ -170,6 +172,10 @@ class Reconstruction(FractalTask):
         candidates = random_candidates(options, indices)
         own = torch.arange(len(targets))[self.shard.rank :: self.shard.world_size]
         fit_candidates_(candidates, options, indices, targets, own)
+        if self.shard.world_size > 1:
+            gatherer = TargetGatherer(len(targets), self.shard, self.trainer.strategy)
+            device = self.trainer.strategy.root_device
+            candidates = Transforms(*(gatherer.rows(each.to(device)).cpu() for each in candidates))
         self.fractals = target_fractals(options, indices, candidates)
 
     def learned_fractals(self) -> FractalGenerator:
@@ -264,12 +270,11 @@ class Reconstruction(FractalTask):
         self.log("val/mse_min", self.results.mse_min.mean(), sync_dist=True, prog_bar=True)
         self.log("val/mse_mean", self.results.mse_mean.mean(), sync_dist=True)
         self.log("val/mse_max", self.results.mse_max.mean(), sync_dist=True)
+        self.log("val/psnr", self.results.psnr.mean(), sync_dist=True)
+        self.log("val/iou", self.results.iou.mean(), sync_dist=True)
         self.log("val/exploded", self.results.exploded.sum(), sync_dist=True)
 
     # -- several ranks, each of which learns the fractals of its own targets --------------------
-
-    def on_train_start(self) -> None:
-        self._share_fractals()  # the collages of each rank's targets
 
     def on_train_end(self) -> None:
         self._share_fractals()

@@ -190,7 +190,7 @@ def test_points_that_are_set_are_those_of_the_current_size() -> None:
         ({"window": 0.0}, "window"),
         ({"tau": float("nan")}, "tau"),
         ({"jitter": -0.1}, "jitter must be >= 0"),
-        ({"probabilities": "equal"}, "probabilities must be one of determinant, uniform"),
+        ({"probabilities": "equal"}, "probabilities must be one of determinant, area, uniform"),
     ],
 )
 def test_options_out_of_range_are_named(options: dict, message: str) -> None:
@@ -214,6 +214,7 @@ def test_sizes_out_of_range_are_named() -> None:
 
 def test_repr_shows_how_images_are_drawn() -> None:
     expected = "image_size=20, num_points=100, window=2.5, tau=1.0, jitter=0.1, probabilities='determinant'"
+    expected += ", sequences='random'"
     assert small_generator(jitter=0.1).extra_repr() == expected
 
 

@@ -1,11 +1,20 @@
 """Points and their width at any size of image."""
 
+import math
 from itertools import pairwise
 
 import pytest
 
 from fractalgan.limits import MAX_SIZES
-from fractalgan.nn.resolution import Resolution, points_for, scaled, tau_for
+from fractalgan.nn.resolution import (
+    CHAIN_LENGTH,
+    Resolution,
+    chains_for,
+    points_for,
+    points_to_cover,
+    scaled,
+    tau_for,
+)
 
 SIZES = [16, 28, 32, 33, 64, 128, 512, 1024]
 
@@ -44,3 +53,28 @@ def test_scaling_keeps_what_differs_from_the_default() -> None:
 def test_explicit_values_win() -> None:
     assert Resolution.of(64, num_points=10) == (64, 10, tau_for(64))
     assert Resolution.of(64, tau=3.0) == (64, 1200, 3.0)
+
+
+def test_another_width_keeps_the_area_that_points_cover() -> None:
+    wide = Resolution(128, 4000, 0.5).at_tau(8.0)
+    assert wide == (128, 250, 8.0)
+    assert wide.at_tau(0.5) == (128, 4000, 0.5)
+
+
+def test_points_cover_an_area_as_often_as_wanted() -> None:
+    assert points_to_cover(100 * math.pi, 0.5, 3.0) == 600
+    many = points_to_cover(1e4, 0.15, 3.0)
+    assert many == pytest.approx(3e4 / (math.pi * 0.15), abs=128)
+    assert many % 256 == 0
+    assert points_to_cover(1e9, 1e-4, 100.0) == MAX_SIZES["num_points"]
+    assert points_to_cover(1e-9, 1.0, 1.0) == 1
+
+
+@pytest.mark.parametrize(
+    "num_points", [1, 300, CHAIN_LENGTH, 2 * CHAIN_LENGTH, 3 * CHAIN_LENGTH + 256, 16411]
+)
+def test_chains_divide_the_points_and_are_long(num_points: int) -> None:
+    chains = chains_for(num_points)
+    assert num_points % chains == 0
+    assert chains == 1 or num_points // chains >= CHAIN_LENGTH
+    assert chains_for(2 * CHAIN_LENGTH) == 2

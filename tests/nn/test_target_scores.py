@@ -2,10 +2,11 @@
 
 import math
 
+import pytest
 import torch
 
 from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.nn.target_scores import explodes, score_images
+from fractalgan.nn.target_scores import explodes, intersection_over_union, score_images
 from fractalgan.ops import Transforms, anderson_farrell
 
 
@@ -17,6 +18,15 @@ def test_scores_by_hand() -> None:
     torch.testing.assert_close(scores.mse_mean, torch.tensor([1.25 / 3, 1.0]))
     assert scores.mse_max.tolist() == [1, 1]
     assert scores.exploded.tolist() == [0, 1]
+    assert scores.psnr[0] > 300
+    assert scores.psnr[1] == 0
+    assert scores.iou.tolist() == [1, 0]
+
+
+def test_intersection_over_union_counts_pixels_above_a_half() -> None:
+    images = torch.tensor([[0.9, 0.6, 0.2, 0.5], [0.0, 0.0, 0.0, 0.0]]).view(2, 2, 2)
+    targets = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.4, 0.0]]).view(2, 2, 2)
+    assert intersection_over_union(images, targets).tolist() == pytest.approx([1 / 3, 1])
 
 
 def test_fractals_whose_points_run_away_explode() -> None:

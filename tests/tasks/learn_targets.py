@@ -1,4 +1,4 @@
-"""A reconstruction by one rank or two, as a program: ``python learn_targets.py 2``."""
+"""A reconstruction by one rank or two, as a program: ``python learn_targets.py 2 collage``."""
 
 import sys
 from typing import Any
@@ -21,7 +21,7 @@ class SaveBetweenValidations(Callback):
             assert all(value.equal(after[name]) for name, value in before.items()), "saving changed the task"
 
 
-def main(ranks: int) -> None:
+def main(ranks: int, start: str) -> None:
     """Leave ``<ranks>-<step>.ckpt`` after the steps 3 and 6, and ``<ranks>-rank<rank>.pt`` of each rank."""
     task = Reconstruction(
         num_transforms=3,
@@ -31,6 +31,8 @@ def main(ranks: int) -> None:
         candidates=4,
         halvings=[2, 4],
         noise_interval=2,
+        start=start,
+        sequences="even" if start == "collage" else "random",
     )
     trainer = Trainer(
         accelerator="cpu",
@@ -52,4 +54,4 @@ def main(ranks: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

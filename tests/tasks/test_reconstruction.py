@@ -5,6 +5,7 @@ import math
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +38,15 @@ FIT = [
     "--data=fractalgan.TargetData",
     *TINY_RECONSTRUCTION,
     "--trainer.log_every_n_steps=1",
+]
+
+COLLAGE = [
+    "--model.start=collage",
+    "--model.sequences=even",
+    "--model.num_points=null",
+    "--model.coverage=2",
+    "--model.tau=0.5",
+    "--model.tau_start=4",
 ]
 
 # Names in the state of older checkpoints.
@@ -73,16 +83,28 @@ def test_images_come_closer_to_their_targets() -> None:
     assert learned.results is not None
     assert (learned.results.mse_mean < drawn.results.mse_mean).all()
     assert learned.results.mse_mean.mean() < 0.6 * drawn.results.mse_mean.mean()
-    low, mean, high, exploded = learned.results
-    assert ((low < mean) & (mean < high)).all()
-    assert exploded.sum() == 0
+    scores = learned.results
+    assert ((scores.mse_min < scores.mse_mean) & (scores.mse_mean < scores.mse_max)).all()
+    assert (scores.psnr > 0).all()
+    assert ((scores.iou >= 0) & (scores.iou <= 1)).all()
+    assert scores.exploded.sum() == 0
     assert data.targets is not None
     generator = learned.learned_fractals()
     again = torch.stack([generator.draw(torch.arange(5)) for _ in range(200)])  # from other numbers
-    torch.testing.assert_close((again - data.targets).square().mean((0, 2, 3, 4)), mean, rtol=0.1, atol=0)
+    torch.testing.assert_close(
+        (again - data.targets).square().mean((0, 2, 3, 4)), scores.mse_mean, rtol=0.1, atol=0
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"candidates": 4, "halvings": [2, 4]}, {"objective": "fixed"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"candidates": 4, "halvings": [2, 4]},
+        {"objective": "fixed"},
+        {"start": "collage", "candidates": 2, "halvings": [3], "sequences": "even", "tau_start": 4.0},
+    ],
+)
 def test_target_does_not_depend_on_the_others(options: dict[str, Any]) -> None:
     options = options | {"noise_interval": 2}
     alone, _ = fitted(count=2, **options)
@@ -207,6 +229,42 @@ def test_points_and_tau_follow_the_size_and_explicit_values_win() -> None:
     assert (explicit.num_points, explicit.tau) == (9, 0.5)
 
 
+def test_coverage_sets_the_number_of_points() -> None:
+    """Of the average target: a point covers pi * tau pixels."""
+    data = TargetData(size=16, count=4)
+    options = {name: SMALL[name] for name in SMALL if name != "num_points"}
+    task = Reconstruction(**options, tau=0.5, coverage=3.0)
+    quiet_trainer(1, val_check_interval=1, enable_checkpointing=False).fit(task, data)
+    assert data.targets is not None
+    expected = 3 * data.targets.sum((1, 2, 3)).mean().item() / (math.pi * 0.5)
+    assert task.learned_fractals().num_points == task.hparams["num_points"] == round(expected)
+
+
+def test_points_narrow_and_multiply_during_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    draw = TargetFractals.draw
+
+    def watched(self: TargetFractals, *given: Any, **options: Any) -> Tensor:
+        if options.get("resolution") is not None:
+            drawn.append(options["resolution"])
+        return draw(self, *given, **options)
+
+    monkeypatch.setattr(TargetFractals, "draw", watched)
+    fitted(10, tau=0.5, tau_start=8.0)
+    assert drawn[0].tau == 8
+    assert drawn[0].num_points == round(60 * 0.5 / 8)
+    assert all(each.tau == pytest.approx(0.5) and each.num_points == 60 for each in drawn[6:])
+    assert all(one.tau > other.tau for one, other in pairwise(drawn[:7]))
+
+
+def test_collage_starts_near_its_targets_and_random_fractals_do_not() -> None:
+    """At the first step, before anything is learned."""
+    starts = ("collage", "anderson-farrell")
+    losses = [fitted(1, start=start, sequences="even", noise=0.0, lr=1e-9)[0].results for start in starts]
+    collage, random = (each.mse_mean.mean() for each in losses if each is not None)
+    assert collage < 0.8 * random
+
+
 def test_results_are_of_every_target() -> None:
     task, _ = fitted(1, 7, chunk=3)
     assert isinstance(task.results, TargetScores)
@@ -278,9 +336,16 @@ def test_next_steps_depend_on_the_number_of_targets() -> None:
         ({"objective": "fixed", "candidates": 2}, "candidates must be 1 for objective fixed, got 2"),
         ({"objective": "maximum"}, "objective must be one of expectation, fixed, got 'maximum'"),
         ({"noise_on": "b"}, "noise_on must be one of all, matrices"),
-        ({"start": "random"}, "start must be one of anderson-farrell, fractaldb, even, or a .ckpt of Inv"),
+        (
+            {"start": "random"},
+            "start must be one of anderson-farrell, fractaldb, even, collage, or a .ckpt",
+        ),
         ({"start": "fractaldb", "num_transforms": 1, "num_targets": 1}, "start fractaldb"),
         ({"tau": 0.0}, "tau"),
+        ({"tau_start": 0.0}, "tau"),
+        ({"coverage": 0.0, "num_points": None}, "coverage must be > 0"),
+        ({"coverage": 2.0}, "set num_points or coverage, not both"),
+        ({"sequences": "odd"}, "sequences must be one of random, even, got 'odd'"),
         ({"clip": 0.0}, "clip must be > 0"),
     ],
 )
@@ -331,8 +396,8 @@ def test_trainers_that_cannot_be_served_are_refused(trainer: dict[str, Any], mes
 def test_run_of_which_no_target_is_finite_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     learn = TargetFractals.losses_and_gradients
 
-    def diverged(self: TargetFractals, targets: Tensor, rows: Tensor, step: int) -> Any:
-        losses, gradients = learn(self, targets, rows, step)
+    def diverged(self: TargetFractals, targets: Tensor, rows: Tensor, step: int, *given: Any) -> Any:
+        losses, gradients = learn(self, targets, rows, step, *given)
         return losses if step < 3 else torch.full_like(losses, torch.inf), gradients
 
     monkeypatch.setattr(TargetFractals, "losses_and_gradients", diverged)
@@ -362,10 +427,13 @@ def test_strategy_that_broadcasts_buffers_is_refused(broadcast: bool) -> None:
         torch.distributed.destroy_process_group()
 
 
-def test_two_processes_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("start", ["anderson-farrell", "collage"])
+def test_two_processes_learn_what_one_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    learn_targets.main(1)
-    run_file(learn_targets.__file__, "2", cwd=tmp_path)
+    learn_targets.main(1, start)
+    run_file(learn_targets.__file__, "2", start, cwd=tmp_path)
     for step in (3, 6):
         one, two = (torch.load(f"{ranks}-{step}.ckpt", weights_only=True) for ranks in (1, 2))
         for part in ("state_dict", "fractals", "optimizer_states"):
@@ -396,7 +464,7 @@ def test_run_leaves_fractals_for_people_and_programs(call: Call, capsys: pytest.
     content = json.loads(Path("whole/fractals.json").read_text())
     generator = FractalGenerator.from_pretrained("whole/fractals.safetensors")
     by_hand = FractalGenerator.from_pretrained("whole/fractals.json")
-    for name in ("size", "num_points", "window", "tau", "jitter", "probabilities"):
+    for name in ("size", "num_points", "window", "tau", "jitter", "probabilities", "sequences"):
         assert getattr(by_hand, name) == getattr(generator, name)
     drawn = [each.draw(torch.arange(5), torch.Generator().manual_seed(0)) for each in (generator, by_hand)]
     assert (drawn[0] - drawn[1]).abs().mean() < 1e-3
@@ -428,15 +496,16 @@ def test_checkpoint_is_validated_as_in_its_run(call: Call) -> None:
     }
 
 
+@pytest.mark.parametrize("options", [[], COLLAGE], ids=["random start", "collage"])
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_resumed_run_ends_as_an_uninterrupted_one(
-    call: Call, stop_after: int, monkeypatch: pytest.MonkeyPatch
+    call: Call, options: list[str], stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call(*FIT, "--run=whole") == 0
+    assert call(*FIT, *options, "--run=whole") == 0
     interrupted = signalled(Reconstruction, stop_after - 1, signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr(Reconstruction, "training_step", interrupted)
-        assert call(*FIT, "--run=halves") == 143
+        assert call(*FIT, *options, "--run=halves") == 143
     assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt") == 0
     whole, halves = (state(f"{run}/checkpoints/last.ckpt") for run in ("whole", "halves"))
     assert all(whole[name].equal(halves[name]) for name in whole)

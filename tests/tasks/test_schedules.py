@@ -1,6 +1,6 @@
 import pytest
 
-from fractalgan.tasks.schedules import schedule_factor
+from fractalgan.tasks.schedules import annealed, schedule_factor
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,9 @@ def test_factors_at_quarters_of_the_run(schedule, factors: list[float]) -> None:
 
 def test_cosine_ends_at_zero() -> None:
     assert schedule_factor("cosine", 1.0) == 0
+
+
+def test_annealed_value_halves_its_logarithm_half_way() -> None:
+    assert annealed(8.0, 0.5, 0.0) == 8
+    assert annealed(8.0, 0.5, 0.3) == pytest.approx(2)
+    assert annealed(8.0, 0.5, 0.6) == annealed(8.0, 0.5, 1.0) == pytest.approx(0.5)
