@@ -41,7 +41,8 @@ CHECKPOINT = """\
 CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
-  reconstruction.yaml  reconstruction_paper.yaml  reconstruction_release.yaml  inverse_encoder.yaml
+  reconstruction.yaml  reconstruction_32px.yaml  reconstruction_paper.yaml  reconstruction_release.yaml
+  inverse_encoder.yaml
   pretraining.yaml  probe.yaml"""
 
 FIT = f"""\

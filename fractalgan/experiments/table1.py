@@ -30,7 +30,7 @@ from fractalgan.tasks import Reconstruction
 from fractalgan.tasks.log_interval import should_log
 
 # The rows of Table 1: a configuration, and the options that differ from it.
-PAPER, RELEASE, OURS = (f"reconstruction{name}.yaml" for name in ("_paper", "_release", ""))
+PAPER, RELEASE, OURS = (f"reconstruction_{name}.yaml" for name in ("paper", "release", "32px"))
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "B": (PAPER, {"matrices": "raw"}),
     "C": (PAPER, {"objective": "fixed", "matrices": "unbounded", "noise": 0.0}),

@@ -17,7 +17,7 @@ from fractalgan.nn.matrices import (
 )
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for
 from fractalgan.nn.target_fractals import Objective, TargetFractals
-from fractalgan.nn.target_scores import TargetScores
+from fractalgan.nn.target_scores import TargetScores, warn_of_detail
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
@@ -55,5 +55,6 @@ __all__ = [
     "require_halvings",
     "shipped_fractals",
     "tau_for",
+    "warn_of_detail",
     "write_fractals",
 ]

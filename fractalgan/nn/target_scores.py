@@ -1,5 +1,6 @@
 """How well fractals reconstruct their targets."""
 
+import logging
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,10 @@ from torch import Tensor
 from fractalgan.nn.generator import FractalGenerator
 from fractalgan.ops import Transforms, iterate_points, sequences_from_uniform, start_points
 from fractalgan.randomness import Purpose, generator_for
+
+log = logging.getLogger(__name__)
+
+FINE_IOU = 0.8  # below it, a reconstruction misses detail that a person sees
 
 EXPLOSION_RADIUS = 1e4  # units of the plane: a point that far out does not come back
 EXPLOSION_SEQUENCES = 5  # per fractal, that are checked for such points
@@ -64,3 +69,15 @@ def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:
     points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
     stays = (points.abs() < EXPLOSION_RADIUS).flatten(1).all(1)  # false for NaN
     return ~stays.view(number, EXPLOSION_SEQUENCES).all(1)
+
+
+def warn_of_detail(iou: Tensor, num_transforms: int) -> None:
+    """Log a warning if targets are too fine for the number of transforms, given the IoU [n] of each."""
+    coarse = int((iou < FINE_IOU).sum())
+    if coarse:
+        which = "the picture is" if len(iou) == 1 else f"{coarse} of the {len(iou)} pictures are"
+        log.warning(
+            "%s too fine for %d transforms (the lowest IoU is %.2f): more of them may help, such as"
+            " --model.num_transforms %d",
+            *(which, num_transforms, iou.min().item(), 2 * num_transforms),
+        )

@@ -92,7 +92,7 @@ class InverseEncoder(Task):
         sizes = self.sizes_for_next(
             image_size="data.size", num_transforms="model.num_transforms", window="model.window"
         )
-        return {"use": f"fit --config reconstruction.yaml --model.start {{best}}{sizes}"}
+        return {"use": f"fit --config reconstruction_32px.yaml --model.start {{best}}{sizes}"}
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)

@@ -20,6 +20,7 @@ from fractalgan.nn import (
     points_for,
     points_to_cover,
     tau_for,
+    warn_of_detail,
 )
 from fractalgan.ops import SequenceKind, Transforms
 from fractalgan.tasks.fractal_task import FractalTask
@@ -29,6 +30,8 @@ from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import Targets, datamodule_of
 from fractalgan.tasks.reconstruction_options import NoisyPart, check_options
 from fractalgan.tasks.schedules import Schedule, annealed, schedule_factor
+
+FINE = 64  # pixels per side: smaller images have little detail
 
 
 class Reconstruction(FractalTask):
@@ -126,7 +129,7 @@ class Reconstruction(FractalTask):
     ) -> None:
         super().__init__()
         if coverage is not None and num_points is not None and num_targets is None:
-            raise InputError("set num_points or coverage, not both")
+            raise InputError("set num_points or coverage, not both: one of them must be null")
         self.save_hyperparameters()
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams["num_points"] = points_for(image_size) if num_points is None else num_points
@@ -278,6 +281,8 @@ class Reconstruction(FractalTask):
 
     def on_train_end(self) -> None:
         self._share_fractals()
+        if self.results is not None and self.hparams["image_size"] >= FINE:
+            warn_of_detail(self.results.iou, self.hparams["num_transforms"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -17,7 +17,7 @@ FIT_CONFIGS = sorted(CONFIGS.glob("[!ac]*.yaml"))  # without those of ablate and
 TASKS: dict[str, tuple[type[Task], list[str]]] = {
     "gan": (FractalGAN, TINY),
     "encoder": (InverseEncoder, ["--config=inverse_encoder.yaml", *TINY_ENCODER]),
-    "reconstruction": (Reconstruction, ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION]),
+    "reconstruction": (Reconstruction, ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION]),
     "pretraining": (Pretraining, ["--config=pretraining.yaml", *TINY_PRETRAINING]),
     "probe": (
         LinearProbe,

@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
-from fractalgan import FractalGAN
+from fractalgan import FractalGAN, FractalGenerator
 from fractalgan.storage import read_config, read_fractals
 from tests.cli.folders import rows
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
@@ -130,7 +130,7 @@ def test_options_without_effect_are_errors(case: str, call: Call, capsys: pytest
 def test_reconstruction_serves_wherever_fractals_are_taken(
     call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = ["--config", "reconstruction.yaml"]
+    config = ["--config", "reconstruction_32px.yaml"]
     assert call("fit", *config, *TINY_RECONSTRUCTION, "--run=rebuilt") == 0
     assert "predict --ckpt_path rebuilt/checkpoints/best.ckpt" in capsys.readouterr().out
     sources = [
@@ -249,3 +249,38 @@ def test_gan_can_be_pickled() -> None:
 def test_empty_groups_of_a_configuration_keep_the_defaults(call: Call) -> None:
     Path("mine.yaml").write_text("trainer:\nmodel:\ndata:\n")
     assert call("fit", "--config=mine.yaml", *TINY, "--run=mine") == 0
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    """A dark ring on white paper, as a photo of a drawing would be."""
+    row, column = np.mgrid[:90, :90] - 44.5
+    inside = np.abs(np.hypot(row, column) - 28) < 9
+    Image.fromarray(np.where(inside, 30, 245).astype(np.uint8)).save(tmp_path / "ring.png")
+    return tmp_path / "ring.png"
+
+
+def test_picture_is_reconstructed_sharply(call: Call, ring: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--data.size=64", "--trainer.max_steps=60", "--trainer.val_check_interval=60"]
+    assert call("fit", "--config=reconstruction.yaml", f"--data.path={ring}", *options, "--run=ring") == 0
+    content = json.loads(Path("ring/fractals.json").read_text())
+    (target,) = content["targets"]
+    assert target["iou"] > 0.8
+    assert content["sequences"] == "even"
+    assert "val/iou" in Path("ring/metrics.jsonl").read_text()
+    assert "too fine" not in capsys.readouterr().out
+    image = FractalGenerator.from_pretrained("ring").draw(0, torch.Generator().manual_seed(0))[0, 0]
+    assert image[32, 32] < 0.1  # bright on dark
+    assert image[32 - 20, 32] > 0.5
+
+
+def test_picture_that_is_too_fine_is_told(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 2, (64, 64)).astype(np.uint8) * 255
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    options = ["--data.size=64", "--trainer.max_steps=3", "--trainer.val_check_interval=3"]
+    assert call("fit", "--config=reconstruction.yaml", "--data.path=noise.png", *options) == 0
+    out = capsys.readouterr().out
+    assert "the picture is too fine for 10 transforms" in out
+    assert "--model.num_transforms 20" in out

@@ -77,7 +77,7 @@ def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]
         content["hyper_parameters"]["_instantiator"] = "evil.make"
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_function)
-    rebuild = ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION, f"--model.start={path}"]
+    rebuild = ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION, f"--model.start={path}"]
     assert call("fit", *rebuild) == 1
     assert "stranger.ckpt has invalid content" in capsys.readouterr().err
 
@@ -98,7 +98,7 @@ def test_states_of_optimizers_must_fit_the_parameters(
     call: Call, capsys: pytest.CaptureFixture[str], task: str
 ) -> None:
     """A fused optimizer would read and write past their ends."""
-    rebuilding = ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION]
+    rebuilding = ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION]
     options = TINY if task == "gan" else rebuilding
     assert call("fit", *options, "--run=mine") == 0
 

@@ -179,7 +179,7 @@ TAKERS = [
     ("Pretraining", ["fit", "--config=probe.yaml", "--data.size=16", "--model.backbone"]),
     (
         "InverseEncoder",
-        ["fit", "--config=reconstruction.yaml", *TINY_RECONSTRUCTION, "--model.start"],
+        ["fit", "--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION, "--model.start"],
     ),
 ]
 

@@ -23,7 +23,7 @@ FIT = [sys.executable, "-m", "fractalgan", "fit"]
 OFTEN = ["--trainer.val_check_interval=10", "--trainer.log_every_n_steps=5"]
 TASKS = {
     "GAN on digits": [*TINY, *OFTEN],
-    "reconstruction of digits": ["--config=reconstruction.yaml", *TINY_RECONSTRUCTION, *OFTEN],
+    "reconstruction of digits": ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION, *OFTEN],
 }
 
 

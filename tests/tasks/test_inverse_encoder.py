@@ -94,7 +94,7 @@ def test_other_data_is_refused(data: Any, message: str) -> None:
 def test_next_step_names_what_differs_from_its_defaults() -> None:
     steps = InverseEncoder(num_transforms=3, image_size=16, window=2.0).next_steps()
     given = "--data.size 16 --model.num_transforms 3 --model.window 2.0"
-    assert steps == {"use": f"fit --config reconstruction.yaml --model.start {{best}} {given}"}
+    assert steps == {"use": f"fit --config reconstruction_32px.yaml --model.start {{best}} {given}"}
 
 
 # -- on the command line -----------------------------------------------------------------------
@@ -119,5 +119,5 @@ def test_encoder_is_followed_by_a_reconstruction(call: Call, capsys: pytest.Capt
     few = ["--trainer.max_steps=1", "--trainer.val_check_interval=1"]
     assert call("fit", f"--config={CONFIG}", *TINY_ENCODER, *few) == 0
     (path,) = Path("runs").glob("encoder-*/checkpoints/best.ckpt")
-    assert f"reconstruction.yaml --model.start {path} --data.size 16" in capsys.readouterr().out
+    assert f"reconstruction_32px.yaml --model.start {path} --data.size 16" in capsys.readouterr().out
     assert call(*FIT, f"--model.start={path}", *few) == 0
