@@ -65,7 +65,7 @@ def prepare(verb: str, arguments: list[str]) -> Command:
         log.info("%s from %s, step %d", verb, start.path, start.step)
         options, follow_data = take_hyper_parameters(parser, options, start)
     elif verb != "fit":
-        log.warning("no --ckpt_path given: the model is untrained")
+        raise InputError(f"{verb} needs a checkpoint: set --ckpt_path, for example --ckpt_path best")
     kept = options.clone()
     for name in follow_data:
         kept.model.init_args[name] = None

@@ -18,11 +18,16 @@ def did_you_mean(message: str) -> str:
     """``"; did you mean max_steps?"`` for a parser's message about an unknown option with a similar name."""
     named = re.search(r"ption '([\w.]+)'|arguments: --([\w.]+)", message)
     known = _known_options(PLANS if re.search(r"'plan'|--plan\.", message) else [])
-    for part in (named[1] or named[2]).split(".") if named else []:
-        near = difflib.get_close_matches(part, known, n=1, cutoff=0.75)
-        if near and part not in known:
-            return f"; did you mean {near[0]}?"
-    return ""
+    parts = (named[1] or named[2]).split(".") if named else []
+    nearest = [[part] if part in known else _closest(part, known) for part in parts]
+    corrected = ".".join(each[0] for each in nearest if each)
+    if not parts or not all(nearest) or corrected == ".".join(parts):
+        return ""
+    return f"; did you mean {'' if named and named[1] else '--'}{corrected}?"
+
+
+def _closest(part: str, known: set[str]) -> list[str]:
+    return difflib.get_close_matches(part, known, n=1, cutoff=0.75)
 
 
 def _known_options(classes: list[type]) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from fractalgan.cli.config_files import expand_configs
 from fractalgan.cli.parser import PARSER_OPTIONS
@@ -37,7 +37,10 @@ def parse_experiment(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     arguments = expand_configs(arguments)
     options: Namespace = parser.parse_args(arguments)
     if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
-        options = parser.parse_args(expand_configs(["--config", str(config), *arguments]))
+        try:
+            options = parser.parse_args(expand_configs(["--config", str(config), *arguments]))
+        except ArgumentError as error:
+            raise InputError(f"{options.run} is not a run of this command: set another --run") from error
     return options
 
 

@@ -55,6 +55,9 @@ def _explain_argument(error: ArgumentError) -> str:
     reason = re.sub(r"Expected an? <class '([\w.]+)'>", r"expected \1", reason)
     reason = re.sub(
         r"Not of type \w+: (.*) does not conform to restriction v(>=?)(\d+)", r"must be \2 \3, got \1", reason
-    )
+    ).removesuffix(", got ")
+    reason = re.sub(r"Expected a dot import path string: (\w+)", r"there is no class \1", reason)
+    reason = re.sub(r"File does not exist: '(?:.*/)?([^/]+)'", r"there is no file \1", reason)
+    reason = re.sub(r"Unexpected config: .*", "the file must contain options as YAML", reason)
     reason += did_you_mean(reason)
     return f"--{'.'.join(keys)}: {reason}" if keys else reason

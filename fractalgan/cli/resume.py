@@ -119,12 +119,13 @@ def point_of_same_command(run: RunFolder, config: str) -> ResumePoint:
     Raises:
         InputError: if the run was started with different options, or has nothing to resume from.
     """
+    summary = Summary.read(run)
     if difference := _difference(run.config.read_text(), config):
+        more = f" and --trainer.max_steps > {summary.step}" if summary and summary.finished else ""
         raise InputError(
             f"{run} was started with different options ({difference}): use the same ones or another --run,"
-            f" or resume it with --run {run} --ckpt_path last"
+            f" or resume it with --run {run} --ckpt_path last{more}"
         )
-    summary = Summary.read(run)
     if any(run.checkpoints.glob("*.ckpt")):
         point = _last_checkpoint(run)._replace(same_command=True)
         finished = summary is not None and summary.finished and summary.step == point.step

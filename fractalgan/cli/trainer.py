@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from fractalgan import callbacks as ours
 from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
@@ -40,7 +41,8 @@ def check_trainer(trainer: Namespace) -> None:
     """
     if str(trainer.precision) in FULL_16_BITS:
         raise InputError(
-            f"--trainer.precision must be 32 bits or mixed, fractals need it, got {trainer.precision}"
+            "--trainer.precision must be 32-true, 16-mixed or bf16-mixed, as fractals need 32 bits,"
+            f" got {trainer.precision}"
         )
     if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
         log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
@@ -96,7 +98,7 @@ def build_trainer(
         options["plugins"] = _plugins(_as_list(trainer.plugins))
         options["strategy"] = _strategy(options, task)
         return Trainer(**options)
-    except (ValueError, ImportError, RuntimeError) as error:
+    except (ValueError, ImportError, RuntimeError, MisconfigurationException) as error:
         raise InputError(f"the Trainer cannot be created: {error}") from error
 
 

@@ -42,7 +42,8 @@ def list_classes(root: Path) -> tuple[list[tuple[Path, int]], list[str]]:
         InputError: if the folder or a class folder has no images, or has images beside class folders.
     """
     if not root.is_dir():
-        raise InputError(f"there is no folder {root}: set --data.root to the folder of your images")
+        what = f"{root} is a file" if root.exists() else f"there is no folder {root}"
+        raise InputError(f"{what}: set --data.root to the folder of your images")
     visible = sorted(path for path in root.iterdir() if not _is_hidden(path, root))
     folders = [path for path in visible if path.is_dir()]
     loose, skipped = _images_and_others([path for path in visible if not path.is_dir()])

@@ -106,9 +106,10 @@ class TargetData(DataModule):
             images, bright_background = self._chosen(), False
         else:
             images, _, bright_background = self._pictures(self.path)
+        everything = torch.arange(len(images))
+        self._check_contrast(ImageSet(images, prepare=self.prepare)[everything][0])
         self.prepare = self.prepare._replace(invert=resolve_invert(self.invert, bright_background))
-        targets, _ = ImageSet(images, prepare=self.prepare)[torch.arange(len(images))]
-        self._check_contrast(targets)
+        targets, _ = ImageSet(images, prepare=self.prepare)[everything]
         warn_of_brightness(targets, self.prepare)
         self.targets = targets
 

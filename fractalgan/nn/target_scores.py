@@ -13,6 +13,7 @@ from fractalgan.randomness import Purpose, generator_for
 log = logging.getLogger(__name__)
 
 FINE_IOU = 0.8  # below it, a reconstruction misses detail that a person sees
+FINE_SIZE = 64  # pixels per side: smaller images have little detail
 
 EXPLOSION_RADIUS = 1e4  # units of the plane: a point that far out does not come back
 EXPLOSION_SEQUENCES = 5  # per fractal, that are checked for such points
@@ -71,10 +72,10 @@ def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:
     return ~stays.view(number, EXPLOSION_SEQUENCES).all(1)
 
 
-def warn_of_detail(iou: Tensor, num_transforms: int) -> None:
+def warn_of_detail(iou: Tensor, image_size: int, num_transforms: int) -> None:
     """Log a warning if targets are too fine for the number of transforms, given the IoU [n] of each."""
     coarse = int((iou < FINE_IOU).sum())
-    if coarse:
+    if coarse and image_size >= FINE_SIZE:
         which = "the picture is" if len(iou) == 1 else f"{coarse} of the {len(iou)} pictures are"
         log.warning(
             "%s too fine for %d transforms (the lowest IoU is %.2f): more of them may help, such as"

@@ -116,7 +116,7 @@ def _in_run_folder(run: RunFolder) -> Path:
         return found[0]
     if run.fractals.is_file():
         return run.fractals
-    raise InputError(f"{run} has no readable fractals: pass the run folder of FractalGAN or Reconstruction")
+    raise InputError(f"{run} has not learned fractals: use the run folder of FractalGAN or Reconstruction")
 
 
 def _learns_fractals(checkpoint: dict[str, Any]) -> bool:

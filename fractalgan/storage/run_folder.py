@@ -122,7 +122,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             occupied = not folder.is_empty()
         except OSError as error:
-            raise InputError(f"cannot create the run folder {path}: {error.strerror}") from error
+            reason = f"cannot create the run folder {path}: {error.strerror}"
+            raise InputError(f"{path} is a file: set another --run" if path.is_file() else reason) from error
         if occupied:
             raise InputError(f"{path} is not empty: set another --run")
         return folder

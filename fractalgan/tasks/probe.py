@@ -155,7 +155,10 @@ class LinearProbe(Task):
     def _load_backbone(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
         if checkpoint["task"] != "Pretraining":
-            raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining")
+            raise InputError(
+                f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
+                " train one with fit --config pretraining.yaml"
+            )
         with as_checkpoint_error(path):
             size = checkpoint["hyper_parameters"]["image_size"]
             if size != self.hparams["image_size"]:

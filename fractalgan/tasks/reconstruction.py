@@ -31,8 +31,6 @@ from fractalgan.tasks.protocols import Targets, datamodule_of
 from fractalgan.tasks.reconstruction_options import NoisyPart, check_options
 from fractalgan.tasks.schedules import Schedule, annealed, schedule_factor
 
-FINE = 64  # pixels per side: smaller images have little detail
-
 
 class Reconstruction(FractalTask):
     """One fractal for each target image, learned by the MSE of the images that it draws.
@@ -47,8 +45,7 @@ class Reconstruction(FractalTask):
     Args:
         num_targets: number of targets; null uses all targets of the data.
         num_transforms: number of affine transforms per fractal (N).
-        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32, 1200 at
-            64 x 64 pixels.
+        num_points: number of points per image (T); null scales with the image size: 300 at 32 x 32 pixels.
         num_sequences: number of images per target and step, shared out among the candidates.
         image_size: height and width in pixels; set by --data.size.
         window: half the side length of the square region of the plane that is rendered.
@@ -58,8 +55,7 @@ class Reconstruction(FractalTask):
             of points grows in proportion. null keeps both constant.
         coverage: how often the points cover the bright area of the average target; sets num_points, where
             that is null.
-        sequences: random index sequences, as in the paper, or even ones, which visit all parts of a fractal
-            evenly, so that its images vary less.
+        sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         start: how the initial fractals are found: anderson-farrell, fractaldb, or even samples them, even
             with transforms of similar size; collage covers each target with copies of itself; a checkpoint
             of InverseEncoder predicts the first candidate.
@@ -176,8 +172,8 @@ class Reconstruction(FractalTask):
         own = torch.arange(len(targets))[self.shard.rank :: self.shard.world_size]
         fit_candidates_(candidates, options, indices, targets, own)
         if self.shard.world_size > 1:
-            gatherer = TargetGatherer(len(targets), self.shard, self.trainer.strategy)
-            device = self.trainer.strategy.root_device
+            strategy = self.trainer.strategy
+            gatherer, device = TargetGatherer(len(targets), self.shard, strategy), strategy.root_device
             candidates = Transforms(*(gatherer.rows(each.to(device)).cpu() for each in candidates))
         self.fractals = target_fractals(options, indices, candidates)
 
@@ -281,8 +277,8 @@ class Reconstruction(FractalTask):
 
     def on_train_end(self) -> None:
         self._share_fractals()
-        if self.results is not None and self.hparams["image_size"] >= FINE:
-            warn_of_detail(self.results.iou, self.hparams["num_transforms"])
+        if self.results is not None:
+            warn_of_detail(self.results.iou, self.hparams["image_size"], self.hparams["num_transforms"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -140,7 +140,7 @@ def test_every_shipped_config_runs(
     [
         (["--plan.rows=[F,G]"], "plan.rows must be among B, C, D, E, F, raw"),
         (["--plan.rows=[B]"], "row B starts from an encoder's prediction: train one with fit --config"),
-        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "checkpoint none.ckpt does not exist"),
+        (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "there is no checkpoint none.ckpt"),
         (["--plan.rows=[F,F]"], "plan.rows must be distinct names, at least one"),
         (["--plan.data=[]"], "plan.data must be distinct names, at least one"),
         (["--plan.data=[cats]"], "name must be one of digits"),

@@ -8,11 +8,11 @@ from fractalgan.cli.did_you_mean import did_you_mean
 @pytest.mark.parametrize(
     ("message", "hint"),
     [
-        ("unrecognized arguments: --plan.sed 3", "seeds"),
+        ("unrecognized arguments: --plan.sed 3", "--plan.seeds"),
         ("Group 'plan' does not accept option 'row'", "rows"),
-        ("unrecognized arguments: --pretraning.lr 3", "pretraining"),
-        ("unrecognized arguments: --drawing.jiter 3", "jitter"),
-        ("unrecognized arguments: --trainer.max_stps 3", "max_steps"),
+        ("unrecognized arguments: --pretraning.lr 3", "--pretraining.lr"),
+        ("unrecognized arguments: --drawing.jiter 3", "--drawing.jitter"),
+        ("unrecognized arguments: --trainer.max_stps 3", "--trainer.max_steps"),
     ],
 )
 def test_similar_name_is_suggested(message: str, hint: str) -> None:

@@ -143,7 +143,8 @@ def test_every_shipped_config_runs(
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
         "inverse_encoder": [*TINY_ENCODER],
-        "reconstruction": TINY_RECONSTRUCTION,
+        "reconstruction": [*TINY_RECONSTRUCTION, "--model.coverage=null"],
+        "reconstruction_32px": TINY_RECONSTRUCTION,
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
     }.get(config.stem, [*TINY, f"--data.root={root}"])
@@ -182,9 +183,9 @@ BAD = {
     ),
     "misspelled option of the trainer": (
         ["--trainer.max_step=9"],
-        "--trainer.max_step=9; did you mean max_steps?",
+        "--trainer.max_step=9; did you mean --trainer.max_steps?",
     ),
-    "misspelled group": (["--dta.name=digits"], "--dta.name=digits; did you mean data?"),
+    "misspelled group": (["--dta.name=digits"], "--dta.name=digits; did you mean --data.name?"),
     "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int. Got value: many"),
     "no fractals": (["--model.num_fractals=0"], "num_fractals must be >= 1, got 0"),
     "no transforms": (["--model.num_transforms=0"], "num_transforms must be >= 1"),
@@ -200,7 +201,7 @@ BAD = {
         ["--data.name=folder", "--data.root=mixed"],
         "broken.png is not an image file: remove it or set --data.ignore_invalid true",
     ),
-    "missing checkpoint": (["--ckpt_path=none.ckpt"], "checkpoint none.ckpt does not exist"),
+    "missing checkpoint": (["--ckpt_path=none.ckpt"], "there is no checkpoint none.ckpt"),
     "no run to resume": (["--ckpt_path=last"], "no run in runs/ has saved a checkpoint"),
     "truncated checkpoint": (
         ["--ckpt_path=cut.ckpt"],
@@ -297,9 +298,10 @@ def test_mixed_precision_trains(call: Call) -> None:
     assert call("fit", *TINY, "--trainer.precision=bf16-mixed") == 0
 
 
-def test_prediction_of_an_untrained_model_warns(call: Call, logs: pytest.LogCaptureFixture) -> None:
-    assert call("predict", *[o for o in TINY if "data" not in o], "--trainer.limit_predict_batches=1") == 0
-    assert "the model is untrained" in logs.text
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_evaluation_needs_a_checkpoint(call: Call, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    assert call(verb, "--trainer.accelerator=cpu") == 1
+    assert f"{verb} needs a checkpoint: set --ckpt_path" in capsys.readouterr().err
 
 
 def test_defect_shows_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,5 +120,5 @@ def test_unusable_folders_are_explained(files: list[str] | None, message: str, t
 
 def test_file_is_not_a_folder(tmp_path: Path) -> None:
     save(tmp_path / "one.png", plain(1))
-    with pytest.raises(InputError, match=r"no folder .*one\.png"):
+    with pytest.raises(InputError, match=r"one\.png is a file: set root to the folder"):
         load_folder(tmp_path / "one.png", 8)
