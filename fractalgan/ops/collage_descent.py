@@ -16,12 +16,27 @@ WIDEST, NARROWEST = 1.5, 0.5  # blur, in pixels
 LARGEST = 0.95  # contraction that the objective still tells apart from 1
 
 
+def collage_bound(pictures: Tensor, transforms: Transforms) -> Tensor:
+    """Barnsley's bound on how far attractors are from pictures, given the collages of their transforms.
+
+    Args:
+        pictures: ``[P, H, H]``.
+        transforms: A ``[P, N, 2, 2]`` and b ``[P, N, 2]`` in the plane [-1, 1]^2.
+
+    Returns:
+        The mean squared error of the union of the copies, divided by 1 - s, where s is the largest
+        contraction of the transforms, ``[P]``.
+    """
+    error = (union(place_copies(pictures, transforms)) - pictures).square().mean((1, 2))
+    bound: Tensor = error / (1 - contractions(transforms.A).amax(1).clamp_max(LARGEST))
+    return bound
+
+
 def descend_collage(pictures: Tensor, transforms: Transforms) -> Transforms:
     """Adjust transforms so that their copies of a picture cover it, and no more.
 
-    The objective is Barnsley's bound on the distance of the attractor, the squared error of the union divided
-    by 1 - s, where s is the largest contraction of the transforms: without it, one copy as large as the
-    picture would cover all of it. Pictures are blurred, less and less.
+    The objective is :func:`collage_bound`, for which one copy as large as the picture is no solution, though it
+    would cover all of it. Pictures are blurred, less and less.
 
     Args:
         pictures: ``[P, H, H]``; each is adjusted independently of the others.
@@ -37,10 +52,9 @@ def descend_collage(pictures: Tensor, transforms: Transforms) -> Transforms:
         for step in range(STEPS):
             progress = step / STEPS
             blurred = blur(pictures, WIDEST * (NARROWEST / WIDEST) ** progress)
-            error = (union(place_copies(blurred, Transforms(A, b))) - blurred).square().mean((1, 2))
-            s = contractions(A).amax(1).clamp_max(LARGEST)
+            objective = collage_bound(blurred, Transforms(A, b)).sum()
             for group in optimizer.param_groups:
                 group["lr"] = LR * (1 + math.cos(math.pi * progress)) / 2
-            A.grad, b.grad = torch.autograd.grad((error / (1 - s)).sum(), [A, b])
+            A.grad, b.grad = torch.autograd.grad(objective, [A, b])
             optimizer.step()
     return Transforms(A.detach(), b.detach())

@@ -39,8 +39,7 @@ class Reconstruction(FractalTask):
     (seed, target, step), and its gradient is clipped alone, so a target's fractal depends neither on the
     other targets nor on the number of processes that share them.
 
-    Batches are ``(targets [n, 1, H, W], rows [n])``, as TargetData yields them. Fractals whose points run
-    away are counted as exploded.
+    Batches are ``(targets [n, 1, H, W], rows [n])``, as TargetData yields them.
 
     Args:
         num_targets: number of targets; null uses all targets of the data.
@@ -51,14 +50,13 @@ class Reconstruction(FractalTask):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
-        tau_start: tau of the first step. It falls to tau during the first 60 % of the run, while the number
-            of points grows in proportion. null keeps both constant.
+        tau_start: tau of the first step; it falls to tau in 60 % of the run while the number of points grows
+            in proportion. null keeps both constant.
         coverage: how often the points cover the bright area of the average target; sets num_points, where
             that is null.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
-        start: how the initial fractals are found: anderson-farrell, fractaldb, or even samples them, even
-            with transforms of similar size; collage covers each target with copies of itself; a checkpoint
-            of InverseEncoder predicts the first candidate.
+        start: initial fractals: random ones by anderson-farrell, fractaldb, or even (of similar size);
+            collage, copies of the target that cover it; or the prediction of an InverseEncoder, a checkpoint.
         objective: whether each step draws new index sequences (expectation) or the same ones, sampled once
             for the initial fractal (fixed, Eq. 9).
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,

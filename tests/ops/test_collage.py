@@ -11,6 +11,7 @@ from fractalgan.ops import (
     Transforms,
     area_probabilities,
     blur,
+    collage_bound,
     collage_search,
     contractions,
     descend_collage,
@@ -176,17 +177,24 @@ def test_grid_has_rotations_scales_reflections_and_squeezes() -> None:
     assert contractions(A).max().item() == pytest.approx(collage_search.LARGEST, rel=1e-4)
 
 
+def test_bound_is_the_error_over_one_less_the_contraction() -> None:
+    """Half of a bright picture is covered by one copy of half its height."""
+    bright = torch.ones(1, 21, 21)
+    half = one(torch.tensor([[0.5, 0.0], [0.0, 1.0]]), torch.tensor([-0.5, 0.0]))
+    covered = place_copies(bright, half)[0, 0].mean().item()
+    assert covered == pytest.approx(0.5, abs=0.05)
+    bound = collage_bound(bright, Transforms(0.9 * half.A, half.b)).item()
+    error = (1 - place_copies(bright, Transforms(0.9 * half.A, half.b))).square().mean().item()
+    assert bound == pytest.approx(error / (1 - 0.9), rel=1e-4)
+
+
 def test_descent_lowers_the_objective_and_treats_each_picture_alone() -> None:
     target = carpet(27)
     start = search_collages(target, 6, torch.Generator().manual_seed(0), [Greed(0.6), Greed(0.4)])
     pictures = target.expand(2, -1, -1)
     end = descend_collage(pictures, start)
 
-    def objective(transforms: Transforms) -> Tensor:
-        error = (union(place_copies(pictures, transforms)) - pictures).square().mean((1, 2))
-        return error / (1 - contractions(transforms.A).amax(1))
-
-    assert (objective(end) < objective(start)).all()
+    assert (collage_bound(pictures, end) < collage_bound(pictures, start)).all()
     alone = descend_collage(pictures[1:], Transforms(start.A[1:], start.b[1:]))
     assert alone.A[0].allclose(end.A[1], atol=1e-6)
 
