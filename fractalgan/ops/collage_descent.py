@@ -35,8 +35,8 @@ def collage_bound(pictures: Tensor, transforms: Transforms) -> Tensor:
 def descend_collage(pictures: Tensor, transforms: Transforms) -> Transforms:
     """Adjust transforms so that their copies of a picture cover it, and no more.
 
-    The objective is :func:`collage_bound`, for which one copy as large as the picture is no solution, though it
-    would cover all of it. Pictures are blurred, less and less.
+    The objective is :func:`collage_bound`, for which one copy as large as the picture is no solution, though
+    it would cover all of it. Pictures are blurred, less and less.
 
     Args:
         pictures: ``[P, H, H]``; each is adjusted independently of the others.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
 
 from fractalgan.ops.affine import Transforms, rotation
 from fractalgan.ops.collage import contractions, place_copies, reduce
@@ -53,8 +54,8 @@ def search_collages(
         A ``[K, N, 2, 2]`` and b ``[K, N, 2]`` in the plane [-1, 1]^2, see :func:`place_copies`.
     """
     coarse = max(MIN_COARSE, min(COARSE, len(picture) // 2))
-    templates = _Templates.of(reduce(picture[None], coarse)[0])
-    picture = reduce(picture[None], FINE)[0]
+    templates = _Templates.of(_shrink(picture, coarse))
+    picture = _shrink(picture, FINE)
     found = [_search(templates, picture, num_transforms, generator, greed) for greed in greeds]
     return Transforms(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
@@ -64,7 +65,7 @@ def _search(
 ) -> Transforms:
     uncovered, bounds, found = picture, templates.first_bounds(greed), []
     for _ in range(num_transforms):
-        small = reduce(uncovered[None], len(templates.picture))[0]
+        small = _shrink(uncovered, len(templates.picture))
         match = _refine(templates.best(small, greed, bounds), picture, uncovered, greed, generator)
         uncovered = (uncovered - place_copies(picture[None], match)[0, 0]).clamp_min(0)
         found.append(match)
@@ -80,6 +81,14 @@ def collage_matrices() -> Tensor:
     diagonals = torch.diag_embed(shapes[:, None] * flips).flatten(0, 1)
     matrices = scales[:, None, None, None, None] * (rotation(angles)[:, None] @ diagonals)
     return matrices.flatten(0, 2)
+
+
+def _shrink(picture: Tensor, size: int) -> Tensor:
+    """A picture [H, H] as [size, size], half by means and half by maxima, so that thin lines do not vanish."""
+    if len(picture) <= size:
+        return picture
+    brightest = adaptive_max_pool2d(picture[None], size)[0]
+    return (reduce(picture[None], size)[0] + brightest) / 2
 
 
 class _Templates(NamedTuple):
