@@ -142,14 +142,16 @@ def test_signal_of_slurm_saves_in_the_run_folder(call: Call, monkeypatch: pytest
 
 
 def test_ctrl_c_during_evaluation(
-    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    trained("gan", "mine")
+
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(FractalGAN, "validation_step", interrupted)
-    assert call("validate", *TINY) == 130
+    assert call("validate", "--run=mine", "--ckpt_path=last") == 130
     assert capsys.readouterr().err.splitlines()[-1] == "fractalgan: interrupted"
     signal.signal(signal.SIGINT, before)
 
