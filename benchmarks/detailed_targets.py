@@ -50,12 +50,11 @@ def fractals() -> dict[str, Transforms | None]:
     return found
 
 
-def targets(names: list[str], size: int) -> list[Tensor]:
+def targets(known: dict[str, Transforms | None], size: int) -> list[Tensor]:
     """Black-and-white images [1, size, size] in {0, 255}."""
-    known, earlier = fractals(), fractaldb_images(EARLIER, size, SEED)
+    earlier = fractaldb_images(EARLIER, size, SEED)
     images = []
-    for name in names:
-        transforms = known[name]
+    for name, transforms in known.items():
         image = (
             earlier[int(name.split()[1])]
             if transforms is None
@@ -107,14 +106,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256])
-    parser.add_argument("--names", nargs="+", default=[*fractals()], help="targets; default: all")
+    known = fractals()
+    parser.add_argument(
+        "--names", nargs="+", choices=[*known], default=[*known], help="targets; default: all"
+    )
     parser.add_argument("--picture", type=Path)
     given, options = parser.parse_known_args()
+    chosen = {name: known[name] for name in given.names}
     for size in given.sizes:
         shown: list[Tensor] = []
         learned: list[Tensor] = []
-        for name, image in zip(given.names, targets(given.names, size), strict=True):
-            transforms = fractals()[name]
+        for (name, transforms), image in zip(chosen.items(), targets(chosen, size), strict=True):
             with tempfile.TemporaryDirectory() as folder:
                 begin = time.perf_counter()
                 content = reconstruct(image, size, Path(folder) / "run", options)

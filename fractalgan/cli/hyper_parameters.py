@@ -8,6 +8,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
+from fractalgan.cli.linked_options import LINKS, as_typed
 from fractalgan.cli.resume import ResumePoint
 from fractalgan.errors import InputError
 
@@ -17,7 +18,11 @@ log = logging.getLogger(__name__)
 PATH_OPTIONS = {"fractals", "backbone", "start"}
 
 # Options outside of the model that must agree with a hyperparameter.
-FOLLOWING = {"seed_everything": "seed", "data.init_args.size": "image_size"}
+FOLLOWING = {
+    source: target.removeprefix("model.init_args.")
+    for target, source in LINKS.items()
+    if target.startswith("model.")
+}
 
 
 def take_hyper_parameters(
@@ -73,7 +78,7 @@ def _with_model_options(
 def _let_others_follow(options: Namespace, saved: dict[str, Any]) -> None:
     for option, parameter in FOLLOWING.items():
         if parameter in saved and options.get(option) not in (None, saved[parameter]):
-            _log_ignored(option.replace("init_args.", ""), options[option], saved[parameter])
+            _log_ignored(as_typed(option), options[option], saved[parameter])
             options[option] = saved[parameter]
 
 

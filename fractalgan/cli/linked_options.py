@@ -28,13 +28,18 @@ def refuse_linked_options(arguments: list[str], options: Namespace) -> None:
     Raises:
         InputError: for the first option that is set though it follows another one.
     """
-    names = {_short(name) for name in _set_options(arguments)}
+    names = {as_typed(name) for name in _set_options(arguments)}
     for target, source in LINKS.items():
-        if _short(target) in names and source in options:
+        if as_typed(target) in names and source in options:
             raise InputError(
-                f"--{_short(target)} has no effect, it follows --{_short(source)}:"
-                f" set --{_short(source)} instead"
+                f"--{as_typed(target)} has no effect, it follows --{as_typed(source)}:"
+                f" set --{as_typed(source)} instead"
             )
+
+
+def as_typed(name: str) -> str:
+    """An option as it is typed: ``data.size`` for ``data.init_args.size``."""
+    return name.replace("init_args.", "")
 
 
 def _set_options(arguments: list[str]) -> Iterator[str]:
@@ -51,7 +56,3 @@ def _names(config: Any, prefix: str = "") -> Iterator[str]:
         for name, value in config.items():
             yield f"{prefix}{name}"
             yield from _names(value, f"{prefix}{name}.")
-
-
-def _short(name: str) -> str:
-    return name.replace("init_args.", "")

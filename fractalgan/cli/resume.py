@@ -9,6 +9,7 @@ import yaml
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fractalgan.cli.config_files import migrate
+from fractalgan.cli.linked_options import as_typed
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import Summary
@@ -146,7 +147,7 @@ def _difference(earlier: str, config: str) -> str:
     except yaml.YAMLError:
         return "its config.yaml is not valid YAML"
     for name in there | here:
-        option = name.replace("init_args.", "")
+        option = as_typed(name)
         if name not in here:
             return f"{option} is set there"
         if name in there and there[name] != here[name]:

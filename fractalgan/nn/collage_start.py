@@ -6,7 +6,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from fractalgan.ops import Greed, Transforms, collage_bound, descend_collage, reduce, search_collages
+from fractalgan.ops import Greed, Transforms, collage_bound, descend_collage, search_collages
 from fractalgan.randomness import Purpose, generator_for
 
 # What the searches for a target prefer, in turn.
@@ -22,7 +22,6 @@ GREEDS = (
 )
 
 SEARCHES = 4  # per target, or as many as there are candidates
-RANKED_SIZE = 64  # pixels per side where collages are compared
 MANY = 4  # targets, which take long enough for a progress bar
 
 
@@ -56,7 +55,7 @@ def collage_fractals(
 def _best_collages(target: Tensor, number: int, num_transforms: int, random: torch.Generator) -> Transforms:
     """The ``number`` best of several collages of a target [H, W], each adjusted by gradient descent."""
     greeds = [GREEDS[k % len(GREEDS)] for k in range(max(SEARCHES, number))]
-    pictures = reduce(target.expand(len(greeds), -1, -1), RANKED_SIZE)
+    pictures = target.expand(len(greeds), -1, -1)
     collages = descend_collage(pictures, search_collages(target, num_transforms, random, greeds))
     best = collage_bound(pictures, collages).argsort(stable=True)[:number]
     return Transforms(*(each[best] for each in collages))

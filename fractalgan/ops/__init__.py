@@ -14,7 +14,7 @@ from fractalgan.ops.affine import (
     uniform_probabilities,
 )
 from fractalgan.ops.chaos import iterate_points
-from fractalgan.ops.collage import blur, contractions, place_copies, reduce, union
+from fractalgan.ops.collage import blur, contractions, place_copies, union
 from fractalgan.ops.collage_descent import collage_bound, descend_collage
 from fractalgan.ops.collage_search import Greed, search_collages
 from fractalgan.ops.collapse import Collapse, collapse
@@ -69,7 +69,6 @@ __all__ = [
     "iterate_points",
     "place_copies",
     "random_fractals",
-    "reduce",
     "render",
     "render_threads",
     "rotation",

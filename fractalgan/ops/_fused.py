@@ -21,8 +21,8 @@ DEVICE_TYPES: dict[Fused, str] = {"numba": "cpu", "triton": "cuda"}
 def draw(
     transforms: Tensor,  # [J, N, 6] float32: the rows of A, then b
     fractals: Tensor,  # [B] int64
-    sequences: Tensor,  # [B, T] or [B, C, T] int64
-    start: Tensor,  # [B, 2] or [B, C, 2] float32
+    sequences: Tensor,  # [B, C, T] int64
+    start: Tensor,  # [B, C, 2] float32
     height: int,
     width: int,
     window: float,
@@ -147,7 +147,7 @@ def _try(backend: Fused) -> str | None:
     try:
         transforms = torch.zeros(1, 1, 6, device=device, dtype=torch.float32)
         index = torch.zeros(1, dtype=torch.long, device=device)
-        inputs = transforms, index, index[None], transforms[:, 0, :2]
+        inputs = transforms, index, index[None, None], transforms[:, :1, :2]
         images = _module(backend).forward(*inputs, (1, 1), 1.0, 1.0)
         _module(backend).backward(images, images, *inputs, 1.0, 1.0)
     except Exception as error:  # compilers raise many types of error

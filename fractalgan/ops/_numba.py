@@ -36,8 +36,8 @@ UNLIMITED = np.float32(np.inf)
 def forward(
     transforms: Tensor,  # [J, N, 6] the rows of A, then b
     fractals: Tensor,  # [B]
-    sequences: Tensor,  # [B, T] or [B, C, T]
-    start: Tensor,  # [B, 2] or [B, C, 2]
+    sequences: Tensor,  # [B, C, T]
+    start: Tensor,  # [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
@@ -48,7 +48,7 @@ def forward(
     view = view_of(size, window, tau)
 
     def draw(part: slice, limit: np.float32, drawn: NDArray[Any]) -> None:
-        inputs = _inputs(transforms, fractals[part], sequences[part], start[part])
+        inputs = _arrays(transforms, fractals[part], sequences[part], start[part])
 
         def draw_groups(first: int, last: int) -> None:
             invalid = kernels.draw(first, last, groups, *inputs, *view, limit, drawn)
@@ -81,7 +81,7 @@ def backward(
 ) -> Tensor:  # [J, N, 6]
     """The gradient of the transforms: the sum of the gradients of the images, added in their order."""
     groups = _groups(sequences, images)
-    inputs = _inputs(transforms, fractals, sequences, start)
+    inputs = _arrays(transforms, fractals, sequences, start)
     view = view_of((images.shape[1], images.shape[2]), window, tau)
     per_group = np.zeros((groups * len(fractals), *transforms.shape[1:]), np.float32)
     outputs = *_arrays(cotangent, images), per_group
@@ -100,8 +100,6 @@ def searchsorted_rows(cumulative: Tensor, uniform: Tensor) -> Tensor:
 
 def _groups(sequences: Tensor, images: Tensor) -> int:
     """The number of groups of an image's chains. It decides on the order of sums, so it ignores threads."""
-    if sequences.ndim == 2:
-        return 1
     chains, length = sequences.shape[1:]
     worth_it = int(chains * length / (POINTS_PER_PIXEL * images[0].numel())) if len(images) else 1
     return max(1, min(chains, MAX_GROUPS, worth_it))
@@ -116,19 +114,6 @@ def _parts(images: Tensor, groups: int) -> Iterator[slice]:
 
 def _run(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
     parallel_for(lambda first, last: kernel(first, last, *arguments), count)
-
-
-def _inputs(
-    transforms: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor
-) -> tuple[NDArray[Any], ...]:
-    """The arrays of a kernel; one sequence per image is one chain."""
-    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
-    return _arrays(
-        transforms,
-        fractals,
-        sequences.reshape(len(fractals), chains, sequences.shape[-1]),
-        start.reshape(len(fractals), chains, 2),
-    )
 
 
 def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:

@@ -25,8 +25,8 @@ OPTIONS = {"enable_fp_fusion": True}  # a product and a sum may be fused into on
 def forward(
     transforms: Tensor,  # [J, N, 6] the rows of A, then b
     fractals: Tensor,  # [B]
-    sequences: Tensor,  # [B, T] or [B, C, T]
-    start: Tensor,  # [B, 2] or [B, C, 2]
+    sequences: Tensor,  # [B, C, T]
+    start: Tensor,  # [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
@@ -84,8 +84,8 @@ def _one_chain_per_row(
     fractals: Tensor, sequences: Tensor, start: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, int]:
     """Fractals [B C], sequences [B C, T], start [B C, 2] and the number C of chains per image."""
-    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
-    return fractals.repeat_interleave(chains), sequences.flatten(0, -2), start.flatten(0, -2), chains
+    chains = sequences.shape[1]
+    return fractals.repeat_interleave(chains), sequences.flatten(0, 1), start.flatten(0, 1), chains
 
 
 def _points(transforms: Tensor, fractals: Tensor, sequences: Tensor, start: Tensor) -> Tensor:

@@ -20,13 +20,14 @@ def collage_bound(pictures: Tensor, transforms: Transforms) -> Tensor:
     """Barnsley's bound on how far attractors are from pictures, given the collages of their transforms.
 
     Args:
-        pictures: ``[P, H, H]``.
+        pictures: ``[P, H, H]``; larger ones than SIZE are reduced to it.
         transforms: A ``[P, N, 2, 2]`` and b ``[P, N, 2]`` in the plane [-1, 1]^2.
 
     Returns:
         The mean squared error of the union of the copies, divided by 1 - s, where s is the largest
         contraction of the transforms, ``[P]``.
     """
+    pictures = reduce(pictures, SIZE)
     error = (union(place_copies(pictures, transforms)) - pictures).square().mean((1, 2))
     bound: Tensor = error / (1 - contractions(transforms.A).amax(1).clamp_max(LARGEST))
     return bound

@@ -118,7 +118,7 @@ class _Templates(NamedTuple):
         allowed = contractions(self.A) <= greed.largest + 1e-4
         if not allowed.any():  # small copies of a speck vanish
             allowed = ~allowed
-        return torch.zeros_like(self.area).masked_fill(allowed, math.inf).masked_fill(~allowed, -math.inf)
+        return torch.where(allowed, math.inf, -math.inf)
 
     def best(self, uncovered: Tensor, greed: Greed, bounds: Tensor) -> Transforms:
         """The matches with the highest scores, A [1, k, 2, 2] and b [1, k, 2], each with another matrix.

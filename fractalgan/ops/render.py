@@ -74,6 +74,8 @@ def render(
     dtype = torch.promote_types(transforms.A.dtype, torch.float32)
     transforms = Transforms(transforms.A.to(dtype), transforms.b.to(dtype))
     start = start_points(transforms, fractals, sequences) if start is None else start.to(dtype)
+    if sequences.ndim == 2:  # one chain per image
+        sequences, start = sequences.unsqueeze(1), start.unsqueeze(1)
     chosen = _choose(backend, transforms.A)
     with torch.autocast(transforms.A.device.type, enabled=False):  # the recurrence needs full precision
         images: Tensor
@@ -131,8 +133,8 @@ def _choose(backend: Backend | None, A: Tensor) -> Backend:
 def _render_in_torch(
     transforms: Transforms,
     fractals: Tensor,
-    sequences: Tensor,
-    start: Tensor,
+    sequences: Tensor,  # [B, C, T]
+    start: Tensor,  # [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
@@ -141,8 +143,8 @@ def _render_in_torch(
     # an index out of range would select a transform of another fractal
     check_indices("sequences", sequences, transforms.b.shape[1])
     check_indices("fractals", fractals, len(transforms.b))
-    chains = 1 if sequences.ndim == 2 else sequences.shape[1]
+    batch, chains, length = sequences.shape
     points = iterate_points(
-        transforms, fractals.repeat_interleave(chains), sequences.flatten(0, -2), start.reshape(-1, 2)
-    ).reshape(len(fractals), chains * sequences.shape[-1], 2)
+        transforms, fractals.repeat_interleave(chains), sequences.flatten(0, 1), start.flatten(0, 1)
+    ).reshape(batch, chains * length, 2)
     return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)

@@ -196,7 +196,8 @@ def test_operator_passes_opcheck(backend: str) -> None:
     transforms, fractals, z, _ = problem(Case(batch=2, num_points=5), backend)
     packed = torch.cat([transforms.A.flatten(-2), transforms.b], -1).detach().requires_grad_()
     start = start_points(transforms, fractals)
-    torch.library.opcheck(_fused.draw, (packed, fractals, z, start, 9, 8, 2.5, 1.0, backend))
+    chains = z.unsqueeze(1), start.unsqueeze(1)
+    torch.library.opcheck(_fused.draw, (packed, fractals, *chains, 9, 8, 2.5, 1.0, backend))
 
 
 @every_backend

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fractalgan.nn.target_scores import intersection_over_union
 from fractalgan.ops import (
     Greed,
     Transforms,
@@ -126,8 +127,7 @@ def carpet(size: int = 81) -> Tensor:
 
 
 def overlap(first: Tensor, second: Tensor) -> float:
-    first, second = first > 0.5, second > 0.5
-    return float((first & second).sum() / (first | second).sum())
+    return intersection_over_union(first[None], second[None]).item()
 
 
 def attractor(transforms: Transforms, size: int) -> Tensor:
