@@ -39,7 +39,7 @@ def watch(clock: Clock) -> None:
     for owner, name, part in [
         (generator, "render", "rendering"),
         (_fused, "_draw_backward", "rendering"),
-        (target_fractals, "sequences_from_uniform", "sampling"),
+        (generator.FractalGenerator, "to_sequences", "sampling"),
         (target_fractals, "rows_for", "sampling"),
         (torch.optim.Adam, "step", "optimizer"),
     ]:

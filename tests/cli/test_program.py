@@ -61,6 +61,6 @@ def test_signal_saves_and_prints_how_to_resume(
     assert "stopped at step" in out
     (line,) = (line for line in out.splitlines() if line.startswith("resume:"))
     command = line.partition("-m fractalgan ")[2].split()
-    step = int(out.partition("stopped at step ")[2].partition(" in ")[0])
+    step = int(out.partition("stopped at step ")[2].partition(" after ")[0])
     assert call(*command, f"--trainer.max_steps={step + 3}") == 0
     assert f"finished at step {step + 3}" in capsys.readouterr().out
