@@ -55,6 +55,13 @@ def test_render(lines: Lines) -> None:
         assert fused["share_of_floor"] > 0
 
 
+def test_chains(lines: Lines) -> None:
+    found = lines("chains", "--num-points=2048", "--size=16", "--repeats=2")
+    assert [line["chains"] for line in found] == [1, 2, 8, 64, 512]
+    assert found[0]["ratio"] == 1
+    assert all(0 < line["ms_forward"] < line["ms"] for line in found)
+
+
 def test_gan_step(lines: Lines, tmp_path: Path) -> None:
     small = ["--data.size=16", "--data.batch_size=8", "--model.num_fractals=4", "--model.num_points=20"]
     (line,) = lines("gan_step", "--trainer.accelerator=cpu", *small)

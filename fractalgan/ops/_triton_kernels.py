@@ -14,39 +14,53 @@ def _jit(function: Callable[..., Any]) -> Any:
 
 
 @_jit
-def iterate(
+def _load_transform(
     transforms: tl.tensor,
-    fractals: tl.tensor,
-    sequences: tl.tensor,
-    start: tl.tensor,
-    points: tl.tensor,
-    batch: tl.tensor,
+    fractal: tl.tensor,
+    n: tl.tensor,
     num_fractals: tl.tensor,
     num_transforms: tl.tensor,
-    num_points: tl.tensor,
+) -> tl.tensor:
+    """The six numbers of transforms n, the rows of A, then b; NaN where a transform does not exist."""
+    valid = (fractal >= 0) & (fractal < num_fractals) & (n >= 0) & (n < num_transforms)
+    at = transforms + 6 * (fractal * num_transforms + n)
+    a, b, c = (tl.load(at, valid, float("nan")), tl.load(at + 1, valid, 0.0), tl.load(at + 2, valid, 0.0))
+    d, e, f = (tl.load(at + 3, valid, 0.0), tl.load(at + 4, valid, 0.0), tl.load(at + 5, valid, 0.0))
+    return a, b, c, d, e, f
+
+
+@_jit
+def iterate(
+    transforms: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, start: tl.tensor, points: tl.tensor,
+    num_chains: tl.tensor, num_fractals: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor,
     LANES: tl.constexpr,
-) -> None:
+) -> None:  # fmt: skip
     """Compute the points v(t) = A v(t-1) + b (Eq. 3), one chain per thread."""
-    image = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
-    exists = image < batch
-    fractal = tl.load(fractals + image, exists, 0)
-    x = tl.load(start + 2 * image, exists, 0.0).to(tl.float64)
-    y = tl.load(start + 2 * image + 1, exists, 0.0).to(tl.float64)
-    address = points + 2 * image * (1 + num_points)
-    tl.store(address, x, exists)
-    tl.store(address + 1, y, exists)
+    chain = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
+    exists = chain < num_chains
+    fractal = tl.load(fractals + chain, exists, 0)
+    x = tl.load(start + 2 * chain, exists, 0.0).to(tl.float64)
+    y = tl.load(start + 2 * chain + 1, exists, 0.0).to(tl.float64)
+    # Indices are loaded two points early and transforms one, so that no point waits for memory.
+    n = tl.load(sequences + chain * num_points, exists, 0)
+    a, b, c, d, e, f = _load_transform(transforms, fractal, n, num_fractals, num_transforms)
+    n = tl.load(sequences + chain * num_points + 1, exists & (num_points > 1), 0)
     for t in range(num_points):
-        n = tl.load(sequences + image * num_points + t, exists, 0)
-        valid = (fractal >= 0) & (fractal < num_fractals) & (n >= 0) & (n < num_transforms)
-        at = transforms + 6 * (fractal * num_transforms + n)
-        a, b, c = (tl.load(at, valid, float("nan")), tl.load(at + 1, valid, 0.0), tl.load(at + 2, valid, 0.0))
-        d, e, f = (tl.load(at + 3, valid, 0.0), tl.load(at + 4, valid, 0.0), tl.load(at + 5, valid, 0.0))
         x, y = a * x + b * y + e, c * x + d * y + f
+        a, b, c, d, e, f = _load_transform(transforms, fractal, n, num_fractals, num_transforms)
+        n = tl.load(sequences + chain * num_points + t + 2, exists & (t + 2 < num_points), 0)
         # NaN once a point exceeds the range of float32, so that it never returns
         lost = (tl.abs(x) > FLOAT32_MAX) | (tl.abs(y) > FLOAT32_MAX)
         x, y = tl.where(lost, float("nan"), x), tl.where(lost, float("nan"), y)
-        tl.store(address + 2 * t + 2, x, exists)
-        tl.store(address + 2 * t + 3, y, exists)
+        address = points + 2 * (chain * num_points + t)
+        tl.store(address, x, exists)
+        tl.store(address + 1, y, exists)
+
+
+@_jit
+def _load_points(points: tl.tensor, i: tl.tensor, exists: tl.tensor) -> tl.tensor:
+    """The coordinates of points i; NaN for those that do not exist."""
+    return tl.load(points + 2 * i, exists, float("nan")), tl.load(points + 2 * i + 1, exists, float("nan"))
 
 
 @_jit
@@ -56,191 +70,203 @@ def _scale(length: tl.tensor, window: tl.tensor) -> tl.tensor:
 
 
 @_jit
-def _axis(
-    points: tl.tensor,
-    length: tl.tensor,
-    window: tl.tensor,
-    tau: tl.tensor,
-    reach: tl.tensor,
-    first: tl.tensor,
-    TILE: tl.constexpr,
-) -> tl.tensor:
-    """Bumps of P points along one axis of a tile that begins at pixel first, and their slopes: [P, TILE]."""
+def _locate(points: tl.tensor, length: tl.tensor, window: tl.tensor) -> tl.tensor:
+    """The pixels of points along one axis, and the fractions by which points are beyond them."""
     position = (points + window) * _scale(length, window)
     position = tl.where(tl.abs(position) < 1e9, position, -1e9)  # NaN as well
     pixel = tl.floor(position)
-    fraction = (position - pixel).to(tl.float32)
-    distance = (first + tl.arange(0, TILE)[None, :] - pixel.to(tl.int32)[:, None]).to(tl.float32)
-    distance -= fraction[:, None]
+    return pixel.to(tl.int32), (position - pixel).to(tl.float32)
+
+
+@_jit
+def _bump(pixels: tl.tensor, fraction: tl.tensor, tau: tl.tensor, reach: tl.tensor) -> tl.tensor:
+    """Bumps at a number of pixels after those of their points, along one axis, and their slopes."""
+    distance = pixels.to(tl.float32) - fraction
     bump = tl.where(tl.abs(distance) < reach, tl.exp(-distance * distance / tau), 0.0)
     return bump, bump * distance * (2 / tau)
 
 
 @_jit
-def _load_points(points: tl.tensor, chain: tl.tensor, t: tl.tensor, num_points: tl.tensor) -> tl.tensor:
-    """The coordinates of v(t + 1) of a chain; NaN after its last point."""
-    address = points + 2 * (chain * (1 + num_points) + 1 + t)
-    exists = t < num_points
-    return tl.load(address, exists, float("nan")), tl.load(address + 1, exists, float("nan"))
+def _margin(reach: tl.tensor) -> tl.tensor:
+    """A bump whose point is in pixel i reaches no pixels but i - margin + 1 to i + margin."""
+    return tl.ceil(reach).to(tl.int32)
 
 
 @_jit
-def _any_visible(bumps_h: tl.tensor, bumps_w: tl.tensor) -> tl.tensor:
-    """Whether the bump of any point reaches the tile along both axes."""
-    return tl.max(tl.max(bumps_h, 1) * tl.max(bumps_w, 1), 0) > 0
+def _cell(pixel: tl.tensor, length: tl.tensor, CELL: tl.constexpr) -> tl.tensor:
+    """The cells of pixels along one axis; pixels outside of the image are in the cells at its border."""
+    return tl.minimum(tl.maximum(pixel, 0), length - 1) // CELL
 
 
 @_jit
-def _pixel_offsets(
-    image: tl.tensor, top: tl.tensor, left: tl.tensor, height: tl.tensor, width: tl.tensor, TILE: tl.constexpr
-) -> tl.tensor:
-    """The offsets of a tile's pixels in the images, and whether they are inside the image: [TILE, TILE]."""
-    h, w = top + tl.arange(0, TILE)[:, None], left + tl.arange(0, TILE)[None, :]
-    return image * height * width + h * width + w, (h < height) & (w < width)
+def assign_cells(
+    points: tl.tensor, cells: tl.tensor,
+    count: tl.tensor, num_points: tl.tensor, num_cells: tl.tensor,
+    height: tl.tensor, width: tl.tensor, window: tl.tensor, reach: tl.tensor,
+    CELL: tl.constexpr, CHUNK: tl.constexpr,
+) -> None:  # fmt: skip
+    """Compute the cell of each point, counted over all images; num_cells if no bump reaches its image."""
+    i, window = tl.program_id(0).to(tl.int64) * CHUNK + tl.arange(0, CHUNK), tl.load(window)
+    x, y = _load_points(points, i, i < count)
+    pixel_h, _ = _locate(x, height, window)
+    pixel_w, _ = _locate(y, width, window)
+    margin = _margin(reach)
+    visible = (pixel_h >= -margin) & (pixel_h < height + margin)
+    visible = visible & (pixel_w >= -margin) & (pixel_w < width + margin)
+    row = i // num_points * tl.cdiv(height, CELL) + _cell(pixel_h, height, CELL)
+    cell = row * tl.cdiv(width, CELL) + _cell(pixel_w, width, CELL)
+    tl.store(cells + i, tl.where(visible, cell, num_cells), i < count)
 
 
 @_jit
 def splat(
-    points: tl.tensor,
-    images: tl.tensor,
-    chains: tl.tensor,
-    num_points: tl.tensor,
-    height: tl.tensor,
-    width: tl.tensor,
-    window: tl.tensor,
-    tau: tl.tensor,
-    reach: tl.tensor,
-    TILE: tl.constexpr,
-    CHUNK: tl.constexpr,
-) -> None:
-    """Draw one tile of one image: the sum of all bumps (Eq. 8), then min(I, 1)."""
-    image, window = tl.program_id(0).to(tl.int64), tl.load(window)
-    tiles_across = tl.cdiv(width, TILE)
-    top, left = tl.program_id(1) // tiles_across * TILE, tl.program_id(1) % tiles_across * TILE
+    points: tl.tensor, bounds: tl.tensor, images: tl.tensor,
+    height: tl.tensor, width: tl.tensor, window: tl.tensor, tau: tl.tensor, reach: tl.tensor,
+    TILE: tl.constexpr, CELL: tl.constexpr, CHUNK: tl.constexpr,
+) -> None:  # fmt: skip
+    """Draw one tile of one image: the sum of all bumps that reach it (Eq. 8), then min(I, 1).
+
+    The points of cell k are those from bounds[k] to bounds[k + 1].
+    """
+    window, margin = tl.load(window), _margin(reach)
+    down, across = tl.cdiv(height, TILE), tl.cdiv(width, TILE)
+    image = (tl.program_id(0) // (down * across)).to(tl.int64)
+    top, left = tl.program_id(0) // across % down * TILE, tl.program_id(0) % across * TILE
+    h, w = top + tl.arange(0, TILE)[None, :], left + tl.arange(0, TILE)[None, :]
+    first_row, last_row = _cell(top - margin, height, CELL), _cell(top + TILE - 1 + margin, height, CELL)
+    first_column, last_column = (
+        _cell(left - margin, width, CELL),
+        _cell(left + TILE - 1 + margin, width, CELL),
+    )
     total = tl.zeros((TILE, TILE), tl.float32)
-    for chain in range(image * chains, (image + 1) * chains):
-        for first in range(0, num_points, CHUNK):
-            x, y = _load_points(points, chain, first + tl.arange(0, CHUNK), num_points)
-            bumps_h, _ = _axis(x, height, window, tau, reach, top, TILE)
-            bumps_w, _ = _axis(y, width, window, tau, reach, left, TILE)
-            if _any_visible(bumps_h, bumps_w):
-                total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
-    at, inside = _pixel_offsets(image, top, left, height, width, TILE)
-    tl.store(images + at, tl.minimum(total, 1.0), inside)
+    for row in range(first_row, last_row + 1):  # in which the cells are next to each other
+        in_row = bounds + (image * tl.cdiv(height, CELL) + row) * tl.cdiv(width, CELL)
+        first, last = tl.load(in_row + first_column), tl.load(in_row + last_column + 1)
+        for at in range(first, last, CHUNK):
+            i = at + tl.arange(0, CHUNK)
+            x, y = _load_points(points, i, i < last)
+            pixel_h, fraction_h = _locate(x, height, window)
+            pixel_w, fraction_w = _locate(y, width, window)
+            bumps_h, _ = _bump(h - pixel_h[:, None], fraction_h[:, None], tau, reach)
+            bumps_w, _ = _bump(w - pixel_w[:, None], fraction_w[:, None], tau, reach)
+            total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
+    h = top + tl.arange(0, TILE)[:, None]
+    address = images + (image * height + h) * width + w
+    tl.store(address, tl.minimum(total, 1.0), (h < height) & (w < width))
 
 
 @_jit
 def gather(
-    points: tl.tensor,
-    cotangent: tl.tensor,
-    images: tl.tensor,
-    slopes: tl.tensor,
-    chains: tl.tensor,
-    num_points: tl.tensor,
-    height: tl.tensor,
-    width: tl.tensor,
-    window: tl.tensor,
-    tau: tl.tensor,
-    reach: tl.tensor,
-    TILE: tl.constexpr,
-    CHUNK: tl.constexpr,
-) -> None:
-    """Compute the gradient of a chunk of one chain's points through their own bumps alone."""
-    chain, window = tl.program_id(0).to(tl.int64), tl.load(window)
-    image = chain // chains
-    t = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
-    x, y = _load_points(points, chain, t, num_points)
+    points: tl.tensor, cotangent: tl.tensor, slopes: tl.tensor,
+    count: tl.tensor, num_points: tl.tensor,
+    height: tl.tensor, width: tl.tensor, window: tl.tensor, tau: tl.tensor, reach: tl.tensor,
+    COLUMNS: tl.constexpr, CHUNK: tl.constexpr,
+) -> None:  # fmt: skip
+    """Compute the gradient of a chunk of points through their own bumps alone, from the pixels in reach."""
+    i, window = tl.program_id(0).to(tl.int64) * CHUNK + tl.arange(0, CHUNK), tl.load(window)
+    exists = i < count
+    x, y = _load_points(points, i, exists)
+    pixel_h, fraction_h = _locate(x, height, window)
+    pixel_w, fraction_w = _locate(y, width, window)
+    margin = _margin(reach)
+    rows, columns = tl.minimum(2 * margin, height), tl.minimum(2 * margin, width)
+    # Moved into the image, this block of pixels still has all those of the image that the bump reaches.
+    top = tl.minimum(tl.maximum(pixel_h - margin + 1, 0), height - rows)
+    left = tl.minimum(tl.maximum(pixel_w - margin + 1, 0), width - columns)
     slope_x, slope_y = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)
-    for top in range(0, height, TILE):
-        bumps_h, slopes_h = _axis(x, height, window, tau, reach, top, TILE)
-        for left in range(0, width, TILE):
-            bumps_w, slopes_w = _axis(y, width, window, tau, reach, left, TILE)
-            if _any_visible(bumps_h, bumps_w):
-                at, inside = _pixel_offsets(image, top, left, height, width, TILE)
-                pixels = tl.load(cotangent + at, inside, 0.0)
-                full = tl.load(images + at, inside, 1.0) >= 1  # a full pixel passes no gradient
-                pixels = tl.where(full, 0.0, pixels)
-                sums_h = tl.dot(bumps_w, tl.trans(pixels), input_precision="ieee")
-                sums_w = tl.dot(bumps_h, pixels, input_precision="ieee")
-                slope_x += tl.sum(sums_h * slopes_h, 1)
-                slope_y += tl.sum(sums_w * slopes_w, 1)
-    slope_x *= _scale(height, window).to(tl.float32)
-    slope_y *= _scale(width, window).to(tl.float32)
-    address = slopes + 2 * (chain * (1 + num_points) + 1 + t)
-    tl.store(address, slope_x, t < num_points)
-    tl.store(address + 1, slope_y, t < num_points)
+    for first in range(0, columns, COLUMNS):
+        column = first + tl.arange(0, COLUMNS)[None, :]
+        w, inside = left[:, None] + column, exists[:, None] & (column < columns)
+        bumps_w, slopes_w = _bump(w - pixel_w[:, None], fraction_w[:, None], tau, reach)
+        sums_h, sums_w = tl.zeros((CHUNK, COLUMNS), tl.float32), tl.zeros((CHUNK, COLUMNS), tl.float32)
+        for row in range(rows):
+            h = top + row
+            bump_h, slope_h = _bump(h - pixel_h, fraction_h, tau, reach)
+            address = ((i // num_points * height + h) * width)[:, None] + w
+            pixels = tl.load(cotangent + address, inside, 0.0)
+            sums_h += slope_h[:, None] * pixels
+            sums_w += bump_h[:, None] * pixels
+        slope_x += tl.sum(sums_h * bumps_w, 1)
+        slope_y += tl.sum(sums_w * slopes_w, 1)
+    tl.store(slopes + 2 * i, slope_x * _scale(height, window).to(tl.float32), exists)
+    tl.store(slopes + 2 * i + 1, slope_y * _scale(width, window).to(tl.float32), exists)
 
 
 @_jit
 def walk_back(
-    transforms: tl.tensor,
-    fractals: tl.tensor,
-    sequences: tl.tensor,
-    points: tl.tensor,
-    slopes: tl.tensor,
-    per_image: tl.tensor,
-    batch: tl.tensor,
-    num_transforms: tl.tensor,
-    num_points: tl.tensor,
+    transforms: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, slopes: tl.tensor,
+    num_chains: tl.tensor, num_fractals: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor,
     LANES: tl.constexpr,
-    COLUMNS: tl.constexpr,
-) -> None:
-    """Compute the gradient of each chain, from the last point to the first, one chain per thread."""
-    image = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
-    exists = image < batch
-    fractal = tl.load(fractals + image, exists, 0)
-    columns = tl.arange(0, COLUMNS)[None, :]
-    zeros = tl.zeros((LANES, COLUMNS), tl.float32)
-    grad_a, grad_b, grad_c, grad_d, grad_e, grad_f = zeros, zeros, zeros, zeros, zeros, zeros
-    adjoint_x, adjoint_y = tl.zeros((LANES,), tl.float32), tl.zeros((LANES,), tl.float32)
+) -> None:  # fmt: skip
+    """Replace each point's gradient through its own bump by that through all later points as well.
+
+    One chain per thread, from the last point to the first. Points that are not finite have the gradient 0.
+    """
+    chain = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
+    exists = chain < num_chains
+    fractal = tl.load(fractals + chain, exists, 0)
+    through_x, through_y = tl.zeros((LANES,), tl.float32), tl.zeros((LANES,), tl.float32)
+    last = (chain + 1) * num_points - 1
+    n = tl.load(sequences + last, exists, 0)
     for back in range(num_points):
-        t = num_points - 1 - back
-        before = 2 * (image * (1 + num_points) + t)
-        x, y = tl.load(points + before + 2, exists, 0.0), tl.load(points + before + 3, exists, 0.0)
-        adjoint_x += tl.load(slopes + before + 2, exists, 0.0)
-        adjoint_y += tl.load(slopes + before + 3, exists, 0.0)
+        i, has_previous = last - back, exists & (back + 1 < num_points)
+        a, b, c, d, _, _ = _load_transform(transforms, fractal, n, num_fractals, num_transforms)
+        n = tl.load(sequences + i - 1, has_previous, 0)  # a point early, so that none waits for memory
+        x = tl.load(slopes + 2 * i, exists, 0.0) + through_x
+        y = tl.load(slopes + 2 * i + 1, exists, 0.0) + through_y
         finite = (tl.abs(x) <= FLOAT32_MAX) & (tl.abs(y) <= FLOAT32_MAX)
-        finite = finite & (tl.abs(adjoint_x) <= FLOAT32_MAX) & (tl.abs(adjoint_y) <= FLOAT32_MAX)
-        adjoint_x, adjoint_y = tl.where(finite, adjoint_x, 0.0), tl.where(finite, adjoint_y, 0.0)
-        nonzero = exists & ((adjoint_x != 0) | (adjoint_y != 0))
-        x = tl.load(points + before, nonzero, 0.0).to(tl.float32)
-        y = tl.load(points + before + 1, nonzero, 0.0).to(tl.float32)
-        n = tl.load(sequences + image * num_points + t, exists, -1)
-        selected = n[:, None] == columns
-        grad_a += tl.where(selected, (adjoint_x * x)[:, None], 0.0)
-        grad_b += tl.where(selected, (adjoint_x * y)[:, None], 0.0)
-        grad_c += tl.where(selected, (adjoint_y * x)[:, None], 0.0)
-        grad_d += tl.where(selected, (adjoint_y * y)[:, None], 0.0)
-        grad_e += tl.where(selected, adjoint_x[:, None], 0.0)
-        grad_f += tl.where(selected, adjoint_y[:, None], 0.0)
-        at = transforms + 6 * (fractal * num_transforms + n)
-        a, b = tl.load(at, nonzero, 0.0), tl.load(at + 1, nonzero, 0.0)
-        c, d = tl.load(at + 2, nonzero, 0.0), tl.load(at + 3, nonzero, 0.0)
-        adjoint_x, adjoint_y = a * adjoint_x + c * adjoint_y, b * adjoint_x + d * adjoint_y
-    at = per_image + 6 * (image[:, None] * num_transforms + columns)
-    valid = exists[:, None] & (columns < num_transforms)
-    tl.store(at, grad_a, valid)
-    tl.store(at + 1, grad_b, valid)
-    tl.store(at + 2, grad_c, valid)
-    tl.store(at + 3, grad_d, valid)
-    tl.store(at + 4, grad_e, valid)
-    tl.store(at + 5, grad_f, valid)
+        x, y = tl.where(finite, x, 0.0), tl.where(finite, y, 0.0)
+        tl.store(slopes + 2 * i, x, exists)
+        tl.store(slopes + 2 * i + 1, y, exists)
+        nonzero = (x != 0) | (y != 0)  # 0 times a transform that is not finite would be NaN
+        through_x, through_y = tl.where(nonzero, a * x + c * y, 0.0), tl.where(nonzero, b * x + d * y, 0.0)
+
+
+@_jit
+def sum_by_transform(
+    sequences: tl.tensor, start: tl.tensor, points: tl.tensor, slopes: tl.tensor, per_chain: tl.tensor,
+    num_transforms: tl.tensor, num_points: tl.tensor,
+    ROWS: tl.constexpr, CHUNK: tl.constexpr,
+) -> None:  # fmt: skip
+    """Add up the gradients of one chain's points for each transform: those of the rows of A, then b."""
+    chain = tl.program_id(0).to(tl.int64)
+    rows, k = tl.arange(0, ROWS)[:, None], tl.arange(0, 16)[None, :]  # the least that a product takes
+    of_A = k < 4
+    starts = tl.load(start + 2 * chain + k % 2).to(tl.float64)
+    total = tl.zeros((ROWS, 16), tl.float32)
+    for first in range(0, num_points, CHUNK):
+        t = first + tl.arange(0, CHUNK)
+        i, exists = chain * num_points + t[:, None], (t[:, None] < num_points) & (k < 6)
+        slope = tl.load(slopes + 2 * i + tl.where(of_A, k // 2, k % 2), exists, 0.0)
+        before = tl.load(points + 2 * i - 2 + k % 2, exists & (t[:, None] > 0), starts)
+        product = slope * tl.where(of_A, before, 1.0).to(tl.float32)
+        product = tl.where(tl.abs(product) <= FLOAT32_MAX, product, 0.0)  # else NaN for all transforms
+        n = tl.load(sequences + chain * num_points + t, t < num_points, -1)
+        selected = (rows == n[None, :]).to(tl.float32)
+        total += tl.dot(selected, product, input_precision="ieee")
+    address = per_chain + 6 * (chain * num_transforms + rows) + k
+    tl.store(address, total, (rows < num_transforms) & (k < 6))
 
 
 @_jit
 def sum_by_fractal(
-    per_image: tl.tensor,
+    per_chain: tl.tensor,
     order: tl.tensor,
     bounds: tl.tensor,
     gradient: tl.tensor,
     count: tl.tensor,
     COUNT: tl.constexpr,
+    CHUNK: tl.constexpr,
 ) -> None:
-    """Add the finite numbers of per_image [B, count] over the images of one fractal, in their order."""
+    """Add the finite numbers of per_chain [B C, count] over the chains of one fractal."""
     fractal = tl.program_id(0).to(tl.int64)
     k = tl.arange(0, COUNT)
     total = tl.zeros((COUNT,), tl.float32)
-    for i in range(tl.load(bounds + fractal), tl.load(bounds + fractal + 1)):
-        numbers = tl.load(per_image + tl.load(order + i) * count + k, k < count, 0.0)
-        total += tl.where(tl.abs(numbers) <= FLOAT32_MAX, numbers, 0.0)
+    last = tl.load(bounds + fractal + 1)
+    for first in range(tl.load(bounds + fractal), last, CHUNK):
+        i = first + tl.arange(0, CHUNK)
+        chain = tl.load(order + i, i < last, 0)
+        exists = (i < last)[:, None] & (k < count)[None, :]
+        numbers = tl.load(per_chain + chain[:, None] * count + k[None, :], exists, 0.0)
+        total += tl.sum(tl.where(tl.abs(numbers) <= FLOAT32_MAX, numbers, 0.0), 0)
     tl.store(gradient + fractal * count + k, total, k < count)

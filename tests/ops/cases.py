@@ -39,11 +39,13 @@ CASES = {
     "one point": Case(num_points=1, seed=8),
     "one column": Case((9, 1), 1.5, seed=9),
     "large image": Case((128, 100), 2.5, 0.3, seed=10, batch=2),
-    "image of 512 pixels": Case((512, 512), 2.4, seed=11, batch=2, num_points=10),
+    "image of 512 pixels": Case((512, 96), 2.4, seed=11, batch=2, num_points=10),
     "one chain": Case(chains=1, batch=2, seed=13),
     "three chains": Case(chains=3, batch=2, seed=14),
     "more chains than groups": Case((20, 24), chains=20, num_points=10, batch=2, seed=15),
     "chains of wide bumps": Case((48, 40), 2.5, 4.0, chains=7, num_points=20, batch=2, seed=16),
+    "chains across the borders of the image": Case((48, 40), 0.5, 4.0, chains=3, batch=2, seed=17),
+    "chains of bumps wider than a tile": Case((100, 70), 1.0, 20.0, chains=2, batch=2, seed=18),
     "narrowest bumps": Case((9, 9), 2.5, 1e-4, seed=12, batch=8, num_points=300),
 }
 # The torch backend computes in the given type, and these cases need more digits than float32 has.

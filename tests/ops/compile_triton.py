@@ -10,11 +10,13 @@ from fractalgan.ops import _triton, _triton_kernels
 
 POINTERS = {
     "transforms": "*fp32", "start": "*fp32", "points": "*fp64", "images": "*fp32", "cotangent": "*fp32",
-    "slopes": "*fp32", "per_image": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
-    "order": "*i64", "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
+    "slopes": "*fp32", "per_chain": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
+    "order": "*i64", "cells": "*i32", "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
 }  # fmt: skip
-CONSTANTS = {"LANES": 32, "TILE": 32, "CHUNK": 32, "COLUMNS": 16, "COUNT": 64}
-KERNELS = ("iterate", "splat", "gather", "walk_back", "sum_by_fractal")
+CONSTANTS = {"LANES": 32, "TILE": 16, "CELL": 8, "CHUNK": 32, "COLUMNS": 8, "ROWS": 16, "COUNT": 64}
+KERNELS = (
+    "iterate", "assign_cells", "splat", "gather", "walk_back", "sum_by_transform", "sum_by_fractal",
+)  # fmt: skip
 
 warnings.simplefilter("error")
 for kernel_name in KERNELS:

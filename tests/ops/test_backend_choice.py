@@ -151,4 +151,13 @@ def test_triton_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     """They compile to machine code, which needs no GPU; test_backends.py runs them."""
     code = (Path(__file__).parent / "compile_triton.py").read_text()
     finished = run_python(code, TRITON_CACHE_DIR=str(tmp_path))
-    assert finished.stdout.split() == ["iterate", "splat", "gather", "walk_back", "sum_by_fractal"]
+    kernels = (
+        "iterate",
+        "assign_cells",
+        "splat",
+        "gather",
+        "walk_back",
+        "sum_by_transform",
+        "sum_by_fractal",
+    )
+    assert tuple(finished.stdout.split()) == kernels

@@ -46,11 +46,14 @@ def test_image_and_gradient_match_the_dense_reference(backend: str, case: Case) 
 
 @ignore_numpy_overflow
 @every_backend
-@pytest.mark.parametrize("scale", [3.0, 1e20, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    ("scale", "size"),
+    [(3.0, (32, 32)), (1e20, (40, 36)), (float("inf"), (32, 32)), (float("nan"), (32, 32))],
+)
 def test_diverging_fractal_yields_finite_numbers_and_does_not_affect_others(
-    backend: str, scale: float
+    backend: str, scale: float, size: tuple[int, int]
 ) -> None:
-    transforms, fractals, z, view = problem(Case(num_points=100, batch=2), backend)
+    transforms, fractals, z, view = problem(Case(size, num_points=100, batch=2), backend)
     with torch.no_grad():
         transforms.A[0] = scale
     assert fractals.tolist() == [0, 2]
@@ -117,8 +120,9 @@ def test_full_pixels_pass_no_gradient(backend: str) -> None:
 
 
 @every_backend
-def test_image_does_not_depend_on_its_batch(backend: str) -> None:
-    transforms, fractals, z, view = problem(Case(batch=4), backend)
+@pytest.mark.parametrize("size", [(32, 32), (33, 40)])
+def test_image_does_not_depend_on_its_batch(backend: str, size: tuple[int, int]) -> None:
+    transforms, fractals, z, view = problem(Case(size, batch=4), backend)
     together = render(transforms, fractals, z, **view, backend=backend)
     for i in range(len(z)):
         alone = render(transforms, fractals[i : i + 1], z[i : i + 1], **view, backend=backend)
