@@ -10,11 +10,19 @@ if TYPE_CHECKING:
     from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
     from fractalgan.nn import FractalEmbedding, FractalGenerator, LeNet
     from fractalgan.ops import Transforms, anderson_farrell, fractaldb, render
-    from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction
+    from fractalgan.tasks import (
+        FractalAutoencoder,
+        FractalGAN,
+        InverseEncoder,
+        LinearProbe,
+        Pretraining,
+        Reconstruction,
+    )
 
 __version__ = "0.2.0"
 
 __all__ = [
+    "FractalAutoencoder",
     "FractalData",
     "FractalEmbedding",
     "FractalGAN",

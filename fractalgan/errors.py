@@ -11,7 +11,9 @@ class InputError(ValueError):
     """Invalid input: the message says what is wrong, then what to do.
 
     Options are named as on the command line (``--data.size 64``), where ``for_command_line`` is printed;
-    ``str()`` names the Python arguments instead (``size=64``).
+    ``str()`` names the Python arguments instead (``size=64``). A message about a value that is out of range
+    starts with the argument's name (``size must be >= 1, got 0``), which the command line replaces by the
+    option as it was typed.
 
     Args:
         message: one line.
@@ -93,7 +95,7 @@ def require_betas(**betas: Sequence[float]) -> None:
 def require_sigma_range(sigma_min: float, sigma_max: float) -> None:
     """Raise InputError unless 0 <= sigma_min < sigma_max."""
     if not 0 <= sigma_min < sigma_max:
-        raise InputError(f"0 <= sigma_min < sigma_max is required, got {sigma_min} and {sigma_max}")
+        raise InputError(f"sigma_min must be >= 0 and < sigma_max, got {sigma_min} and {sigma_max}")
 
 
 def require_binarize_level(binarize: float | None) -> None:

@@ -8,6 +8,7 @@ MAX_SIZES = {
     "num_transforms": 10_000,
     "num_points": 100_000,
     "num_sequences": 100_000,
+    "width": 1024,
     "image_size": 1024,
     "size": 1024,
     "batch_size": 1_000_000,

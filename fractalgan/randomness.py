@@ -44,6 +44,8 @@ class Purpose(IntEnum):
     RANDOM_FRACTALS_FILLING = 641
     RANDOM_FRACTALS_TRAINING = 642
     RANDOM_FRACTALS_VALIDATION = 643
+    AUTOENCODER_TRAINING = 660
+    AUTOENCODER_EVALUATION = 661
 
 
 def generator_for(*key: int) -> torch.Generator:

@@ -49,6 +49,11 @@ TINY_PRETRAINING = [
 ]
 
 
+TINY_AUTOENCODER = [
+    *(option for option in TINY if not option.startswith("--model.num_fractals")),
+    "--model.width=8",
+]
+
 TINY_ENCODER = [
     *(option for option in TINY if option.startswith("--trainer")),
     "--data.num_fractals=30",

@@ -1,7 +1,6 @@
 """Grids of all fractals and of real images: as PNG files and in TensorBoard."""
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -12,20 +11,11 @@ from torchvision.utils import make_grid
 
 from fractalgan.distributed import rank_zero_only
 from fractalgan.storage import RunFolder, atomic_path
-from fractalgan.tasks import FractalTask
-from fractalgan.tasks.protocols import datamodule_of
+from fractalgan.tasks.protocols import Gallery, Sampled, datamodule_of
 
 COLUMNS = 10  # of a grid; a grid of 100 images has as many rows
 MIN_WIDTH = 256  # of a grid, in pixels
 GAP_LEVEL = 0.25  # grey level of the lines between images
-
-
-@runtime_checkable
-class Sampled(Protocol):
-    """A data module that shows what is learned from."""
-
-    def sample(self, count: int) -> Tensor:
-        """Up to ``count`` images [n, 1, H, W] in [0, 1]."""
 
 
 class Pictures(Callback):
@@ -75,7 +65,7 @@ class Pictures(Callback):
 
 
 def _gallery(pl_module: LightningModule) -> Tensor:
-    assert isinstance(pl_module, FractalTask)
+    assert isinstance(pl_module, Gallery)
     return grid(pl_module.gallery())
 
 

@@ -1,15 +1,22 @@
 """`ablate`: Table 1, how well fractals reconstruct images, by recipe and data set."""
 
+from jsonargparse import ArgumentParser
+
 from fractalgan.cli.experiment import (
     experiment_folder,
     make_experiment_parser,
     parse_experiment,
     say_how_to_resume,
 )
+from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.experiments import AblationPlan, run_ablation
+from fractalgan.tasks import Reconstruction
 
 # The encoder may be named later: the rows that need it record it.
 CHANGEABLE = {"plan": {"data", "rows", "seeds", "workers", "root", "encoder"}}
+
+# Arguments of Reconstruction that follow --plan.size and the seeds.
+SET_BY_PLAN = {"image_size", "seed"}
 
 
 def ablate(arguments: list[str]) -> int:
@@ -18,6 +25,7 @@ def ablate(arguments: list[str]) -> int:
     parser.add_class_arguments(AblationPlan, "plan")
     options = parse_experiment(parser, arguments)
     plan = AblationPlan(**vars(options.plan))
+    _check_options(plan)
     targets = plan.check()
     with experiment_folder(parser, options, f"ablation-{'-'.join(plan.data)}", CHANGEABLE) as folder:
         try:
@@ -25,3 +33,10 @@ def ablate(arguments: list[str]) -> int:
         except KeyboardInterrupt as stopped:
             return say_how_to_resume("ablate", folder, stopped)
     return 0
+
+
+def _check_options(plan: AblationPlan) -> None:
+    """Raise ArgumentError for options of the plan that Reconstruction lacks, or that have another type."""
+    parser = ArgumentParser(prog="fractalgan ablate", **PARSER_OPTIONS)
+    parser.add_class_arguments(Reconstruction, "plan.options", skip=SET_BY_PLAN)
+    parser.parse_object({"plan": {"options": plan.options}})

@@ -5,6 +5,7 @@ import pydoc
 from jsonargparse import ArgumentParser
 from pytorch_lightning import LightningDataModule
 
+from fractalgan.cli.did_you_mean import did_you_mean_class
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -48,7 +49,8 @@ def _options_of(verb: str, group: str, name: str) -> str:
     kind, base, default = CLASSES[group]
     found = pydoc.locate(name) or pydoc.locate(f"fractalgan.{name}")
     if not isinstance(found, type):
-        raise InputError(f"--{group}.help: there is no class {name}: try {default}")
+        hint = did_you_mean_class(name) or f": try {default}"
+        raise InputError(f"--{group}.help: there is no class {name}{hint}")
     if not issubclass(found, base):
         others = [other for other, (_, its_base, _) in CLASSES.items() if issubclass(found, its_base)]
         hint = f"use --{others[0]}.help {name}" if others else f"try {default}"

@@ -15,6 +15,7 @@ from fractalgan.cli.parser import config_text, make_parser, parse
 from fractalgan.cli.resume import (
     ResumePoint,
     find_checkpoint,
+    log_changed_data,
     point_of_checkpoint,
     point_of_same_command,
     require_matching_state,
@@ -70,6 +71,8 @@ def prepare(verb: str, arguments: list[str]) -> Command:
     for name in follow_data:
         kept.model.init_args[name] = None
     config = config_text(parser, kept)
+    if verb != "predict":  # which needs no data
+        log_changed_data(start, config)
     seed_everything(options.seed_everything, workers=True, verbose=False)
     instances = parser.instantiate_classes(_with_own_copy(options, start))
     if start.checkpoint is not None:

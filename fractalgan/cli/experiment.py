@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from fractalgan.cli.config_files import expand_configs
+from fractalgan.cli.config_files import parse_with_configs
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.cli.run_command import EXIT_STATUS
 from fractalgan.errors import InputError
@@ -34,11 +34,10 @@ def make_experiment_parser(verb: str) -> ArgumentParser:
 
 def parse_experiment(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     """The options; those of a run that is resumed without ``--config`` are overridden by the arguments."""
-    arguments = expand_configs(arguments)
-    options: Namespace = parser.parse_args(arguments)
+    options = parse_with_configs(parser, arguments)
     if options.run and not options.config and (config := RunFolder(Path(options.run)).config).is_file():
         try:
-            options = parser.parse_args(expand_configs(["--config", str(config), *arguments]))
+            options = parse_with_configs(parser, ["--config", str(config), *arguments])
         except ArgumentError as error:
             raise InputError(f"{options.run} is not a run of this command: set another --run") from error
     return options

@@ -42,7 +42,7 @@ CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_paper.yaml  reconstruction_release.yaml
-  inverse_encoder.yaml
+  autoencoder.yaml  inverse_encoder.yaml
   pretraining.yaml  probe.yaml"""
 
 FIT = f"""\
@@ -182,7 +182,7 @@ the errors beside the paper's. --run resumes an interrupted ablation, or adds ro
   --plan.seeds N            random seeds per row (default: 3)
   --plan.count N            target images per data set (default: 100)
   --plan.steps N            training steps per target (default: 1000)
-  --plan.encoder FILE       checkpoint of InverseEncoder, which rows B and best-encoder need
+  --plan.encoder FILE       checkpoint of the encoder that rows B, autoencoder, best-encoder need
   --plan.root DIR           folder of downloaded data sets (default: data)
   --plan.workers N          number of processes (default: 2)
   --help-all                all options

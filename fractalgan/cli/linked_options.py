@@ -1,8 +1,10 @@
 """Options that follow another option, such as the image size of a model that of its data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 
 from fractalgan.cli.config_files import config_contents
@@ -28,7 +30,7 @@ def refuse_linked_options(arguments: list[str], options: Namespace) -> None:
     Raises:
         InputError: for the first option that is set though it follows another one.
     """
-    names = {as_typed(name) for name in _set_options(arguments)}
+    names = {as_typed(name) for name in (*typed_options(arguments), *options_in_files(arguments))}
     for target, source in LINKS.items():
         if as_typed(target) in names and source in options:
             raise InputError(
@@ -42,11 +44,21 @@ def as_typed(name: str) -> str:
     return name.replace("init_args.", "")
 
 
-def _set_options(arguments: list[str]) -> Iterator[str]:
-    """The names of all options that a command line and its configuration files set."""
-    for argument in arguments:
-        if argument.startswith("--"):
-            yield argument[2:].partition("=")[0]
+def typed_options(arguments: Sequence[str]) -> Iterator[str]:
+    """The names of all options of a command line, and those within a value that is a mapping."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if not argument.startswith("--"):
+            continue
+        option, equals, value = argument[2:].partition("=")
+        yield option
+        value = value if equals else following
+        if option != "config" and value.startswith("{"):
+            with suppress(yaml.YAMLError):  # the parser reports it
+                yield from _names(yaml.safe_load(value), f"{option}.")
+
+
+def options_in_files(arguments: Sequence[str]) -> Iterator[str]:
+    """The names of all options that the configuration files of a command line set."""
     for content in config_contents(arguments):
         yield from _names(content)
 

@@ -2,11 +2,14 @@
 
 import errno
 import re
+from collections.abc import Sequence
 
 from jsonargparse import ArgumentError
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from fractalgan.cli.did_you_mean import did_you_mean
+from fractalgan.cli.config_files import ConfigFileError
+from fractalgan.cli.did_you_mean import did_you_mean, did_you_mean_class
+from fractalgan.cli.option_names import with_options_as_typed
 from fractalgan.errors import InputError
 
 # Invalid input, an invalid trainer option, a run that diverged, a full or locked disk.
@@ -17,12 +20,17 @@ DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
 
-def explain(error: BaseException) -> str | None:
-    """One line for an error that a user can correct; None for a defect, which should show its traceback."""
+def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
+    """One line for an error that a user can correct; None for a defect, which should show its traceback.
+
+    Args:
+        error: what was raised.
+        arguments: the command line without the verb, whose options the message names as they are typed.
+    """
     if isinstance(error, ArgumentError):
         return _explain_argument(error)
     if isinstance(error, InputError):
-        return one_line(error.for_command_line)
+        return with_options_as_typed(one_line(error.for_command_line), arguments)
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return f"the disk is full ({error.strerror}): free some space, then run the same command again"
     if isinstance(error, OSError) and error.strerror and error.filename is None:
@@ -34,7 +42,7 @@ def explain(error: BaseException) -> str | None:
     ):
         return "out of memory: use a smaller batch size, smaller images, or fewer of them"
     if isinstance(error.__cause__, ValueError):  # of a constructor, wrapped by jsonargparse
-        return explain(error.__cause__)
+        return explain(error.__cause__, arguments)
     return None
 
 
@@ -45,19 +53,66 @@ def one_line(text: str) -> str:
 
 def _explain_argument(error: ArgumentError) -> str:
     """The innermost of jsonargparse's tree of reasons, in which every level is indented."""
+    file = error.file if isinstance(error, ConfigFileError) else ""
     lines = [line for line in str(error).splitlines() if line.strip()]
     if place := re.search(r'in "<unicode string>", (line \d+, column \d+)', lines[-1]):
         return f"the configuration is not valid YAML, at {place[1]}"
+    if lines[0].startswith("Unexpected config:"):
+        return f"{file or 'the configuration'} must contain options as YAML"
     keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
-    reason = max(lines, key=lambda line: len(line) - len(line.lstrip(" -"))).strip(" -")
-    reason = re.sub(r'^Parser key "[^"]+":\s*', "", reason)
-    reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", reason)
-    reason = re.sub(r"Expected an? <class '([\w.]+)'>", r"expected \1", reason)
+    reason = _plain(_reason(lines))
+    reason += did_you_mean(reason)
+    option = ("" if file else "--") + ".".join(keys)
+    return ": ".join([file] * bool(file) + [option] * bool(keys) + [reason])
+
+
+def _reason(lines: list[str]) -> str:
+    """The line that says most, or what several lines say together."""
+    text = "\n".join(lines)
+    if wrong := re.search(r"Problem with given class_path '([^']+)':\s+(.*)", text):
+        missing = re.match(r"No module named '([^']+)'", wrong[2])
+        if wrong[2].startswith("module ") or (missing and f"{wrong[1]}.".startswith(f"{missing[1]}.")):
+            return _no_class(wrong[1])
+    if wrong := re.search(r"Expected a dot import path string: (\w+)", text):
+        return _no_class(wrong[1])
+    if "Not a valid subclass of" in text:
+        return "expected a class_path and its init_args" + _got(lines)
+    if wrong := re.search(r"does not correspond to a subclass of (\w+)", text):
+        return f"expected a subclass of {wrong[1]}" + _got(lines)
+    if re.search(r"'\w+' object has no attribute", text):
+        return "cannot be read" + _got(lines)
+    innermost = max(lines, key=_indentation)
+    choices = _choices([line for line in lines if _indentation(line) == _indentation(innermost)])
+    if choices:
+        return f"expected one of {', '.join(choices)}" + _got(lines)
+    return re.sub(r'^\s*(- )*(Parser key "[^"]+":\s*)?', "", innermost).rstrip()
+
+
+def _choices(lines: list[str]) -> list[str]:
+    """The values that any of the types in these lines allows, if there is a Literal among them."""
+    found = re.findall(r"typing\.Literal\[(.*?)\]", "\n".join(lines))
+    if found and any("<class 'bool'>" in line for line in lines):
+        found.append("true, false")
+    return list(dict.fromkeys(", ".join(found).replace("'", "").split(", "))) if found else []
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(re.sub(r"^\s*(- )*", "", line))
+
+
+def _no_class(path: str) -> str:
+    return f"there is no class {path}{did_you_mean_class(path)}"
+
+
+def _got(lines: list[str]) -> str:
+    given = re.match(r"\s*Given value: (?:NestedArg\(key='\w+', val='(.*)'\)|(.*))", lines[-1])
+    return f", got {given[1] or given[2]}" if given else ""
+
+
+def _plain(reason: str) -> str:
+    """A reason of jsonargparse without Python's types."""
+    reason = re.sub(r"Expected an? <class '([\w.]+)'>(?:\. Got value: )?", r"expected \1, got ", reason)
     reason = re.sub(
         r"Not of type \w+: (.*) does not conform to restriction v(>=?)(\d+)", r"must be \2 \3, got \1", reason
-    ).removesuffix(", got ")
-    reason = re.sub(r"Expected a dot import path string: (\w+)", r"there is no class \1", reason)
-    reason = re.sub(r"File does not exist: '(?:.*/)?([^/]+)'", r"there is no file \1", reason)
-    reason = re.sub(r"Unexpected config: .*", "the file must contain options as YAML", reason)
-    reason += did_you_mean(reason)
-    return f"--{'.'.join(keys)}: {reason}" if keys else reason
+    )
+    return reason.removesuffix(", got ")

@@ -7,8 +7,8 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
-from fractalgan.cli.config_files import expand_configs
-from fractalgan.cli.linked_options import LINKS, refuse_linked_options
+from fractalgan.cli.config_files import parse_with_configs
+from fractalgan.cli.linked_options import LINKS, options_in_files, refuse_linked_options, typed_options
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -24,6 +24,9 @@ TRAINER_DEFAULTS = {
     "enable_model_summary": False,
     "enable_autolog_hparams": False,  # they are in config.yaml
 }
+
+
+DEFAULT_CLASSES = {"model": "fractalgan.FractalGAN", "data": "fractalgan.ImageData"}
 
 
 def make_parser(verb: str) -> LightningArgumentParser:
@@ -49,11 +52,8 @@ def make_parser(verb: str) -> LightningArgumentParser:
         )
     parser.add_lightning_class_args(Trainer, "trainer")
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
-    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
-    parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
-    parser.set_defaults(
-        {"model": {"class_path": "fractalgan.FractalGAN"}, "data": {"class_path": "fractalgan.ImageData"}}
-    )
+    for base, group in ((Task, "model"), (LightningDataModule, "data")):  # parse() sets their default classes
+        parser.add_lightning_class_args(base, group, subclass_mode=True, required=False)
     for target, source in LINKS.items():
         # a NonNegativeInt, as any class of its own, would keep a checkpoint from loading with weights_only
         parser.link_arguments(source, target, int if source == "seed_everything" else None)
@@ -71,8 +71,9 @@ def parse(parser: LightningArgumentParser, arguments: list[str]) -> Namespace:
         InputError: for a group of options that has another type, or an option without effect.
         ArgumentError: for any other error.
     """
+    _set_default_classes(parser, arguments)
     try:
-        options: Namespace = parser.parse_args(expand_configs(arguments))
+        options = parse_with_configs(parser, arguments)
     except InputError:
         raise
     except ValueError as error:  # of jsonargparse, for some malformed configurations
@@ -83,6 +84,17 @@ def parse(parser: LightningArgumentParser, arguments: list[str]) -> Namespace:
             raise InputError(f"--{name} must be a group of named options, got {options.get(name)!r}")
     refuse_linked_options(arguments, options)
     return options
+
+
+def _set_default_classes(parser: LightningArgumentParser, arguments: list[str]) -> None:
+    """Set the class of a group that the command line and its files leave open.
+
+    Only then: jsonargparse keeps the defaults of one class for arguments of the same name of another.
+    """
+    typed, in_files = set(typed_options(arguments)), set(options_in_files(arguments))
+    for group, default in DEFAULT_CLASSES.items():
+        if group not in typed and f"{group}.class_path" not in typed | in_files:
+            parser.set_defaults({group: {"class_path": default}})
 
 
 def config_text(parser: LightningArgumentParser, options: Namespace) -> str:

@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
         number of a signal that stopped a run.
     """
     verb, *options = arguments
-    return run_command(lambda: _run_verb(verb, options))
+    return run_command(lambda: _run_verb(verb, options), options)
 
 
 def _run_verb(verb: str, options: list[str]) -> int:

@@ -140,6 +140,30 @@ def point_of_same_command(run: RunFolder, config: str) -> ResumePoint:
     return ResumePoint(run=run)
 
 
+def log_changed_data(point: ResumePoint, config: str) -> None:
+    """Log the options of the data that differ from those which the checkpoint was trained with.
+
+    Args:
+        point: the checkpoint that is resumed or evaluated.
+        config: the options, as they would be written to config.yaml.
+    """
+    run = None if point.path is None else RunFolder.of_checkpoint(point.path)
+    if run is None or point.same_command:
+        return
+    try:
+        there, here = (_flat(migrate(yaml.safe_load(text))) for text in (run.config.read_text(), config))
+    except yaml.YAMLError:
+        return
+    for name in sorted(name for name in there.keys() & here.keys() if name.startswith("data.")):
+        if there[name] != here[name]:
+            option = as_typed(name).removesuffix(".class_path")
+            log.info(
+                "using --%s %s: %s was trained with %s",
+                option,
+                *map(_as_yaml, (here[name], run, there[name])),
+            )
+
+
 def _difference(earlier: str, config: str) -> str:
     """The first option in which two config.yaml differ: "model.tau is 1.0 there, 2.0 here"; "" for none."""
     try:

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -34,10 +34,14 @@ IGNORED_WARNINGS = (
 )
 
 
-def run_command(command: Callable[[], int]) -> int:
+def run_command(command: Callable[[], int], arguments: Sequence[str] = ()) -> int:
     """Run a command and return its exit status.
 
     An error that a user can correct is printed in one line; any other one is a defect and propagates.
+
+    Args:
+        command: returns the exit status.
+        arguments: the command line without the verb: messages name options as they are typed there.
     """
     _set_up_logging()
     _detect_gpus_once()
@@ -52,7 +56,7 @@ def run_command(command: Callable[[], int]) -> int:
         print("fractalgan: interrupted", file=sys.stderr)
         return EXIT_STATUS["SIGINT"]
     except Exception as error:
-        message = explain(error)
+        message = explain(error, arguments)
         if message is None:
             raise
         print(f"fractalgan: error: {message}", file=sys.stderr)

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from fractalgan import callbacks as ours
 from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
+from fractalgan.cli.device import check_device
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.storage import AtomicCheckpointIO, RunFolder
 from fractalgan.tasks import Task
@@ -39,14 +40,15 @@ def check_trainer(trainer: Namespace) -> None:
     Raises:
         InputError: for the first invalid option.
     """
+    if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
+        trainer.accelerator = "cpu"
+    check_device(trainer)
     if str(trainer.precision) in FULL_16_BITS:
         raise InputError(
             "--trainer.precision must be 32-true, 16-mixed or bf16-mixed, as fractals need 32 bits,"
             f" got {trainer.precision}"
         )
-    if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
-        trainer.accelerator = "cpu"
 
 
 def check_steps(trainer: Namespace, resume_step: int | None) -> None:

@@ -4,6 +4,7 @@ Fractals are drawn bright on dark, so images with a bright background have to be
 """
 
 import logging
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -55,6 +56,26 @@ def resolve_invert(invert: Invert, bright_background: bool) -> bool:
             " (set --data.invert false to keep them)"
         )
     return bright_background
+
+
+def require_contrast(images: Tensor, prepare: Threshold, folder: Path) -> None:
+    """Raise InputError if every image has a single color, before or after it is prepared.
+
+    Args:
+        images: [n, 1, H, W] uint8.
+        prepare: how they are prepared.
+        folder: where the images come from.
+    """
+    pixels = images.flatten(1)
+    levels = torch.stack([pixels.amin(1), pixels.amax(1)])
+    prepared = prepare(levels.float() / 255)
+    if levels[0].equal(levels[1]):
+        raise InputError(f"all {len(images)} images in {folder} have a single color: choose other images")
+    if prepared[0].equal(prepared[1]):
+        raise InputError(
+            f"all {len(images)} images in {folder} have a single color after --data.binarize"
+            f" {prepare.binarize}: set another level or null, or another --data.invert"
+        )
 
 
 def warn_of_brightness(images: Tensor, prepare: Threshold) -> None:

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fractalgan.data.background import Invert, require_invert, resolve_invert, warn_of_brightness
+from fractalgan.data.background import (
+    Invert,
+    require_contrast,
+    require_invert,
+    resolve_invert,
+    warn_of_brightness,
+)
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.image_set import ImageSet, Source, Threshold, first_images
 from fractalgan.data.sources import SourceName, fetch, load, source_root
@@ -88,6 +94,8 @@ class ImageData(DataModule):
         inverted = resolve_invert(self.invert, source.bright_background)
         self.prepare = self.prepare._replace(invert=inverted)
         train, test = source.train, source.test
+        if self.source == "folder":
+            require_contrast(train.images, self.prepare, self.root)
         if test is None:
             train, test = _split(train, self.test_share)
         train, validation = _split(train, self.validation_share)

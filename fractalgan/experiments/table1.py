@@ -22,11 +22,11 @@ from fractalgan.storage import (
     Row,
     RunFolder,
     atomic_write,
-    read_checkpoint,
     read_config,
     write_csv,
 )
-from fractalgan.tasks import Reconstruction
+from fractalgan.tasks import FractalAutoencoder, InverseEncoder, Reconstruction
+from fractalgan.tasks.encoder import read_encoder
 from fractalgan.tasks.log_interval import should_log
 
 # The rows of Table 1: a configuration, and the options that differ from it.
@@ -40,7 +40,9 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "raw": (PAPER, {"matrices": "raw", "clip": None}),
     "release": (RELEASE, {}),
     "best": (OURS, {}),
+    "autoencoder": (OURS, {"matrices": "raw", "candidates": 1, "halvings": []}),
     "best-encoder": (OURS, {}),
+    "best-autoencoder": (OURS, {}),
     "best-by-determinant": (OURS, {"probabilities": "determinant"}),
     "best-one-start": (OURS, {"candidates": 1, "halvings": []}),
     "best-no-noise": (OURS, {"noise": 0.0}),
@@ -48,7 +50,15 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "best-sigma-0-1": (OURS, {"sigma_min": 0.0, "sigma_max": 1.0}),
 }
 
-ENCODER_ROWS = ("B", "best-encoder")  # start from an encoder's prediction
+# The rows that start from an encoder's prediction; two of them are that prediction itself.
+ENCODERS: dict[str, type[InverseEncoder | FractalAutoencoder]] = {
+    "B": InverseEncoder,
+    "autoencoder": FractalAutoencoder,
+    "best-encoder": InverseEncoder,
+    "best-autoencoder": FractalAutoencoder,
+}
+PREDICTIONS = ("B", "autoencoder")
+CONFIGS = {InverseEncoder: "inverse_encoder.yaml", FractalAutoencoder: "autoencoder.yaml"}
 
 # The level above which a pixel is white, by data set.
 BINARIZE = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
@@ -65,9 +75,10 @@ class AblationPlan:
 
     Args:
         data: data sets, or fractaldb.
-        rows: rows of the table: B, C, D, E, F, raw, release, best, or one of the ablations of best.
-        encoder: checkpoint of InverseEncoder for the rows that start from its prediction. Row B is that
-            prediction; its seeds differ only in the sequences that are drawn to evaluate it.
+        rows: rows of the table: B, C, D, E, F, raw, release, best, autoencoder, or an ablation of best.
+        encoder: checkpoint for the rows that start from an encoder's prediction: of an InverseEncoder for row
+            B, of a FractalAutoencoder for row autoencoder. These two rows are that prediction; their seeds
+            differ only in the sequences that are drawn to evaluate it.
         seeds: runs per row, with different initial fractals and noise on the same targets.
         count: targets per data set.
         split: part of the data sets.
@@ -117,11 +128,11 @@ class AblationPlan:
             InputError: for options that it does not have.
         """
         config, options = ROWS[row]
-        if row in ENCODER_ROWS:
+        if row in ENCODERS:
             if self.encoder is None:
                 raise InputError(
                     f"row {row} starts from an encoder's prediction: train one with"
-                    " fit --config inverse_encoder.yaml, and set --plan.encoder to its checkpoint"
+                    f" fit --config {CONFIGS[ENCODERS[row]]}, and set --plan.encoder to its checkpoint"
                 )
             options = options | {"start": self.encoder}
         defaults = read_config(config)["model"]["init_args"]
@@ -129,6 +140,15 @@ class AblationPlan:
             return Reconstruction(**defaults | options | self.options, image_size=self.size, seed=seed)
         except TypeError as error:
             raise InputError(f"plan.options: {error}") from error
+
+    def _check_encoder(self, row: str) -> None:
+        """Raise InputError unless the encoder is what the row starts from."""
+        encoder, needed = read_encoder(Path(str(self.encoder)), image_size=self.size), ENCODERS[row]
+        if not isinstance(encoder, needed):
+            raise InputError(
+                f"row {row} needs a checkpoint of {needed.__name__}, {self.encoder} is of"
+                f" {type(encoder).__name__}: train one with fit --config {CONFIGS[needed]}"
+            )
 
     def check(self) -> dict[str, Tensor]:
         """The targets by data set, after a check of everything that would fail later.
@@ -145,8 +165,8 @@ class AblationPlan:
             raise InputError(f"plan.rows must be among {', '.join(ROWS)}, got {unknown[0]!r}")
         for row in self.rows:
             self.task(row, 0)
-        if set(self.rows) & set(ENCODER_ROWS):
-            read_checkpoint(Path(str(self.encoder)))
+        for row in set(self.rows) & set(ENCODERS):
+            self._check_encoder(row)
         return {name: _load_targets(self.targets(name)) for name in self.data}
 
 
@@ -182,7 +202,7 @@ def run_ablation(plan: AblationPlan, folder: RunFolder, targets: dict[str, Tenso
         KeyboardInterrupt: see :func:`run_cells`.
     """
     cells = Cells(folder.path / "cells.jsonl", KEY)
-    _check_encoder(plan, cells)
+    _check_cells(plan, cells)
     jobs = [
         job
         for seed in range(plan.seeds)
@@ -210,7 +230,7 @@ def measure_reconstruction(plan: AblationPlan, strips: Path, job: Reconstruction
         enable_checkpointing=False,
         callbacks=[curve],
     )
-    if job.row == "B":
+    if job.row in PREDICTIONS:
         trainer.validate(task, data, verbose=False)
     else:
         trainer.fit(task, data)
@@ -219,7 +239,7 @@ def measure_reconstruction(plan: AblationPlan, strips: Path, job: Reconstruction
     scores = {name: round(each.mean().item(), 6) for name, each in task.results._asdict().items()}
     exploded = int(task.results.exploded.sum())
     measured = {"exploded": exploded, "targets": plan.count, "curve": curve.losses}
-    encoder = {"encoder": plan.encoder_digest()} if job.row in ENCODER_ROWS else {}
+    encoder = {"encoder": plan.encoder_digest()} if job.row in ENCODERS else {}
     yield job.cell() | scores | measured | encoder
 
 
@@ -242,10 +262,11 @@ def _describe(row: Row) -> str:
     return "{data}, row {row}, seed {seed}: {mse_min:.4f}".format(**row)
 
 
-def _check_encoder(plan: AblationPlan, cells: Cells) -> None:
-    """Raise InputError instead of mixing cells of two encoders in one table."""
-    known = {row.get("encoder") for row in cells.rows if row["row"] in ENCODER_ROWS}
-    if set(plan.rows) & set(ENCODER_ROWS) and known - {plan.encoder_digest()}:
+def _check_cells(plan: AblationPlan, cells: Cells) -> None:
+    """Raise InputError instead of mixing cells of two encoders in one row."""
+    wanted = set(plan.rows) & set(ENCODERS)
+    known = {row.get("encoder") for row in cells.rows if row["row"] in wanted}
+    if wanted and known - {plan.encoder_digest()}:
         raise InputError(f"{cells.path} has rows of another encoder: set another --run")
 
 

@@ -5,7 +5,8 @@ from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
-from fractalgan.nn.generator import PROBABILITIES, VIEW, FractalGenerator, ProbabilityRule
+from fractalgan.nn.generator import VIEW, FractalGenerator
+from fractalgan.nn.image_encoder import ImageEncoder
 from fractalgan.nn.lenet import MIN_IMAGE_SIZE, LeNet
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
@@ -15,9 +16,10 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
+from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for
 from fractalgan.nn.target_fractals import Objective, TargetFractals
-from fractalgan.nn.target_scores import TargetScores, warn_of_detail
+from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
@@ -32,12 +34,14 @@ __all__ = [
     "FractalFile",
     "FractalGenerator",
     "FrechetPixels",
+    "ImageEncoder",
     "LeNet",
     "LossName",
     "MatricesForm",
     "Objective",
     "ProbabilityRule",
     "RawMatrices",
+    "Renderer",
     "Resolution",
     "RotationScalingFlip",
     "SigmoidMatrices",
@@ -48,6 +52,7 @@ __all__ = [
     "collage_fractals",
     "frechet_distance",
     "instance_noise",
+    "intersection_over_union",
     "points_for",
     "points_to_cover",
     "r1_penalty",

@@ -1,61 +1,37 @@
 """The generator that draws learnable fractals as images."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fractalgan.errors import InputError, as_input_error, require_at_least, require_choice
-from fractalgan.limits import require_sizes
+from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn.embedding import FractalEmbedding
-from fractalgan.nn.resolution import Resolution, chains_for
-from fractalgan.ops import (
-    SEQUENCES,
-    SequenceKind,
-    Transforms,
-    area_probabilities,
-    check_view,
-    determinant_probabilities,
-    iterate_points,
-    render,
-    start_points,
-    to_pixels,
-    uniform_probabilities,
-)
+from fractalgan.nn.renderer import ProbabilityRule, Renderer
+from fractalgan.ops import SequenceKind, Transforms, iterate_points, start_points, to_pixels
 from fractalgan.randomness import RandomSource
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
-
-ProbabilityRule = Literal["determinant", "area", "uniform"]
-
-PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
-    "determinant": determinant_probabilities,
-    "area": area_probabilities,
-    "uniform": uniform_probabilities,
-}
 
 # The options of a FractalGenerator, by their names in files.
 VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences")
 
 
-class FractalGenerator(nn.Module):
+class FractalGenerator(Renderer):
     """Draws the fractals of an embedding as images [B, 1, H, W] in [0, 1].
 
     Args:
         embedding: the fractals.
-        image_size: H = W, in pixels. Setting the attribute later scales ``num_points`` and ``tau``.
-        num_points: number of points per image (T); None scales with the image size: 300 at 32 x 32 pixels.
-        window: half the side length of the square region of the plane that is rendered.
-        tau: squared width of a point, in pixels^2 (Eq. 8); None scales with the image size: 1 up to 32 x 32
-            pixels.
+        image_size: as for :class:`Renderer`.
+        num_points: as for :class:`Renderer`.
+        window: as for :class:`Renderer`.
+        tau: as for :class:`Renderer`.
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
-        probabilities: probabilities of the transforms in the chaos game: ``determinant``, in proportion to
-            the area that a transform keeps (Anderson & Farrell), ``area``, the same with a lower bound, or
-            ``uniform``.
-        sequences: ``random`` index sequences, or ``even`` ones, which visit all parts of a fractal evenly.
+        probabilities: as for :class:`Renderer`.
+        sequences: as for :class:`Renderer`.
 
     Raises:
         InputError: for a value out of range.
@@ -72,21 +48,10 @@ class FractalGenerator(nn.Module):
         probabilities: ProbabilityRule = "determinant",
         sequences: SequenceKind = "random",
     ) -> None:
-        super().__init__()
-        self._given: Resolution  # as it was set
-        self.resolution: Resolution  # the same, at the current size
-        require_choice(ProbabilityRule, probabilities=probabilities)
-        require_choice(SequenceKind, sequences=sequences)
-        require_sizes(image_size=image_size)
+        super().__init__(image_size, num_points, window, tau, probabilities, sequences)
         require_at_least(0, jitter=jitter)
         self.embedding = embedding
-        self._use(Resolution.of(image_size, num_points, tau))
-        with as_input_error():
-            check_view(self.size, window, self.tau)
-        self.window = window
         self.jitter = jitter
-        self.probabilities = probabilities
-        self.sequences = sequences
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -124,46 +89,6 @@ class FractalGenerator(nn.Module):
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in VIEW)
-
-    # -- resolution -----------------------------------------------------------------------------
-
-    @property
-    def image_size(self) -> int:
-        """H = W, in pixels; setting it scales ``num_points`` and ``tau``."""
-        return self.resolution.image_size
-
-    @image_size.setter
-    def image_size(self, image_size: int) -> None:
-        require_sizes(image_size=image_size)
-        self.resolution = self._given.at(image_size)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W)."""
-        return self.image_size, self.image_size
-
-    @property
-    def num_points(self) -> int:
-        """T, points per image."""
-        return self.resolution.num_points
-
-    @num_points.setter
-    def num_points(self, num_points: int) -> None:
-        self._use(self.resolution._replace(num_points=num_points))
-
-    @property
-    def tau(self) -> float:
-        """Squared width of a point, in pixels^2."""
-        return self.resolution.tau
-
-    @tau.setter
-    def tau(self, tau: float) -> None:
-        self._use(self.resolution._replace(tau=tau))
-
-    def _use(self, resolution: Resolution) -> None:
-        """Draw at this resolution, and scale from it: a size that is set and set back changes nothing."""
-        require_sizes(num_points=resolution.num_points)
-        self._given = self.resolution = resolution
 
     # -- drawing --------------------------------------------------------------------------------
 
@@ -221,29 +146,6 @@ class FractalGenerator(nn.Module):
         transforms = self.embedding()
         points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
         return to_pixels(points, self.size, self.window)
-
-    def render(
-        self,
-        transforms: Transforms,
-        fractals: Tensor,
-        sequences: Tensor,
-        resolution: Resolution | None = None,
-    ) -> Tensor:
-        """Images [B, 1, H, W] of any ``transforms`` as the generator draws its own."""
-        image_size, _, tau = resolution or self.resolution
-        size = (image_size, image_size)
-        if (chains := chains_for(sequences.shape[-1])) > 1:
-            sequences = sequences.view(len(sequences), chains, -1)
-        images = render(transforms, fractals, sequences, size=size, window=self.window, tau=tau)
-        return images.unsqueeze(1)
-
-    def transform_probabilities(self, A: Tensor) -> Tensor:
-        """The probabilities [..., N] of transforms with matrices A [..., N, 2, 2] in the chaos game."""
-        return PROBABILITIES[self.probabilities](A)
-
-    def to_sequences(self, probabilities: Tensor, fractals: Tensor, uniform: Tensor) -> Tensor:
-        """Index sequences [B, T] from probabilities [J, N], fractals [B] and uniform numbers [B, T]."""
-        return SEQUENCES[self.sequences](probabilities, fractals, uniform)
 
     def _indices(self, fractals: int | Iterable[int] | Tensor) -> Tensor:
         """Indices [B] on the embedding's device. Raises IndexError for one out of range."""

@@ -10,8 +10,9 @@ from PIL import Image
 
 from fractalgan.storage import Row, atomic_path
 
-COLUMNS = ("data", "row", "seed", "mse_min", "mse_mean", "mse_max", "exploded", "targets")
-MEASURES = ("mse_min", "mse_mean", "mse_max")
+DIGITS = {"mse_min": 4, "mse_mean": 4, "mse_max": 4, "psnr": 2, "iou": 3}  # after the decimal point
+MEASURES = tuple(DIGITS)
+COLUMNS = ("data", "row", "seed", *MEASURES, "exploded", "targets")
 
 # The paper's Table 1: mean and std over three runs with 2,000 targets; the lowest MSE of 100 images.
 PAPER = {
@@ -53,31 +54,35 @@ def summarize(rows: list[Row], order: list[str]) -> dict[str, Any]:
 def _spread(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {"seeds": len(rows), "targets": rows[0]["targets"]}
     for measure in MEASURES:
-        values = [row[measure] for row in rows]
+        values = [row[measure] for row in rows if measure in row]  # cells of earlier versions lack some
+        if not values:
+            continue
         std = statistics.stdev(values) if len(values) > 1 else None
         found[measure] = {"mean": statistics.fmean(values), "std": std}
     return found | {"exploded": sum(row["exploded"] for row in rows)}
 
 
 def as_markdown(summary: dict[str, Any]) -> str:
-    """The table as Markdown: MSE of 100 images of each fractal against its target."""
+    """The table as Markdown: MSE of 100 images of each fractal, PSNR and IoU of the best."""
     parts = []
     for data, rows in summary.items():
         parts.append(f"### {data}\n")
-        parts.append("| row | lowest of 100 | paper | mean of 100 | highest of 100 | exploded |")
-        parts.append("|---|---|---|---|---|---|")
+        parts.append("| row | lowest of 100 | paper | mean of 100 | highest of 100 | PSNR | IoU | exploded |")
+        parts.append("|---|---|---|---|---|---|---|---|")
         for name, found in rows.items():
-            lowest, mean, highest = (_figure(found[measure]) for measure in MEASURES)
+            lowest, *others = (_figure(found.get(measure), digits) for measure, digits in DIGITS.items())
             share = f"{found['exploded']} of {found['targets'] * found['seeds']}"
             paper = PAPER.get((data, name), "")
-            parts.append(f"| {name} | {lowest} | {paper} | {mean} | {highest} | {share} |")
+            parts.append(f"| {name} | {lowest} | {paper} | {' | '.join(others)} | {share} |")
         parts.append("")
     return "\n".join(parts)
 
 
-def _figure(spread: dict[str, float | None]) -> str:
+def _figure(spread: dict[str, float | None] | None, digits: int) -> str:
+    if spread is None:
+        return "-"
     std = spread["std"]
-    return f"{spread['mean']:.4f}" + ("" if std is None else f" ± {std:.4f}")
+    return f"{spread['mean']:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
 
 
 def draw_curves(path: Path, rows: list[Row], steps: int) -> None:

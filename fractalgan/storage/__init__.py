@@ -12,10 +12,11 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.csv_file import write_csv
 from fractalgan.storage.environment import record_start
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
-from fractalgan.storage.resources import find_config, read_config
+from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 
 __all__ = [
+    "CONFIGS",
     "AtomicCheckpointIO",
     "Cells",
     "FractalFile",

@@ -1,5 +1,7 @@
 """LightningModules: their steps, their optimizers, what they log; nothing else."""
 
+from fractalgan.tasks.autoencoder import FractalAutoencoder
+from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gan import FractalGAN
 from fractalgan.tasks.inverse_encoder import InverseEncoder
@@ -9,6 +11,8 @@ from fractalgan.tasks.reconstruction import Reconstruction
 from fractalgan.tasks.task import Task
 
 __all__ = [
+    "Encoder",
+    "FractalAutoencoder",
     "FractalGAN",
     "FractalTask",
     "InverseEncoder",

@@ -18,7 +18,7 @@ from fractalgan.nn import (
 )
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.tasks.inverse_encoder import InverseEncoder
+from fractalgan.tasks.encoder import read_encoder
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
 
@@ -60,7 +60,7 @@ def fit_candidates_(
             whole[of_rows] = part
     elif start not in get_args(Procedure):
         trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
-        guessed = InverseEncoder.from_checkpoint(Path(start), **trained_with).guess(targets)
+        guessed = read_encoder(Path(start), **trained_with).guess(targets)
         for whole, part in zip(candidates, guessed, strict=True):
             whole[::number] = part
 

@@ -1,7 +1,4 @@
-"""InverseEncoder: predict the fractal of an image (the baseline of Tu et al., Table 1, row B)."""
-
-from pathlib import Path
-from typing import Any
+"""InverseEncoder: learn the transforms of random fractals from their images (Tu et al., Table 1, row B)."""
 
 import torch
 import torch.nn.functional as F
@@ -11,17 +8,17 @@ from torchvision.models import resnet18
 from fractalgan.errors import InputError, as_input_error, require_above
 from fractalgan.limits import require_sizes
 from fractalgan.ops import Transforms, check_view
-from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
+from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import RandomFractals, datamodule_of
-from fractalgan.tasks.task import Task
 
 
-class InverseEncoder(Task):
+class InverseEncoder(Encoder):
     """A ResNet-18 that regresses the transforms of a fractal from its image.
 
     Batches are ``(images [B, 1, H, W] in [0, 1], transforms [B, N, 6])``, as RandomFractalData yields them.
-    Its prediction can be the initial fractal of a Reconstruction: ``--model.start`` takes its checkpoint.
+    Many fractals look alike, so that the error of transforms says little of that of images: see
+    FractalAutoencoder, which is trained by the latter.
 
     Args:
         num_transforms: number of affine transforms per fractal (N).
@@ -45,39 +42,14 @@ class InverseEncoder(Task):
         self.network = resnet18(num_classes=6 * num_transforms)
         self.network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
-    @classmethod
-    def from_checkpoint(cls, path: Path, **expected: Any) -> "InverseEncoder":
-        """The encoder in a checkpoint.
-
-        Args:
-            path: the checkpoint.
-            expected: hyperparameters that it must have been trained with.
-
-        Raises:
-            InputError: where there is none, or another.
-        """
-        checkpoint = read_checkpoint(path)
-        if checkpoint["task"] != cls.__name__:
-            raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of {cls.__name__}")
-        with as_checkpoint_error(path):
-            for name, value in expected.items():
-                trained = checkpoint["hyper_parameters"][name]
-                if trained != value:
-                    raise InputError(f"{path} was trained with {name} {trained}, not {value}")
-            encoder: InverseEncoder = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-            return encoder
-
     def forward(self, images: Tensor) -> Tensor:
         """Transforms [B, N, 6] of images [B, 1, H, W]: A row by row, then b, largest determinant first."""
         transforms: Tensor = self.network(images).view(len(images), -1, 6)
         return transforms
 
-    @torch.no_grad()
-    def guess(self, images: Tensor) -> Transforms:
-        """The fractals of images [B, 1, H, W], each computed alone: no result depends on the others."""
-        self.eval()
-        guesses = torch.cat([self(image.unsqueeze(0)) for image in images])
-        return Transforms(guesses[..., :4].view(*guesses.shape[:2], 2, 2), guesses[..., 4:])
+    def encode(self, images: Tensor) -> Transforms:
+        transforms = self(images)
+        return Transforms(transforms[..., :4].view(*transforms.shape[:2], 2, 2), transforms[..., 4:])
 
     def setup(self, stage: str) -> None:
         data = datamodule_of(self.trainer)
@@ -87,12 +59,6 @@ class InverseEncoder(Task):
             of_data, expected = getattr(data, name), self.hparams[name]
             if of_data != expected:
                 raise InputError(f"--data.{name} must be {expected}, as --model.{name}, got {of_data}")
-
-    def next_steps(self) -> dict[str, str]:
-        sizes = self.sizes_for_next(
-            image_size="data.size", num_transforms="model.num_transforms", window="model.window"
-        )
-        return {"use": f"fit --config reconstruction_32px.yaml --model.start {{best}}{sizes}"}
 
     def configure_optimizers(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)

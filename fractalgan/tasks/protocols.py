@@ -98,6 +98,22 @@ class RandomFractals(Protocol):
         """Half the side length of the square region of the plane that the images show."""
 
 
+@runtime_checkable
+class Sampled(Protocol):
+    """A data module that shows what is learned from."""
+
+    def sample(self, count: int) -> Tensor:
+        """Up to ``count`` images [n, 1, H, W] in [0, 1]."""
+
+
+@runtime_checkable
+class Gallery(Protocol):
+    """A task that shows what it has learned."""
+
+    def gallery(self) -> Tensor:
+        """Images [n, 1, H, W] in [0, 1], from the same random numbers every time."""
+
+
 def datamodule_of(trainer: Trainer) -> object:
     """The data module of the trainer, to be checked by ``isinstance``; None for plain loaders."""
     return getattr(trainer, "datamodule", None)

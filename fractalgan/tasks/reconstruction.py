@@ -56,7 +56,7 @@ class Reconstruction(FractalTask):
             that is null.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         start: initial fractals: random ones by anderson-farrell, fractaldb, or even (of similar size);
-            collage, copies of the target that cover it; or the prediction of an InverseEncoder, a checkpoint.
+            collage, copies of the target that cover it; or an encoder's prediction, by its checkpoint.
         objective: whether each step draws new index sequences (expectation) or the same ones, sampled once
             for the initial fractal (fixed, Eq. 9).
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
@@ -123,7 +123,7 @@ class Reconstruction(FractalTask):
     ) -> None:
         super().__init__()
         if coverage is not None and num_points is not None and num_targets is None:
-            raise InputError("set num_points or coverage, not both: one of them must be null")
+            raise InputError("num_points or coverage must be null, got both")
         self.save_hyperparameters()
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams["num_points"] = points_for(image_size) if num_points is None else num_points

@@ -55,7 +55,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 def _check_start(start: str) -> None:
     if start not in (*get_args(Procedure), COLLAGE) and Path(start).suffix != ".ckpt":
         starts = ", ".join([*get_args(Procedure), COLLAGE])
-        raise InputError(f"start must be one of {starts}, or a .ckpt of InverseEncoder, got {start!r}")
+        raise InputError(f"start must be one of {starts}, or the checkpoint of an encoder, got {start!r}")
 
 
 def _check_candidates(options: Mapping[str, Any]) -> None:

@@ -9,13 +9,29 @@ from typing import Any
 import torch
 
 from fractalgan.storage.resources import CONFIGS
-from fractalgan.tasks import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction, Task
-from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
+from fractalgan.tasks import (
+    FractalAutoencoder,
+    FractalGAN,
+    InverseEncoder,
+    LinearProbe,
+    Pretraining,
+    Reconstruction,
+    Task,
+)
+from tests.conftest import (
+    TINY,
+    TINY_AUTOENCODER,
+    TINY_ENCODER,
+    TINY_PRETRAINING,
+    TINY_RECONSTRUCTION,
+)
 
-FIT_CONFIGS = sorted(CONFIGS.glob("[!ac]*.yaml"))  # without those of ablate and compare
+EXPERIMENTS = ("ablation", "compare")  # configurations of other verbs
+FIT_CONFIGS = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(EXPERIMENTS))
 
 TASKS: dict[str, tuple[type[Task], list[str]]] = {
     "gan": (FractalGAN, TINY),
+    "autoencoder": (FractalAutoencoder, ["--config=autoencoder.yaml", *TINY_AUTOENCODER]),
     "encoder": (InverseEncoder, ["--config=inverse_encoder.yaml", *TINY_ENCODER]),
     "reconstruction": (Reconstruction, ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION]),
     "pretraining": (Pretraining, ["--config=pretraining.yaml", *TINY_PRETRAINING]),

@@ -108,9 +108,8 @@ def test_exit_status_is_that_of_the_signal(
 def test_every_row_has_a_recipe() -> None:
     plan = AblationPlan(count=3, encoder="some.ckpt")
     recipes = {row: plan.task(row, 0).hparams for row in ROWS}
-    assert len({json.dumps(dict(recipe), sort_keys=True, default=str) for recipe in recipes.values()}) == len(
-        ROWS
-    )
+    different = {json.dumps(dict(recipe), sort_keys=True, default=str) for recipe in recipes.values()}
+    assert len(different) == len(ROWS) - 1  # two rows differ in their encoder alone
     table = {row: (recipes[row]["objective"], recipes[row]["noise"] > 0) for row in ("C", "D", "E", "F")}
     assert table == {
         "C": ("fixed", False),
@@ -148,15 +147,15 @@ def test_every_shipped_config_runs(
         (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
         (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),
         (["--plan.size=4"], "size must be >= 8, got 4"),
-        (['--plan.options={"color": 3}'], "plan.options:"),
-        (['--plan.options={"matrices": "foo"}'], "matrices must be one of sigmoid, clamp, unbounded, raw"),
+        (['--plan.options={"color": 3}'], "'plan.options' does not accept option 'color'"),
+        (['--plan.options={"matrices": "foo"}'], "--plan.options.matrices: expected one of sigmoid, clamp"),
         (['--plan.options={"num_points": 0}'], "num_points must be >= 1, got 0"),
     ],
 )
 def test_bad_input_is_one_line(
     ablate_here: Call, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ablate_here(*options) == 1
+    assert ablate_here(*options) in (1, 2)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("fractalgan: error: ")
     assert message in line

@@ -81,6 +81,19 @@ def test_extended_run_resumes_with_its_new_options(
     ]
 
 
+def test_options_of_the_data_that_change_are_told(
+    call: Call, trained: Trained, logs: pytest.LogCaptureFixture
+) -> None:
+    """Those of the command line hold, except for the size, which the model was made for."""
+    trained("gan", "mine")
+    resume = ["--run=mine", "--ckpt_path=last", "--trainer.max_steps=7"]
+    assert call("fit", *resume, "--data.size=64", "--data.batch_size=4") == 0
+    assert "ignoring --data.size 64: the checkpoint was trained with 16" in logs.text
+    assert "using --data.batch_size 4: mine was trained with 8" in logs.text
+    assert logs.text.count("was trained with") == 2
+    assert "batch_size: 4" in Path("mine/config.yaml").read_text()
+
+
 def test_run_that_died_resumes_from_its_last_checkpoint(
     call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

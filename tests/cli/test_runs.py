@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fractalgan.tasks import FractalGAN
 from tests.cli.folders import FIT_CONFIGS, content, rows, weights
-from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
+from tests.conftest import TINY, TINY_AUTOENCODER, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -142,6 +142,7 @@ def test_every_shipped_config_runs(
     options = {
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
+        "autoencoder": [*TINY_AUTOENCODER],
         "inverse_encoder": [*TINY_ENCODER],
         "reconstruction": [*TINY_RECONSTRUCTION, "--model.coverage=null"],
         "reconstruction_32px": TINY_RECONSTRUCTION,
@@ -153,6 +154,17 @@ def test_every_shipped_config_runs(
     assert call("fit", "--config", str(config), *options) == 0
     stem = {"inverse_encoder": "encoder"}.get(config.stem, config.stem.split("_")[0])
     assert len(list(Path("runs").glob(f"{stem}-*-1/summary.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "given", [["--config=inverse_encoder.yaml"], ["--data=fractalgan.RandomFractalData"]]
+)
+def test_class_has_its_own_defaults_whatever_those_of_the_default_class(
+    call: Call, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        call("fit", "--model=fractalgan.InverseEncoder", *given, "--print_config")
+    assert yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["binarize"] == 0.2
 
 
 def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +187,7 @@ def test_fast_dev_run_writes_nothing(call: Call) -> None:
 
 
 BAD = {
-    "unknown data set": (["--data.name=imagenet"], "expected one of 'digits', 'MNIST'"),
+    "unknown data set": (["--data.name=imagenet"], "expected one of digits, MNIST"),
     "unknown option": (["--model.nonsense=1"], "nonsense"),
     "misspelled option": (
         ["--model.num_fractal=9"],
@@ -186,13 +198,13 @@ BAD = {
         "--trainer.max_step=9; did you mean --trainer.max_steps?",
     ),
     "misspelled group": (["--dta.name=digits"], "--dta.name=digits; did you mean --data.name?"),
-    "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int. Got value: many"),
+    "wrong type": (["--model.num_fractals=many"], "--model.num_fractals: expected int, got many"),
     "no fractals": (["--model.num_fractals=0"], "num_fractals must be >= 1, got 0"),
     "no transforms": (["--model.num_transforms=0"], "num_transforms must be >= 1"),
     "no points": (["--model.num_points=-1"], "num_points must be >= 1"),
     "no steps": (["--trainer.max_steps=0"], "trainer.max_steps must be >= 1"),
     "endless": (["--trainer.max_steps=-1"], "set --trainer.max_steps or --trainer.max_time"),
-    "no size": (["--data.size=0"], "error: image_size must be >= 16, got 0"),
+    "no size": (["--data.size=0"], "error: --data.size must be >= 16, got 0"),
     "no batch": (["--data.batch_size=0"], "batch_size must be >= 1"),
     "missing config": (["--config=none.yaml"], "none.yaml"),
     "missing folder": (["--data.name=folder", "--data.root=none"], "no folder none"),

@@ -197,7 +197,33 @@ def test_bright_and_black_images_are_warned_of(
 ) -> None:
     for number in range(9):
         save(tmp_path / f"{number}.png", plain(level))
+    dotted = plain(level, 32, 32)
+    dotted[16, 16] = 255 - level  # without it, all would have a single color
+    save(tmp_path / "9.png", dotted)
     data = ImageData("folder", str(tmp_path), **{"binarize": None} | options)  # type: ignore[arg-type]
     data.setup()
     (warning,) = [record for record in logs.records if record.levelname == "WARNING"]
     assert re.search(message, warning.getMessage())
+
+
+@pytest.mark.parametrize(
+    ("level", "binarize", "message"),
+    [
+        (0, 0.5, "all 9 images in .* have a single color: choose other images"),
+        (90, 0.5, "all 9 images in .* single color after --data.binarize 0.5: set another level or null"),
+        (90, 0.2, None),
+        (90, None, None),
+    ],
+)
+def test_images_of_a_single_color_are_refused(
+    level: int, binarize: float | None, message: str | None, tmp_path: Path
+) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", shape(level, 0))
+    data = ImageData("folder", str(tmp_path), binarize=binarize)
+    if message is None:
+        data.setup()
+        return
+    with pytest.raises(InputError) as caught:
+        data.setup()
+    assert re.match(message, caught.value.for_command_line)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError
+from tests.data.files import save, shape
 
 
 def ready(**options) -> ImageData:
@@ -135,7 +136,7 @@ def test_too_few_images_are_counted(count: int, tmp_path: Path) -> None:
 
 def test_five_images_are_enough(tmp_path: Path) -> None:
     for number in range(5):
-        Image.new("L", (8, 8), 200).save(tmp_path / f"{number}.png")
+        save(tmp_path / f"{number}.png", shape(200, 0))
     data = ready(name="folder", root=str(tmp_path))
     assert [len(each) for each in (data.train_images, data.validation_images, data.test_images)] == [1, 2, 2]
 

@@ -178,7 +178,7 @@ TAKERS = [
     ("FractalGAN", [*PRETRAINING, "--model.fractals"]),
     ("Pretraining", ["fit", "--config=probe.yaml", "--data.size=16", "--model.backbone"]),
     (
-        "InverseEncoder",
+        "FractalAutoencoder",
         ["fit", "--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION, "--model.start"],
     ),
 ]

@@ -72,7 +72,9 @@ def test_wrong_starts_are_refused(encoder: Path, tmp_path: Path) -> None:
         validated(start=str(encoder), window=3.0)
     task, _ = validated()
     task.trainer.save_checkpoint(tmp_path / "other.ckpt")
-    with pytest.raises(InputError, match=r"other\.ckpt is a checkpoint of Reconstruction, not of InverseEnc"):
+    with pytest.raises(
+        InputError, match=r"other\.ckpt is a checkpoint of Reconstruction, not of FractalAutoencoder or"
+    ):
         validated(start=str(tmp_path / "other.ckpt"))
 
 

@@ -6,14 +6,21 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fractalgan import FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction
+from fractalgan import (
+    FractalAutoencoder,
+    FractalGAN,
+    InverseEncoder,
+    LinearProbe,
+    Pretraining,
+    Reconstruction,
+)
 from fractalgan import callbacks as all_callbacks
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.tasks import FractalTask, Task
 
-TASKS = [FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction]
+TASKS = [FractalAutoencoder, FractalGAN, InverseEncoder, LinearProbe, Pretraining, Reconstruction]
 
 
 def task_on(precision_plugin: SimpleNamespace) -> tuple[FractalGAN, torch.optim.Optimizer]:
@@ -58,11 +65,11 @@ def test_run_folders_are_named_after_the_task() -> None:
         """A task of a user's own."""
 
     names = [kind.run_name for kind in (*TASKS, MyGAN)]
-    assert names == ["gan", "encoder", "probe", "pretraining", "reconstruction", "mygan"]
+    assert names == ["autoencoder", "gan", "encoder", "probe", "pretraining", "reconstruction", "mygan"]
 
 
 def test_tasks_that_learn_fractals_are_known() -> None:
-    assert [issubclass(kind, FractalTask) for kind in TASKS] == [True, False, False, False, True]
+    assert [issubclass(kind, FractalTask) for kind in TASKS] == [False, True, False, False, False, True]
     with pytest.raises(TypeError, match="abstract"):
         FractalTask()  # type: ignore[abstract]
 

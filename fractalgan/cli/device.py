@@ -1,0 +1,79 @@
+"""Whether the machine has the device that the options of the Trainer ask for."""
+
+import difflib
+import logging
+import os
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning.accelerators import Accelerator, AcceleratorRegistry
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from fractalgan.errors import InputError
+
+log = logging.getLogger(__name__)
+
+HALF = ("16", "16-mixed")
+
+
+def check_device(trainer: Namespace) -> None:
+    """Check the accelerator, the number of devices, and the precision, before any data is loaded.
+
+    Half precision on the CPU is replaced by bfloat16, with a warning.
+
+    Raises:
+        InputError: for a device that does not exist.
+    """
+    if not isinstance(trainer.accelerator, str):
+        return
+    name = _resolve(trainer.accelerator)
+    accelerator = _accelerator(name, trainer.accelerator)
+    _check_devices(trainer.devices, accelerator, name)
+    if name == "cpu" and str(trainer.precision) in HALF:
+        log.warning("--trainer.precision %s needs a GPU: using bf16-mixed on the CPU", trainer.precision)
+        trainer.precision = "bf16-mixed"
+
+
+def _resolve(name: str) -> str:
+    """The accelerator that "auto" and "gpu" stand for."""
+    if name in ("auto", "gpu"):
+        if torch.cuda.is_available():
+            return "cuda"
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu" if name == "auto" else name
+
+
+def _accelerator(name: str, asked: str) -> type[Accelerator]:
+    """The class of an accelerator that the machine has."""
+    known = ["auto", "gpu", *sorted(AcceleratorRegistry.available_accelerators())]
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise InputError(f"--trainer.accelerator must be one of {', '.join(known)}, got {asked}{hint}")
+    accelerator: type[Accelerator] | None = (
+        None if name == "gpu" else AcceleratorRegistry[name]["accelerator"]
+    )
+    if accelerator is None or not accelerator.is_available():
+        what = "GPU" if name in ("gpu", "cuda", "mps") else name.upper()
+        raise InputError(
+            f"--trainer.accelerator {asked}: PyTorch finds no {what} on this machine:"
+            " set --trainer.accelerator cpu, or leave it out"
+        )
+    return accelerator
+
+
+def _check_devices(devices: Any, accelerator: type[Accelerator], name: str) -> None:
+    if devices == "auto":
+        return
+    try:
+        found = accelerator.parse_devices(devices)
+    except (TypeError, ValueError) as error:
+        kind = "a number >= 1" if name == "cpu" else "a number or a list of device indices"
+        raise InputError(f"--trainer.devices must be {kind}, or auto, got {devices}") from error
+    except MisconfigurationException as error:
+        raise InputError(f"--trainer.devices {devices}: {error}") from error
+    cores = os.cpu_count() or 1
+    if name == "cpu" and found > cores:
+        log.warning("--trainer.devices %d: as many processes share %d CPU cores, which is slow", found, cores)
