@@ -6,7 +6,7 @@ MAX_SIZES = {
     "num_fractals": 1_000_000,
     "num_targets": 1_000_000,
     "num_transforms": 10_000,
-    "num_points": 100_000,
+    "num_points": 500_000,
     "num_sequences": 100_000,
     "width": 1024,
     "image_size": 1024,

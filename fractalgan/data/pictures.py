@@ -108,9 +108,11 @@ def _log_conversions(pictures: Sequence[_Properties], size: int) -> None:
             *(len(pictures), len(sizes), *smallest, *largest, size, size),
         )
     if any(height != width for height, width in sizes):
-        log.info("some images are not square: they are stretched to %d x %d", size, size)
+        which = "the image is not square: it is" if len(pictures) == 1 else "some images are not square: they are"
+        log.info("%s stretched to %d x %d", which, size, size)
     if colored := sum(each.colored for each in pictures):
-        log.info("%d of %d images are in color: converted to grayscale", colored, len(pictures))
+        which = "the image is" if len(pictures) == 1 else f"{colored} of {len(pictures)} images are"
+        log.info("%s in color: converted to grayscale", which)
 
 
 def _read_picture(path: Path, size: int) -> tuple[Tensor, _Properties]:

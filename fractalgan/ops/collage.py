@@ -9,7 +9,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, grid_sample, interpolate, pad
+from torch.nn.functional import affine_grid, conv2d, grid_sample, interpolate, pad
 
 from fractalgan.ops.affine import Transforms
 
@@ -34,14 +34,10 @@ def place_copies(pictures: Tensor, transforms: Transforms, size: int | None = No
     size = pictures.shape[-1] if size is None else size
     number, copies = b.shape[:2]
     inverse = _inverse(A)
-    offset = -(inverse @ b.unsqueeze(-1)).squeeze(-1)
-    axis = torch.linspace(-1, 1, size, device=b.device, dtype=b.dtype)
-    along_rows, along_columns = (
-        axis[:, None, None] * inverse[..., None, None, :, 0],  # [P, N, size, 1, 2]
-        axis[None, :, None] * inverse[..., None, None, :, 1],  # [P, N, 1, size, 2]
-    )
-    source = along_rows + along_columns + offset[:, :, None, None]  # row and column
-    grid = source.flip(-1).view(number, copies * size, size, 2)  # torch counts columns first
+    offset = -(inverse @ b.unsqueeze(-1))
+    backwards = torch.cat([inverse.flip(-1), offset], -1).flip(-2)  # torch counts columns first
+    grid = affine_grid(backwards.flatten(0, 1), [number * copies, 1, size, size], align_corners=True)
+    grid = grid.view(number, copies * size, size, 2)
     placed = grid_sample(pictures.unsqueeze(1), grid, align_corners=True)
     return placed.view(number, copies, size, size)
 

@@ -190,7 +190,7 @@ def test_bound_is_the_error_over_one_less_the_contraction() -> None:
 
 def test_descent_lowers_the_objective_and_treats_each_picture_alone() -> None:
     target = carpet(27)
-    start = search_collages(target, 6, torch.Generator().manual_seed(0), [Greed(0.6), Greed(0.4)])
+    start = search_collages(target, 8, torch.Generator().manual_seed(0), [Greed(0.6), Greed(0.4)])
     pictures = target.expand(2, -1, -1)
     end = descend_collage(pictures, start)
 

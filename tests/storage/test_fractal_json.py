@@ -57,7 +57,7 @@ def test_null_is_read_as_nan(tmp_path: Path) -> None:
         ({"targets": [TRIANGLE, {"A": [HALF], "b": [[0, 0]]}]}, "of the same shape"),
         ({"targets": [{"A": [HALF], "b": [["0", 0]]}]}, "'0' is not a number"),
         ({"targets": [{"A": [HALF], "b": [[10**400, 0]]}]}, "must be a list of numbers"),
-        ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points must be <= 100000"),
+        ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points must be <= 500000"),
         ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size must be <= 1024"),
         ({"targets": [TRIANGLE], "image_size": "32"}, "image_size is '32'"),
         ({"targets": [TRIANGLE], "tau": -1}, "tau must be in"),
