@@ -108,7 +108,8 @@ def _log_conversions(pictures: Sequence[_Properties], size: int) -> None:
             *(len(pictures), len(sizes), *smallest, *largest, size, size),
         )
     if any(height != width for height, width in sizes):
-        which = "the image is not square: it is" if len(pictures) == 1 else "some images are not square: they are"
+        alone = len(pictures) == 1
+        which = "the image is not square: it is" if alone else "some images are not square: they are"
         log.info("%s stretched to %d x %d", which, size, size)
     if colored := sum(each.colored for each in pictures):
         which = "the image is" if len(pictures) == 1 else f"{colored} of {len(pictures)} images are"
