@@ -28,16 +28,17 @@ from torchvision.utils import make_grid
 
 from fractalgan.callbacks import save_picture
 from fractalgan.cli import program
-from fractalgan.data.fractaldb import draw_fractals, fractaldb_images
+from fractalgan.data.fractaldb import dense_chains, draw_fractals, fractaldb_images
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.nn.target_scores import score_images
-from fractalgan.ops import Transforms, fill_window, fractaldb
+from fractalgan.ops import Transforms, fractaldb, move_to_window, points_of_chains
 
 CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction.yaml"
 LEVEL = 0.2  # above which a pixel is white, as in Table 1
 EARLIER, RANDOM = 4, 12  # random fractals
 SEED = 1  # of random ones
 SHOWN = 128  # pixels of a target in the picture
+KEY = (0,)  # of the random numbers that targets are drawn with
 DRAWN = 100  # images per fractal, as in Table 1
 
 
@@ -56,9 +57,7 @@ def targets(known: dict[str, Transforms | None], size: int) -> list[Tensor]:
     images = []
     for name, transforms in known.items():
         image = (
-            earlier[int(name.split()[1])]
-            if transforms is None
-            else draw_fractals(transforms, [(0,)], size)[0]
+            earlier[int(name.split()[1])] if transforms is None else draw_fractals(transforms, [KEY], size)[0]
         )
         images.append(((image > 255 * LEVEL) * 255).to(torch.uint8))
     return images
@@ -80,7 +79,8 @@ def reconstruct(image: Tensor, size: int, run: Path, options: list[str]) -> dict
 def true_scores(transforms: Transforms, image: Tensor, size: int, like: FractalGenerator) -> dict[str, float]:
     """The scores of a target's own transforms, drawn as the learned ones are."""
     window = like.window * size / (size - 1)  # targets reach to the edges of their outer pixels
-    filled = fill_window(transforms, window, torch.Generator().manual_seed(0), num_points=200_000)
+    points = points_of_chains(transforms, dense_chains(transforms, [KEY], size))
+    filled = move_to_window(transforms, points, window)
     view = {
         name: getattr(like, name) for name in ("num_points", "window", "tau", "probabilities", "sequences")
     }

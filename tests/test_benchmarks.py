@@ -81,6 +81,16 @@ def test_reconstruction(lines: Lines, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_own_pictures(lines: Lines, tmp_path: Path) -> None:
+    small = ["--size=16", "--picture=own.png", "--model.num_transforms=3", "--model.halvings=[1]"]
+    small += ["--trainer.max_steps=3", "--trainer.val_check_interval=3", "--trainer.accelerator=cpu"]
+    found = lines("own_pictures", *small)
+    assert [line["picture"] for line in found] == ["cat", "leaf", "logo", "letter"]
+    assert all(0 < line["iou"] < 1 for line in found)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.png"]
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("warm_workers")
 def test_pseudo_classes(lines: Lines) -> None:
     small = ["--data=digits", "--fractals=digits", "--images-per-class=3", "--steps=60", "--seeds=1"]

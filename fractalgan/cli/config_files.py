@@ -1,12 +1,15 @@
 """Configuration files: found by bare name, those of earlier versions migrated, and named in errors."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from fractalgan.cli.did_you_mean import did_you_mean_config
+from fractalgan.cli.yaml_text import SelfReferenceError, load_yaml
 from fractalgan.storage import find_config
 
 OPTIONS = ("--config", "-c")
@@ -39,23 +42,46 @@ def parse_with_configs(parser: ArgumentParser, arguments: list[str]) -> Namespac
         ConfigFileError: for options in a configuration file that cannot be parsed.
         ArgumentError: for others.
     """
+    _refuse_self_reference(arguments)
     expanded = expand_configs(arguments)
     try:
         options: Namespace = parser.parse_args(expanded)
-    except ArgumentError as error:
-        configs: list[str] = []
+    except ArgumentError:
         for position, prefix, name in _named_configs(arguments):
-            configs.append(f"{prefix or '--config='}{expanded[position].removeprefix(prefix)}")
-            try:
-                parser.parse_args(configs)
-            except ArgumentError as of_file:
-                raise ConfigFileError(name, str(of_file)) from of_file
-        raise error
+            before = expanded[: position if prefix else position - 1]
+            if _error_of(parser, before) is None and (of_file := _error_of(parser, expanded[: position + 1])):
+                raise ConfigFileError(_shown(name), str(of_file)) from of_file
+        raise
     return options
 
 
+def _refuse_self_reference(arguments: Sequence[str]) -> None:
+    """Raise ArgumentError for a value that contains itself, at which jsonargparse would hang."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, _, value = argument.partition("=") if argument.startswith("--") else (before, "", argument)
+        if option not in OPTIONS and "&" in value and "*" in value:
+            try:
+                load_yaml(value)
+            except SelfReferenceError as error:
+                raise ArgumentError(None, f"{option}: {error}") from error
+            except yaml.YAMLError:
+                continue  # the parser reports it, unless it is a plain string
+
+
+def _error_of(parser: ArgumentParser, arguments: Sequence[str]) -> ArgumentError | None:
+    """The error in the first arguments of a command line, if there is one."""
+    try:
+        with redirect_stdout(StringIO()):
+            parser.parse_args(list(arguments))
+    except ArgumentError as error:
+        return error
+    except SystemExit:  # of --print_config, which ends a command line without errors
+        return None
+    return None
+
+
 def expand_configs(arguments: list[str]) -> list[str]:
-    """Replace each ``--config`` by the path of a shipped file that it names, or by its migrated content.
+    """Replace each ``--config`` by the path of the file that it names, or by its migrated content.
 
     Raises:
         ConfigFileError: for a file that is not YAML.
@@ -65,9 +91,10 @@ def expand_configs(arguments: list[str]) -> list[str]:
     for position, prefix, name in _named_configs(arguments):
         content = _load(name)
         migrated = migrate(content)
-        expanded[position] = prefix + (
-            str(find_config(name)) if migrated == content else yaml.safe_dump(migrated, sort_keys=False)
-        )
+        if migrated != content:
+            expanded[position] = prefix + yaml.safe_dump(migrated, sort_keys=False)
+        elif not _is_inline(name):
+            expanded[position] = f"{prefix}{find_config(name)}"
     return expanded
 
 
@@ -92,20 +119,33 @@ def _named_configs(arguments: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         value_follows = not value_follows and argument in OPTIONS
 
 
+def _is_inline(name: str) -> bool:
+    """Whether the value of ``--config`` is YAML instead of the name of a file."""
+    return name.lstrip().startswith("{") or "\n" in name
+
+
+def _shown(name: str) -> str:
+    """What messages call a configuration."""
+    return OPTIONS[0] if _is_inline(name) else name
+
+
 def _load(name: str) -> Any:
-    if name.lstrip().startswith("{") or "\n" in name:
-        return None  # YAML instead of a name, which is for the parser
+    try:
+        return load_yaml(name if _is_inline(name) else _read(name))
+    except yaml.YAMLError as error:
+        raise ConfigFileError(_shown(name), _syntax_error(error)) from error
+
+
+def _read(name: str) -> str:
     path = find_config(name)
     if not path.exists():
         raise ArgumentError(None, f"--config: there is no file {name}{did_you_mean_config(name)}")
     if not path.is_file():
         raise ArgumentError(None, f"--config: {name} is not a file")
     try:
-        return yaml.safe_load(path.read_text())
+        return path.read_text()
     except UnicodeDecodeError as error:
         raise ConfigFileError(name, "the file is not text") from error
-    except yaml.YAMLError as error:
-        raise ConfigFileError(name, _syntax_error(error)) from error
 
 
 def _syntax_error(error: yaml.YAMLError) -> str:

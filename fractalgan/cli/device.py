@@ -20,7 +20,8 @@ HALF = ("16", "16-mixed")
 def check_device(trainer: Namespace) -> None:
     """Check the accelerator, the number of devices, and the precision, before any data is loaded.
 
-    Half precision on the CPU is replaced by bfloat16, with a warning.
+    Drawing on Apple's GPU is moved to the CPU, and half precision on the CPU is replaced by bfloat16, with a
+    message.
 
     Raises:
         InputError: for a device that does not exist.
@@ -28,6 +29,9 @@ def check_device(trainer: Namespace) -> None:
     if not isinstance(trainer.accelerator, str):
         return
     name = _resolve(trainer.accelerator)
+    if name == "mps" and torch.backends.mps.is_available():
+        log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
+        trainer.accelerator = name = "cpu"
     accelerator = _accelerator(name, trainer.accelerator)
     _check_devices(trainer.devices, accelerator, name)
     if name == "cpu" and str(trainer.precision) in HALF:

@@ -182,7 +182,7 @@ the errors beside the paper's. --run resumes an interrupted ablation, or adds ro
   --plan.seeds N            random seeds per row (default: 3)
   --plan.count N            target images per data set (default: 100)
   --plan.steps N            training steps per target (default: 1000)
-  --plan.encoder FILE       checkpoint of the encoder that rows B, autoencoder, best-encoder need
+  --plan.encoder FILE       checkpoint of the encoder that the rows with an encoder need
   --plan.root DIR           folder of downloaded data sets (default: data)
   --plan.workers N          number of processes (default: 2)
   --help-all                all options

@@ -1,6 +1,5 @@
 """The options of a model that is resumed or evaluated: those of its checkpoint."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
-from fractalgan.cli.linked_options import LINKS, as_typed
+from fractalgan.cli.linked_options import LINKS, as_typed, value_as_typed
 from fractalgan.cli.resume import ResumePoint
 from fractalgan.errors import InputError
 
@@ -53,7 +52,9 @@ def take_hyper_parameters(
     used = options.model.init_args
     for name, value in vars(given).items():
         if name not in saved:
-            log.warning("the checkpoint is older than the option --model.%s: using %s", name, _typed(value))
+            log.warning(
+                "the checkpoint is older than the option --model.%s: using %s", name, value_as_typed(value)
+            )
         elif name not in (*follow_data, *FOLLOWING.values()) and used[name] != value:
             _log_ignored(f"model.{name}", value, used[name])
     return options, follow_data
@@ -84,9 +85,4 @@ def _let_others_follow(options: Namespace, saved: dict[str, Any]) -> None:
 
 def _log_ignored(option: str, value: Any, trained: Any) -> None:
     message = "ignoring --%s %s: the checkpoint was trained with %s"
-    log.info(message, option, _typed(value), _typed(trained))
-
-
-def _typed(value: Any) -> str:
-    """A value as it is typed on the command line: null, true, [0.5, 0.99]."""
-    return value if isinstance(value, str) else json.dumps(value)
+    log.info(message, option, value_as_typed(value), value_as_typed(trained))

@@ -1,5 +1,6 @@
 """Options that follow another option, such as the image size of a model that of its data."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ import yaml
 from jsonargparse import Namespace
 
 from fractalgan.cli.config_files import config_contents
+from fractalgan.cli.yaml_text import load_yaml
 from fractalgan.errors import InputError
 
 # Each option, and the one that it follows where the class of the latter has it.
@@ -44,6 +46,11 @@ def as_typed(name: str) -> str:
     return name.replace("init_args.", "")
 
 
+def value_as_typed(value: Any) -> str:
+    """A value as it is typed: ``null``, ``true``, ``[0.5, 0.99]``."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 def typed_options(arguments: Sequence[str]) -> Iterator[str]:
     """The names of all options of a command line, and those within a value that is a mapping."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
@@ -54,7 +61,7 @@ def typed_options(arguments: Sequence[str]) -> Iterator[str]:
         value = value if equals else following
         if option != "config" and value.startswith("{"):
             with suppress(yaml.YAMLError):  # the parser reports it
-                yield from _names(yaml.safe_load(value), f"{option}.")
+                yield from _names(load_yaml(value), f"{option}.")
 
 
 def options_in_files(arguments: Sequence[str]) -> Iterator[str]:

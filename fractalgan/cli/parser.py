@@ -1,5 +1,6 @@
 """The options of Lightning's verbs: a task, its data, the Trainer, and ours."""
 
+from contextlib import suppress
 from typing import Any
 
 from jsonargparse import Namespace
@@ -7,8 +8,8 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
-from fractalgan.cli.config_files import parse_with_configs
-from fractalgan.cli.linked_options import LINKS, options_in_files, refuse_linked_options, typed_options
+from fractalgan.cli.config_files import config_contents, parse_with_configs
+from fractalgan.cli.linked_options import LINKS, refuse_linked_options, typed_options
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -71,8 +72,8 @@ def parse(parser: LightningArgumentParser, arguments: list[str]) -> Namespace:
         InputError: for a group of options that has another type, or an option without effect.
         ArgumentError: for any other error.
     """
-    _set_default_classes(parser, arguments)
     try:
+        _set_default_classes(parser, arguments)
         options = parse_with_configs(parser, arguments)
     except InputError:
         raise
@@ -87,14 +88,23 @@ def parse(parser: LightningArgumentParser, arguments: list[str]) -> Namespace:
 
 
 def _set_default_classes(parser: LightningArgumentParser, arguments: list[str]) -> None:
-    """Set the class of a group that the command line and its files leave open.
+    """Set the class of each group: that of the files, or ours, unless it is set on the command line.
 
-    Only then: jsonargparse keeps the defaults of one class for arguments of the same name of another.
+    A class that differed from the one set here would be given its values for arguments of the same name.
     """
-    typed, in_files = set(typed_options(arguments)), set(options_in_files(arguments))
+    typed = set(typed_options(arguments))
     for group, default in DEFAULT_CLASSES.items():
-        if group not in typed and f"{group}.class_path" not in typed | in_files:
-            parser.set_defaults({group: {"class_path": default}})
+        if group not in typed and f"{group}.class_path" not in typed:
+            named = [name for content in config_contents(arguments) if (name := _class_in(content, group))]
+            with suppress(AttributeError, ImportError, ValueError):  # there is no such class: parsing says so
+                parser.set_defaults({group: {"class_path": named[-1] if named else default}})
+
+
+def _class_in(content: Any, group: str) -> str | None:
+    """The class that a configuration file names for a group, in full or for short: ``data: a.Class``."""
+    value = content.get(group) if isinstance(content, dict) else None
+    name = value.get("class_path") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else None
 
 
 def config_text(parser: LightningArgumentParser, options: Namespace) -> str:

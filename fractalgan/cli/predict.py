@@ -10,13 +10,18 @@ from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import format_commands, quote
 from fractalgan.storage import RunFolder
-from fractalgan.tasks import FractalTask
+from fractalgan.tasks import Encoder, FractalTask
 
 
 def predict(arguments: list[str]) -> int:
     """Run `predict`; the exit status."""
     command = prepare("predict", arguments)
     task = command.task
+    if isinstance(task, Encoder):
+        use = task.next_steps()["use"].format(best=quote(command.checkpoint_path))
+        raise InputError(
+            f"{type(task).__name__} has no fractals of its own: to reconstruct images with it, use {use}"
+        )
     if not isinstance(task, FractalTask):
         raise InputError(
             f"{type(task).__name__} does not draw images: pass a checkpoint of FractalGAN or Reconstruction"

@@ -9,7 +9,8 @@ import yaml
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fractalgan.cli.config_files import migrate
-from fractalgan.cli.linked_options import as_typed
+from fractalgan.cli.linked_options import as_typed, value_as_typed
+from fractalgan.cli.yaml_text import load_yaml
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import Summary
@@ -121,7 +122,7 @@ def point_of_same_command(run: RunFolder, config: str) -> ResumePoint:
         InputError: if the run was started with different options, or has nothing to resume from.
     """
     summary = Summary.read(run)
-    if difference := _difference(run.config.read_text(), config):
+    if difference := _difference(run, config):
         more = f" and --trainer.max_steps > {summary.step}" if summary and summary.finished else ""
         raise InputError(
             f"{run} was started with different options ({difference}): use the same ones or another --run,"
@@ -150,37 +151,39 @@ def log_changed_data(point: ResumePoint, config: str) -> None:
     run = None if point.path is None else RunFolder.of_checkpoint(point.path)
     if run is None or point.same_command:
         return
-    try:
-        there, here = (_flat(migrate(yaml.safe_load(text))) for text in (run.config.read_text(), config))
-    except yaml.YAMLError:
-        return
+    there, here = _options_of(run), _flat(migrate(load_yaml(config)))
     for name in sorted(name for name in there.keys() & here.keys() if name.startswith("data.")):
         if there[name] != here[name]:
-            option = as_typed(name).removesuffix(".class_path")
             log.info(
                 "using --%s %s: %s was trained with %s",
-                option,
-                *map(_as_yaml, (here[name], run, there[name])),
+                as_typed(name).removesuffix(".class_path"),
+                value_as_typed(here[name]),
+                run,
+                value_as_typed(there[name]),
             )
 
 
-def _difference(earlier: str, config: str) -> str:
-    """The first option in which two config.yaml differ: "model.tau is 1.0 there, 2.0 here"; "" for none."""
-    try:
-        there, here = (_flat(migrate(yaml.safe_load(text))) for text in (earlier, config))
-    except yaml.YAMLError:
+def _difference(run: RunFolder, config: str) -> str:
+    """The first option that differs from a run's: "model.tau is 1.0 there, 2.0 here"; "" for none."""
+    there, here = _options_of(run), _flat(migrate(load_yaml(config)))
+    if not there:
         return "its config.yaml is not valid YAML"
     for name in there | here:
         option = as_typed(name)
         if name not in here:
             return f"{option} is set there"
         if name in there and there[name] != here[name]:
-            return f"{option} is {_as_yaml(there[name])} there, {_as_yaml(here[name])} here"
+            return f"{option} is {value_as_typed(there[name])} there, {value_as_typed(here[name])} here"
     return ""
 
 
-def _as_yaml(value: Any) -> Any:
-    return "null" if value is None else value
+def _options_of(run: RunFolder) -> dict[str, Any]:
+    """The options in a run's config.yaml by their full names; none if the file is not valid YAML."""
+    try:
+        options = migrate(load_yaml(run.config.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return _flat(options) if isinstance(options, dict) else {}
 
 
 def _flat(options: Any, group: str = "") -> dict[str, Any]:

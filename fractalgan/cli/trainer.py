@@ -1,10 +1,8 @@
 """The Trainer of a command: its options checked, our plugins, loggers and callbacks added."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jsonargparse import Namespace
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.plugins import CheckpointIO
@@ -18,8 +16,6 @@ from fractalgan.cli.device import check_device
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.storage import AtomicCheckpointIO, RunFolder
 from fractalgan.tasks import Task
-
-log = logging.getLogger(__name__)
 
 FULL_16_BITS = ("bf16-true", "16-true", "transformer-engine")
 
@@ -35,14 +31,11 @@ WITHOUT_EFFECT = {
 
 
 def check_trainer(trainer: Namespace) -> None:
-    """Check what Lightning would accept and fail with later; drawing on Apple's GPU is moved to the CPU.
+    """Check what Lightning would accept and fail with later.
 
     Raises:
         InputError: for the first invalid option.
     """
-    if trainer.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        log.info("running on the CPU: Apple's GPU lacks operations that fractals need")
-        trainer.accelerator = "cpu"
     check_device(trainer)
     if str(trainer.precision) in FULL_16_BITS:
         raise InputError(

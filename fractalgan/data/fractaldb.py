@@ -17,6 +17,7 @@ from fractalgan.randomness import Purpose, generator_for, rows_for
 
 MIN_TRANSFORMS, MAX_TRANSFORMS = 2, 8  # per fractal
 CELLS_PER_PIXEL = 4  # of the canvas, along each axis
+LONG, CHAIN = 330_000, 20_480  # points; a sequence longer than LONG is cut into chains, which is faster
 POINTS_PER_CELL = 1.25  # 20,000 for 32 x 32 pixels
 
 
@@ -63,9 +64,17 @@ def draw_fractals(fractals: Transforms, keys: Sequence[tuple[int, ...]], size: i
         keys: [J], of each fractal's random numbers.
         size: height and width in pixels.
     """
-    cells = CELLS_PER_PIXEL * size
-    uniform = rows_for(torch.rand, keys, int(POINTS_PER_CELL * cells**2))
-    rows = torch.arange(len(keys))
-    sequences = sequences_from_uniform(determinant_probabilities(fractals.A), rows, uniform)
-    visited = visited_cells(fractals, sequences, cells=cells).unsqueeze(1)
+    chains = dense_chains(fractals, keys, size)
+    visited = visited_cells(fractals, chains, cells=CELLS_PER_PIXEL * size).unsqueeze(1)
     return (avg_pool2d(visited, CELLS_PER_PIXEL) * 255).round().to(torch.uint8)
+
+
+def dense_chains(fractals: Transforms, keys: Sequence[tuple[int, ...]], size: int) -> Tensor:
+    """Index sequences that visit every pixel of a fractal's image many times: chains [J, C, T]."""
+    uniform = rows_for(torch.rand, keys, int(POINTS_PER_CELL * (CELLS_PER_PIXEL * size) ** 2))
+    sequences = sequences_from_uniform(
+        determinant_probabilities(fractals.A), torch.arange(len(keys)), uniform
+    )
+    if (length := sequences.shape[1]) > LONG:
+        return sequences[:, : length // CHAIN * CHAIN].view(len(keys), -1, CHAIN)
+    return sequences.unsqueeze(1)

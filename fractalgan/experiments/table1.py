@@ -26,7 +26,7 @@ from fractalgan.storage import (
     write_csv,
 )
 from fractalgan.tasks import FractalAutoencoder, InverseEncoder, Reconstruction
-from fractalgan.tasks.encoder import read_encoder
+from fractalgan.tasks.initial_fractals import read_encoder
 from fractalgan.tasks.log_interval import should_log
 
 # The rows of Table 1: a configuration, and the options that differ from it.
@@ -41,8 +41,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "release": (RELEASE, {}),
     "best": (OURS, {}),
     "autoencoder": (OURS, {"matrices": "raw", "candidates": 1, "halvings": []}),
-    "best-encoder": (OURS, {}),
-    "best-autoencoder": (OURS, {}),
+    "best-encoder": (OURS, {"candidates": 1, "halvings": []}),
+    "best-autoencoder": (OURS, {"candidates": 1, "halvings": []}),
     "best-by-determinant": (OURS, {"probabilities": "determinant"}),
     "best-one-start": (OURS, {"candidates": 1, "halvings": []}),
     "best-no-noise": (OURS, {"noise": 0.0}),
@@ -58,7 +58,7 @@ ENCODERS: dict[str, type[InverseEncoder | FractalAutoencoder]] = {
     "best-autoencoder": FractalAutoencoder,
 }
 PREDICTIONS = ("B", "autoencoder")
-CONFIGS = {InverseEncoder: "inverse_encoder.yaml", FractalAutoencoder: "autoencoder.yaml"}
+ENCODER_CONFIGS = {InverseEncoder: "inverse_encoder.yaml", FractalAutoencoder: "autoencoder.yaml"}
 
 # The level above which a pixel is white, by data set.
 BINARIZE = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
@@ -76,9 +76,10 @@ class AblationPlan:
     Args:
         data: data sets, or fractaldb.
         rows: rows of the table: B, C, D, E, F, raw, release, best, autoencoder, or an ablation of best.
-        encoder: checkpoint for the rows that start from an encoder's prediction: of an InverseEncoder for row
-            B, of a FractalAutoencoder for row autoencoder. These two rows are that prediction; their seeds
-            differ only in the sequences that are drawn to evaluate it.
+        encoder: checkpoint for the rows that start from an encoder's prediction: of an InverseEncoder for
+            rows B and best-encoder, of a FractalAutoencoder for rows autoencoder and best-autoencoder. B and
+            autoencoder are that prediction; their seeds differ only in the sequences that are drawn to
+            evaluate it. Add the rows of the other encoder to the same run by a second command.
         seeds: runs per row, with different initial fractals and noise on the same targets.
         count: targets per data set.
         split: part of the data sets.
@@ -130,9 +131,10 @@ class AblationPlan:
         config, options = ROWS[row]
         if row in ENCODERS:
             if self.encoder is None:
+                training = ENCODER_CONFIGS[ENCODERS[row]]
                 raise InputError(
                     f"row {row} starts from an encoder's prediction: train one with"
-                    f" fit --config {CONFIGS[ENCODERS[row]]}, and set --plan.encoder to its checkpoint"
+                    f" fit --config {training}, and set --plan.encoder to its checkpoint"
                 )
             options = options | {"start": self.encoder}
         defaults = read_config(config)["model"]["init_args"]
@@ -143,11 +145,13 @@ class AblationPlan:
 
     def _check_encoder(self, row: str) -> None:
         """Raise InputError unless the encoder is what the row starts from."""
-        encoder, needed = read_encoder(Path(str(self.encoder)), image_size=self.size), ENCODERS[row]
+        options, needed = self.task(row, 0).hparams, ENCODERS[row]
+        trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
+        encoder = read_encoder(Path(str(self.encoder)), **trained_with)
         if not isinstance(encoder, needed):
             raise InputError(
                 f"row {row} needs a checkpoint of {needed.__name__}, {self.encoder} is of"
-                f" {type(encoder).__name__}: train one with fit --config {CONFIGS[needed]}"
+                f" {type(encoder).__name__}: train one with fit --config {ENCODER_CONFIGS[needed]}"
             )
 
     def check(self) -> dict[str, Tensor]:
@@ -165,8 +169,9 @@ class AblationPlan:
             raise InputError(f"plan.rows must be among {', '.join(ROWS)}, got {unknown[0]!r}")
         for row in self.rows:
             self.task(row, 0)
-        for row in set(self.rows) & set(ENCODERS):
-            self._check_encoder(row)
+        for row in self.rows:
+            if row in ENCODERS:
+                self._check_encoder(row)
         return {name: _load_targets(self.targets(name)) for name in self.data}
 
 

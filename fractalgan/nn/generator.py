@@ -121,7 +121,7 @@ class FractalGenerator(Renderer):
         resolution = self.resolution if size is None else self._given.at(_at_least_one(size))
         transforms = self.embedding()
         indices = self._indices(fractals)
-        sequences = self._draw_sequences(transforms, indices, source, resolution.num_points)
+        sequences = self.sequences_for(transforms.A, indices, source, resolution.num_points)
         if self.jitter > 0:
             transforms = self._jittered(transforms, indices, source)
             indices = torch.arange(len(indices), device=indices.device)
@@ -138,7 +138,7 @@ class FractalGenerator(Renderer):
         They are drawn on the CPU: the same generator yields the same sequences on every device.
         """
         indices = self._indices(fractals)
-        return self._draw_sequences(self.embedding(), indices, RandomSource.of(generator), self.num_points)
+        return self.sequences_for(self.embedding().A, indices, RandomSource.of(generator))
 
     @torch.no_grad()
     def points(self, fractals: Tensor, sequences: Tensor) -> Tensor:
@@ -175,14 +175,6 @@ class FractalGenerator(Renderer):
             return center + self.jitter * noise.to(center.device)
 
         return Transforms(around(transforms.A), around(transforms.b))
-
-    @torch.no_grad()
-    def _draw_sequences(
-        self, transforms: Transforms, fractals: Tensor, source: RandomSource, num_points: int
-    ) -> Tensor:
-        probabilities = self.transform_probabilities(transforms.A).cpu()
-        uniform = source.rand(len(fractals), num_points, dtype=probabilities.dtype)
-        return self.to_sequences(probabilities, fractals.cpu(), uniform).to(fractals.device)
 
 
 def _at_least_one(size: int) -> int:

@@ -60,10 +60,11 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Transforms:
         """Transforms A [B, N, 2, 2] and b [B, N, 2] of images [B, 1, H, W]."""
         features = F.relu(self.hidden(self.stages(images).flatten(1)))
-        numbers = self.transforms(features).view(len(images), -1, 6)
-        M = numbers[..., :4].reshape(*numbers.shape[:2], 2, 2)
-        shrinkage = (1 + (contractions(M) / SIGMA_MAX) ** 2).sqrt()
-        return Transforms(M / shrinkage[..., None, None], numbers[..., 4:].contiguous())
+        with torch.autocast(images.device.type, enabled=False):  # positions need full precision
+            numbers = self.transforms(features.to(self.transforms.weight.dtype)).unflatten(1, (-1, 6))
+            M = numbers[..., :4].reshape(*numbers.shape[:2], 2, 2)
+            shrinkage = (1 + (contractions(M) / SIGMA_MAX) ** 2).sqrt()
+            return Transforms(M / shrinkage[..., None, None], numbers[..., 4:].contiguous())
 
 
 class Stage(nn.Module):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from fractalgan.errors import as_input_error, require_choice
@@ -18,6 +19,10 @@ from fractalgan.ops import (
     render,
     uniform_probabilities,
 )
+from fractalgan.randomness import RandomSource
+
+# The options of a Renderer.
+OPTIONS = ("image_size", "num_points", "window", "tau", "probabilities", "sequences")
 
 ProbabilityRule = Literal["determinant", "area", "uniform"]
 
@@ -67,6 +72,9 @@ class Renderer(nn.Module):
         self.window = window
         self.probabilities = probabilities
         self.sequences = sequences
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in OPTIONS)
 
     # -- resolution -----------------------------------------------------------------------------
 
@@ -122,6 +130,19 @@ class Renderer(nn.Module):
             sequences = sequences.view(len(sequences), chains, -1)
         images = render(transforms, fractals, sequences, size=size, window=self.window, tau=tau)
         return images.unsqueeze(1)
+
+    @torch.no_grad()
+    def sequences_for(
+        self, A: Tensor, fractals: Tensor, source: RandomSource, num_points: int | None = None
+    ) -> Tensor:
+        """Fresh index sequences [B, T] for ``fractals`` [B] with matrices A [J, N, 2, 2] (Alg. 2).
+
+        They are drawn on the CPU: the same source yields the same sequences on every device.
+        """
+        probabilities = self.transform_probabilities(A).cpu()
+        number = self.num_points if num_points is None else num_points
+        uniform = source.rand(len(fractals), number, dtype=probabilities.dtype)
+        return self.to_sequences(probabilities, fractals.cpu(), uniform).to(fractals.device)
 
     def transform_probabilities(self, A: Tensor) -> Tensor:
         """The probabilities [..., N] of transforms with matrices A [..., N, 2, 2] in the chaos game."""

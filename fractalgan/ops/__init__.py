@@ -25,6 +25,8 @@ from fractalgan.ops.random_fractals import (
     fill_window,
     filling_rates,
     fractaldb,
+    move_to_window,
+    points_of_chains,
     random_fractals,
     visited_cells,
 )
@@ -67,7 +69,9 @@ __all__ = [
     "fixed_point",
     "fractaldb",
     "iterate_points",
+    "move_to_window",
     "place_copies",
+    "points_of_chains",
     "random_fractals",
     "render",
     "render_threads",

@@ -173,6 +173,20 @@ def fill_window(
     fractals = torch.arange(len(transforms.b))
     sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points, generator)
     points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+    return move_to_window(transforms, points, window)
+
+
+def move_to_window(transforms: Transforms, points: Tensor, window: float) -> Transforms:
+    """Scale and move fractals along each axis so that these points of them just fill the window.
+
+    Args:
+        transforms: A ``[J, N, 2, 2]`` and b ``[J, N, 2]``.
+        points: points of each attractor, ``[J, T, 2]``.
+        window: half the side of the square [-window, window]^2.
+
+    Returns:
+        The transforms of the same attractors in their new position and size.
+    """
     low, high = points.amin(1), points.amax(1)
     D = ((high - low) / (2 * window)).unsqueeze(1)  # [J, 1, 2] the diagonal
     c = ((high + low) / 2).unsqueeze(1)
@@ -200,9 +214,17 @@ def filling_rates(
     return visited_cells(transforms, sequences, cells=cells).flatten(1).mean(-1)
 
 
+def points_of_chains(transforms: Transforms, chains: Tensor) -> Tensor:
+    """The points of each fractal along chains ``[J, C, T]``, one chain after the other: ``[J, C T, 2]``."""
+    fractals = torch.arange(len(transforms.b))
+    rows, start = fractals.repeat_interleave(chains.shape[1]), start_points(transforms, fractals, chains)
+    points = iterate_points(transforms, rows, chains.flatten(0, 1), start.flatten(0, 1))
+    return points.reshape(len(fractals), -1, 2)
+
+
 def visited_cells(
     transforms: Transforms,  # A [J, N, 2, 2], b [J, N, 2]
-    sequences: Tensor,  # [J, T]
+    sequences: Tensor,  # [J, T] or [J, C, T]
     *,
     cells: int,
 ) -> Tensor:  # [J, cells, cells]
@@ -210,18 +232,18 @@ def visited_cells(
 
     Args:
         transforms: A ``[J, N, 2, 2]`` and b ``[J, N, 2]`` on the CPU.
-        sequences: one index sequence per fractal, integers ``[J, T]`` in 0..N-1.
+        sequences: one index sequence per fractal, integers ``[J, T]`` in 0..N-1, or C chains of it,
+            ``[J, C, T]``, which take as long as one of them.
         cells: the number of cells along each axis.
 
     Returns:
         1 for cells that are visited and 0 for others, float32 ``[J, cells, cells]``.
     """
-    fractals = torch.arange(len(transforms.b))
-    points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
+    points = points_of_chains(transforms, sequences if sequences.ndim == 3 else sequences.unsqueeze(1))
     low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)
     unit = (points - low) / (high - low)
     bounded = unit.isfinite().flatten(1).all(-1) & (points.abs() < MAX_COORDINATE).flatten(1).all(-1)
     cell = (unit.nan_to_num(0, 0, 0) * cells).long().clamp(0, cells - 1)
-    visited = torch.zeros(len(fractals), cells * cells)
+    visited = torch.zeros(len(points), cells * cells)
     visited.scatter_(1, cell[..., 0] * cells + cell[..., 1], 1.0)
     return torch.where(bounded[:, None], visited, 0.0).view(-1, cells, cells)

@@ -3,15 +3,15 @@
 from typing import Any
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
-from fractalgan.errors import InputError, require_above
+from fractalgan.errors import InputError, as_input_error, require_above, require_at_least
 from fractalgan.limits import require_sizes
 from fractalgan.nn import ImageEncoder, ProbabilityRule, Renderer, Resolution, intersection_over_union
 from fractalgan.nn.image_encoder import GROUPS
-from fractalgan.ops import SequenceKind, Transforms
+from fractalgan.ops import SequenceKind, Transforms, check_view
 from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, RankShard, generator_for
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.log_interval import should_log
@@ -20,7 +20,6 @@ from fractalgan.tasks.schedules import annealed, schedule_factor
 
 WARM_UP = 100  # steps in which the learning rate grows
 WEIGHT_DECAY = 0.01
-MAX_NORM = 1.0  # of the gradient
 SHOWN = 100  # images of the gallery
 
 
@@ -32,7 +31,8 @@ class FractalAutoencoder(Encoder):
     rebuilds any image like those that it was trained on, in one pass.
 
     Batches are ``(images [B, 1, H, W] in [0, 1], anything)``, as ImageData and RandomFractalData yield them.
-    All random numbers follow from the seed and the step; results do not depend on the number of processes.
+    All random numbers follow from the seed and the step; what is learned does not depend on the number of
+    processes that share a batch. Validation scores do, slightly: each process draws images of its own.
 
     Args:
         num_transforms: number of affine transforms per fractal (N).
@@ -41,7 +41,7 @@ class FractalAutoencoder(Encoder):
         image_size: height and width in pixels; set by --data.size.
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2; null scales with the image size: 1 up to 32 x 32 pixels.
-        tau_start: tau of the first step; it falls to tau in 60 % of the run.
+        tau_start: tau of the first step, at least tau, to which it falls in 60 % of the run.
         probabilities: probabilities of the transforms: in proportion to their determinants, or uniform.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         width: channels of the network's first stage, a multiple of 8.
@@ -70,11 +70,14 @@ class FractalAutoencoder(Encoder):
     ) -> None:
         super().__init__()
         require_sizes(num_transforms=num_transforms, num_sequences=num_sequences, width=width)
-        require_above(0, tau_start=tau_start, lr=lr)
+        require_above(0, lr=lr)
         if width % GROUPS:
             raise InputError(f"width must be a multiple of {GROUPS}, got {width}")
         self.save_hyperparameters()
         self.renderer = Renderer(image_size, num_points, window, tau, probabilities, sequences)
+        with as_input_error("tau_start"):
+            check_view(self.renderer.size, window, tau_start)
+        require_at_least(self.renderer.tau, tau_start=tau_start)
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams.update(num_points=self.renderer.num_points, tau=self.renderer.tau)
         self.network = ImageEncoder(num_transforms, image_size, window, width)
@@ -101,20 +104,25 @@ class FractalAutoencoder(Encoder):
         self.shard = RankShard(self.trainer.global_rank, self.trainer.world_size)
         if stage == "fit" and self.trainer.max_steps < 1:
             raise InputError("the schedules depend on the last step: set --trainer.max_steps")
-        data = datamodule_of(self.trainer)
-        if isinstance(data, Sampled):
+        data, size = datamodule_of(self.trainer), self.hparams["image_size"]
+        if stage == "fit" and isinstance(data, Sampled):
             self.shown = data.sample(SHOWN)
+            if (found := self.shown.shape[-1]) != size:
+                raise InputError(f"image_size must be {found}, the size of the images, got {size}")
 
-    def configure_optimizers(self) -> Any:
-        optimizer = AdamW(self.parameters(), self.hparams["lr"], weight_decay=WEIGHT_DECAY, fused=True)
-        scheduler = LambdaLR(optimizer, self._lr_factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+    def configure_optimizers(self) -> AdamW:
+        return AdamW(self.parameters(), self.hparams["lr"], weight_decay=WEIGHT_DECAY)
 
-    def _lr_factor(self, step: int) -> float:
-        return min(1.0, (step + 1) / WARM_UP) * schedule_factor("cosine", min(1.0, self._progress(step)))
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # not a scheduler, which would keep the last step of a run that is extended
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        for group in optimizer.param_groups:
+            group["lr"] = self._lr(self.global_step)
+
+    def _lr(self, step: int) -> float:
+        factor = schedule_factor("cosine", self._progress(step))
+        return float(self.hparams["lr"]) * min(1.0, (step + 1) / WARM_UP) * factor
 
     def _progress(self, step: int) -> float:
         return step / self.trainer.max_steps
@@ -133,9 +141,6 @@ class FractalAutoencoder(Encoder):
         if should_log(self.trainer, step + 1):
             self.log("train/mse", loss, prog_bar=True, sync_dist=True)
         return loss
-
-    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        self.clip_gradients(optimizer, MAX_NORM, "norm")
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._evaluate(batch[0], batch_idx, "val")
@@ -166,14 +171,11 @@ class FractalAutoencoder(Encoder):
         resolution: Resolution | None = None,
     ) -> Tensor:
         """Images [B, num_sequences, H, W] of fractals A [B, N, 2, 2] and b [B, N, 2]."""
-        renderer = self.renderer
-        rows = torch.arange(len(fractals.b), device=fractals.b.device).repeat_interleave(num_sequences)
-        with torch.no_grad():
-            probabilities = renderer.transform_probabilities(fractals.A)
-            uniform = source.rand(len(rows), renderer.num_points, dtype=probabilities.dtype)
-            sequences = renderer.to_sequences(probabilities, rows, uniform.to(rows.device))
-        images = renderer.render(fractals, rows, sequences, resolution)
-        return images.view(-1, num_sequences, *renderer.size)
+        number = len(fractals.b)
+        rows = torch.arange(number, device=fractals.b.device).repeat_interleave(num_sequences)
+        sequences = self.renderer.sequences_for(fractals.A, rows, source)
+        images = self.renderer.render(fractals, rows, sequences, resolution)
+        return images.view(number, num_sequences, *self.renderer.size)
 
     def _random(self, *key: int) -> RandomSource:
         """A source of random numbers that ranks share out, from the seed and a key."""

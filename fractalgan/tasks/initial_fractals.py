@@ -7,7 +7,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from fractalgan.errors import as_input_error
+from fractalgan.errors import InputError, as_input_error
 from fractalgan.nn import (
     VIEW,
     Candidates,
@@ -18,8 +18,13 @@ from fractalgan.nn import (
 )
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.tasks.encoder import read_encoder
+from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
+from fractalgan.tasks.autoencoder import FractalAutoencoder
+from fractalgan.tasks.encoder import Encoder
+from fractalgan.tasks.inverse_encoder import InverseEncoder
 from fractalgan.tasks.reconstruction_options import COLLAGE
+
+ENCODERS: tuple[type[Encoder], ...] = (FractalAutoencoder, InverseEncoder)
 
 
 def random_candidates(options: Mapping[str, Any], indices: Tensor) -> Transforms:
@@ -75,3 +80,28 @@ def target_fractals(options: Mapping[str, Any], indices: Tensor, candidates: Tra
         indices,
         **{name: options[name] for name in ("seed", "num_sequences", "objective", "chunk")},
     )
+
+
+def read_encoder(path: Path, **expected: Any) -> Encoder:
+    """The encoder in a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        expected: hyperparameters that it must have been trained with.
+
+    Raises:
+        InputError: where there is none, or another.
+    """
+    checkpoint = read_checkpoint(path)
+    known = {encoder.__name__: encoder for encoder in ENCODERS}
+    if checkpoint["task"] not in known:
+        raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of {' or '.join(known)}")
+    with as_checkpoint_error(path):
+        for name, value in expected.items():
+            trained = checkpoint["hyper_parameters"][name]
+            if trained != value:
+                raise InputError(f"{path} was trained with {name} {trained}, not {value}")
+        encoder: Encoder = known[checkpoint["task"]].load_from_checkpoint(
+            path, map_location="cpu", weights_only=True
+        )
+        return encoder

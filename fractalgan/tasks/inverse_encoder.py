@@ -44,7 +44,7 @@ class InverseEncoder(Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Transforms [B, N, 6] of images [B, 1, H, W]: A row by row, then b, largest determinant first."""
-        transforms: Tensor = self.network(images).view(len(images), -1, 6)
+        transforms: Tensor = self.network(images).unflatten(1, (-1, 6))
         return transforms
 
     def encode(self, images: Tensor) -> Transforms:

@@ -5,11 +5,12 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from fractalgan import InverseEncoder, RandomFractalData
+from fractalgan import FractalAutoencoder, InverseEncoder, RandomFractalData
 from fractalgan.cli.program import run
 from fractalgan.experiments import quiet_trainer, run_cells
 from fractalgan.experiments.table1 import ROWS, AblationPlan
@@ -87,6 +88,45 @@ def test_rows_that_start_from_an_encoders_prediction(
     assert ablate_here("--run=whole", "--plan.seeds=2") == 1
     assert "has rows of another encoder" in capsys.readouterr().err
     assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs no encoder
+
+
+def test_row_of_an_autoencoder_is_added_to_a_run_of_another_encoder(
+    ablate_here: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, Any] = {"num_transforms": 3, "image_size": 16}
+    random = RandomFractalData(num_fractals=8, num_transforms=3, size=16, batch_size=8)
+    for name, encoder in {
+        "a": InverseEncoder(**options),
+        "b": FractalAutoencoder(**options, width=8),
+    }.items():
+        trainer = quiet_trainer(1, limit_val_batches=0, enable_checkpointing=False)
+        trainer.fit(encoder, random)
+        trainer.save_checkpoint(f"{name}.ckpt")
+    first = [*SMALL, "--plan.rows=[B]", "--plan.seeds=1", "--run=whole"]
+    assert ablate_here(*first, "--plan.encoder=b.ckpt") == 1
+    said = capsys.readouterr().err
+    assert "row B needs a checkpoint of InverseEncoder, b.ckpt is of FractalAutoencoder" in said
+    assert (
+        ablate_here(*SMALL, "--plan.rows=[B]", "--plan.encoder=a.ckpt", "--plan.seeds=1", "--run=whole") == 0
+    )
+    added = ["--plan.rows=[autoencoder,best-autoencoder]", "--plan.encoder=b.ckpt"]
+    assert ablate_here("--run=whole", "--plan.seeds=1", *added) == 0
+    rows = [json.loads(line) for line in Path("whole/cells.jsonl").read_text().splitlines()]
+    assert {row["row"]: len(row["curve"]) for row in rows} == {
+        "B": 0,
+        "autoencoder": 0,
+        "best-autoencoder": 4,
+    }
+
+
+def test_cells_of_an_earlier_version_are_reported(ablate_here: Call) -> None:
+    assert ablate_here(*SMALL, "--plan.rows=[C]", "--plan.seeds=1", "--run=whole") == 0
+    path = Path("whole/cells.jsonl")
+    (row,) = (json.loads(line) for line in path.read_text().splitlines())
+    older = {name: value for name, value in row.items() if name not in ("psnr", "iou")}
+    path.write_text(json.dumps(older) + "\n")
+    assert ablate_here("--run=whole", "--plan.seeds=2") == 0
+    assert Path("whole/table1.csv").read_text().splitlines()[1].count(",,") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

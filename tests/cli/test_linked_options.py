@@ -38,5 +38,10 @@ def test_option_of_a_configuration_file_is_refused(call: Call, capsys: pytest.Ca
     assert "set --seed_everything instead" in capsys.readouterr().err
 
 
+def test_option_of_inline_yaml_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("fit", '--config={"data": {"init_args": {"seed": 3}}}', *TINY) == 1
+    assert "set --seed_everything instead" in capsys.readouterr().err
+
+
 def test_option_of_data_that_no_model_sets_is_not_refused(call: Call) -> None:
     assert call("fit", "--config=inverse_encoder.yaml", *TINY_ENCODER, "--data.num_fractals=20") == 0

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from jsonargparse import Namespace
 
 from fractalgan import FractalGAN
 from fractalgan.cli.option_names import with_options_as_typed
+from fractalgan.cli.trainer import check_trainer
 from fractalgan.errors import InputError
 from tests.conftest import TINY
 
@@ -100,6 +102,9 @@ def test_only_arguments_become_options(message: str, named: str) -> None:
 FILES = {
     "data: [1\nmodel: 3\n": "not valid YAML, line 2, column 6: expected ',' or ']'",
     "data: *x\n": "not valid YAML, line 1, column 7: found undefined alias 'x'",
+    "data: 2020-99-99": "not valid YAML: a value cannot be read: month must be in 1..12",
+    "data: &x {y: *x}": "not valid YAML: an anchor contains itself",
+    "data: &x [{y: [*x]}]": "not valid YAML: an anchor contains itself",
     "trainer: {max_stps: 3}": "Group 'trainer' does not accept option 'max_stps'; did you mean max_steps?",
     "model: {class_path: fractalgan.FractalGAN, init_args: {num_fractls: 3}}": (
         "model: Option 'num_fractls' is not accepted; did you mean num_fractals?"
@@ -135,10 +140,55 @@ def test_configuration_file_that_is_no_text(error_of: Callable[..., str]) -> Non
     assert error_of("fit", "--config=folder.yaml") == "--config: folder.yaml is not a file"
 
 
+def test_configuration_file_that_is_nested_too_deeply(error_of: Callable[..., str]) -> None:
+    Path("bad.yaml").write_text("data: " + "[" * 5000)
+    assert error_of("fit", "--config=bad.yaml") == "bad.yaml: not valid YAML: it is nested too deeply"
+
+
 def test_option_of_the_command_line_is_not_blamed_on_a_file(error_of: Callable[..., str]) -> None:
     Path("good.yaml").write_text("trainer: {max_steps: 3}")
     message = error_of("fit", "--config=good.yaml", "--data.size=big")
     assert message == "--data.size: expected int, got big"
+
+
+NAMED = ["--model=fractalgan.Reconstruction", "--data=fractalgan.TargetData"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*NAMED, "--config", "part.yaml", "--model.lr", "abc"], "--model.lr: expected float, got abc"),
+        ([*NAMED, "--model.lr", "abc", "-c", "part.yaml"], "--model.lr: expected float, got abc"),
+        ([*NAMED, "--config=part.yaml", "-c", "bad.yaml"], "bad.yaml: model: Option 'sigma' is not accepted"),
+        (["--config=part.yaml", *NAMED], "part.yaml: model: Option 'num_sequences' is not accepted"),
+        (["--print_config", "-c=part.yaml"], "part.yaml: model: Option 'num_sequences' is not accepted"),
+    ],
+)
+def test_file_is_blamed_for_its_own_errors_alone(
+    error_of: Callable[..., str], arguments: list[str], message: str
+) -> None:
+    Path("part.yaml").write_text("model: {init_args: {num_sequences: 4}}")  # of Reconstruction alone
+    Path("bad.yaml").write_text("model: {init_args: {sigma: 4}}")
+    assert error_of("fit", *arguments).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--model={x: 2020-99-99}", "--model: Option 'x' is not accepted"),
+        ("--model=&x {y: *x}", "--model: an anchor contains itself"),
+        ("--data.name=& *", "--data.name: expected one of digits, MNIST"),
+        ('--config={"data": 2020-99-99}', "--config: not valid YAML: a value cannot be read: month must be"),
+        ('--config={"data": &x {"y": *x}}', "--config: not valid YAML: an anchor contains itself"),
+        ("--config={[", "--config: not valid YAML, line 1, column 3: "),
+        ('--config={"color":\n3}', "--config: Option 'color' is not accepted"),
+    ],
+)
+def test_yaml_of_the_command_line_gets_one_line(
+    error_of: Callable[..., str], argument: str, message: str
+) -> None:
+    assert error_of("fit", argument).startswith(message)
+    assert error_of("fit", *argument.split("=", 1)).startswith(message)
 
 
 def test_experiment_names_its_configuration_file(error_of: Callable[..., str]) -> None:
@@ -201,6 +251,18 @@ def test_device_that_is_not_there(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert error_of("fit", *TINY, f"--trainer.{option}").startswith(f"--trainer.{message}")
+
+
+@pytest.mark.parametrize("accelerator", ["auto", "gpu", "mps"])
+def test_gpu_of_apple_is_left_for_the_cpu(
+    accelerator: str, logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    trainer = Namespace(accelerator=accelerator, devices="auto", precision="16-mixed")
+    check_trainer(trainer)
+    assert (trainer.accelerator, trainer.precision) == ("cpu", "bf16-mixed")
+    assert "running on the CPU: Apple's GPU lacks operations that fractals need" in logs.text
 
 
 @pytest.mark.parametrize(

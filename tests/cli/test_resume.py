@@ -94,6 +94,30 @@ def test_options_of_the_data_that_change_are_told(
     assert "batch_size: 4" in Path("mine/config.yaml").read_text()
 
 
+def test_changed_options_are_told_as_they_are_typed(
+    call: Call, trained: Trained, logs: pytest.LogCaptureFixture
+) -> None:
+    trained("gan", "mine")
+    resume = ["--run=mine", "--ckpt_path=last", "--trainer.max_steps=7"]
+    assert call("fit", *resume, "--data.ignore_invalid=true", "--data.binarize=null") == 0
+    assert "using --data.ignore_invalid true: mine was trained with false" in logs.text
+    assert "using --data.binarize null: mine was trained with 0.5" in logs.text
+
+
+@pytest.mark.parametrize("damaged", [b"\xff\xfe", b"data: 2020-99-99", b"data: &x {y: *x}", b"[", b""])
+def test_damaged_config_of_a_run(
+    call: Call, trained: Trained, capsys: pytest.CaptureFixture[str], damaged: bytes
+) -> None:
+    trained("gan", "mine")
+    Path("mine/config.yaml").write_bytes(damaged)
+    given = ["--config=gan_digits.yaml", *TINY]
+    assert call("validate", *given, "--ckpt_path=mine/checkpoints/last.ckpt") == 0
+    capsys.readouterr()
+    assert call("fit", *given, "--run=mine") == 1
+    expected = "mine was started with different options (its config.yaml is not valid YAML): use the same"
+    assert expected in capsys.readouterr().err
+
+
 def test_run_that_died_resumes_from_its_last_checkpoint(
     call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,14 +157,30 @@ def test_every_shipped_config_runs(
 
 
 @pytest.mark.parametrize(
-    "given", [["--config=inverse_encoder.yaml"], ["--data=fractalgan.RandomFractalData"]]
+    "given",
+    [
+        ["--config=inverse_encoder.yaml"],
+        ["--data=fractalgan.RandomFractalData"],
+        ["--config=short.yaml"],
+        ['--config={"data": {"class_path": "fractalgan.RandomFractalData"}}'],
+        ["--config", '{"data": "fractalgan.RandomFractalData"}'],
+    ],
 )
 def test_class_has_its_own_defaults_whatever_those_of_the_default_class(
     call: Call, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
+    Path("short.yaml").write_text("data: fractalgan.RandomFractalData")
     with pytest.raises(SystemExit):
         call("fit", "--model=fractalgan.InverseEncoder", *given, "--print_config")
     assert yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["binarize"] == 0.2
+
+
+def test_option_may_come_before_the_file_that_names_its_class(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        call("fit", "--model.lr=0.5", "--config=inverse_encoder.yaml", "--print_config")
+    assert yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]["lr"] == 0.5
 
 
 def test_digits_config_is_the_default(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from fractalgan.nn import FractalGenerator
 from fractalgan.storage import read_fractals
 from fractalgan.tasks import LinearProbe
-from tests.conftest import TINY, TINY_PRETRAINING
+from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -274,6 +274,26 @@ def test_command_that_a_task_does_not_have(
     assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 1
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("run", "task"), [("autoencoder", "FractalAutoencoder"), ("encoder", "InverseEncoder")]
+)
+def test_encoder_starts_a_reconstruction_in_place_of_predict(
+    run: str, task: str, call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(run, f"runs/{run}")
+    assert call("predict", "--ckpt_path=last", f"--run=runs/{run}") == 1
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    use = f"fit --config reconstruction_32px.yaml --model.start runs/{run}/{LAST}"
+    assert f"{task} has no fractals of its own: to reconstruct images with it, use {use}" in error
+    given = [
+        option for option in TINY_RECONSTRUCTION if not option.startswith(("--data.size", "--model.num_"))
+    ]
+    command = error[error.index("fit ") :].split()
+    assert (
+        call(*command, *given, "--model.num_sequences=8", "--model.candidates=1", "--model.halvings=[]") == 0
+    )
 
 
 def test_options_are_not_abbreviated(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,10 +167,11 @@ def test_size_that_is_set_scales_points_and_tau() -> None:
     drawn.image_size = 64
     assert (drawn.size, drawn.num_points, drawn.tau) == ((64, 64), points_for(64), tau_for(64))
     assert drawn.draw(0).shape == (1, 1, 64, 64)
-    drawn.image_size = 1024
-    assert drawn.num_points == MAX_SIZES["num_points"]
     drawn.image_size = 32
     assert (drawn.num_points, drawn.tau) == (300, 1.0)
+    drawn.num_points = 1000
+    drawn.image_size = 1024
+    assert drawn.num_points == MAX_SIZES["num_points"]
 
 
 def test_points_that_are_set_are_those_of_the_current_size() -> None:

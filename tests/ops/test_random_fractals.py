@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from fractalgan.ops import anderson_farrell, equal_size, factorize, filling_rates, fractaldb, random_fractals
+from fractalgan.ops import (
+    anderson_farrell,
+    equal_size,
+    factorize,
+    filling_rates,
+    fractaldb,
+    move_to_window,
+    points_of_chains,
+    random_fractals,
+    visited_cells,
+)
 from tests.problems import sierpinski
 
 
@@ -77,6 +87,27 @@ def test_filling_rate_of_the_sierpinski_triangle_and_of_a_diverging_fractal() ->
     diverging = sierpinski(torch.float32)
     diverging.A[:] = 3 * torch.eye(2)
     assert filling_rates(diverging, generator())[0] == 0
+
+
+def test_chains_of_a_fractal_visit_the_same_attractor_as_one_sequence() -> None:
+    """Cut anywhere, the points are the same but for the start of each chain, and so are the cells."""
+    fractals, random = sierpinski(torch.float32), generator()
+    sequences = torch.randint(3, (len(fractals.b), 40_000), generator=random)
+    chains = sequences.view(len(sequences), 8, -1)
+    points, whole = points_of_chains(fractals, chains), points_of_chains(fractals, sequences.unsqueeze(1))
+    assert points.shape == whole.shape
+    torch.testing.assert_close(points[:, :5000], whole[:, :5000])
+    one, many = (visited_cells(fractals, each, cells=24) for each in (sequences, chains))
+    assert (one != many).float().mean() < 0.01
+
+
+def test_points_fill_the_window_that_a_fractal_is_moved_to() -> None:
+    fractals = fractaldb(3, 4, torch.Generator().manual_seed(0))
+    chains = torch.randint(4, (3, 2, 500), generator=torch.Generator().manual_seed(1))
+    moved = move_to_window(fractals, points_of_chains(fractals, chains), 1.5)
+    points = points_of_chains(moved, chains)
+    torch.testing.assert_close(points.amin(1), torch.full((3, 2), -1.5), rtol=0, atol=1e-4)
+    torch.testing.assert_close(points.amax(1), torch.full((3, 2), 1.5), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("num_transforms", "filling_rate"), [(2, 0.9), (1, 0.2)])

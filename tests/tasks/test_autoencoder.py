@@ -1,11 +1,13 @@
 """FractalAutoencoder: a network learns through the renderer, and its prediction is where a fit begins."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning import Callback, Trainer
 
 from fractalgan import FractalAutoencoder, ImageData, RandomFractalData, Reconstruction, TargetData
 from fractalgan.errors import InputError
@@ -47,11 +49,61 @@ def test_it_learns_to_rebuild_images() -> None:
 )
 def test_gradient_reaches_every_weight_through_the_renderer(data: Any) -> None:
     task = FractalAutoencoder(**SMALL)
-    before = [each.clone() for each in task.parameters()]
     trainer = quiet_trainer(1, enable_checkpointing=False, val_check_interval=1, limit_val_batches=1)
     trainer.fit(task, data)
-    assert all(not each.equal(old) for each, old in zip(task.parameters(), before, strict=True))
     assert set(trainer.callback_metrics) >= {"val/mse", "val/iou"}
+    task.zero_grad()
+    images, _ = next(iter(data.train_dataloader()))
+    (task(images, torch.Generator().manual_seed(0)) - images).square().mean().backward()
+    for parameter in task.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.any()
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions(precision: str) -> None:
+    task, data = FractalAutoencoder(**SMALL), ImageData(size=16, batch_size=4)
+    quiet_trainer(
+        2, precision=precision, gradient_clip_val=1.0, enable_checkpointing=False, limit_val_batches=1
+    ).fit(task, data)
+    assert all(each.isfinite().all() for each in task.parameters())
+
+
+def test_transforms_have_full_precision_under_autocast() -> None:
+    network, images = ImageEncoder(num_transforms=3, image_size=16, width=8), torch.rand(4, 1, 16, 16)
+    expected = network(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network(images)
+    assert found.A.dtype == found.b.dtype == torch.float32
+    torch.testing.assert_close(found.b, expected.b, rtol=0, atol=0.02)
+
+
+def test_guess_takes_any_number_and_type_and_leaves_the_mode() -> None:
+    task = FractalAutoencoder(**SMALL).train()
+    A, b = task.guess(torch.rand(0, 1, 16, 16))
+    assert A.shape == (0, 3, 2, 2)
+    assert b.shape == (0, 3, 2)
+    assert task.guess(torch.rand(2, 1, 16, 16, dtype=torch.float64)).A.dtype == torch.float32
+    assert task.training
+
+
+def test_learning_rate_follows_a_run_that_is_extended(tmp_path: Path) -> None:
+    """At the last step of the first half, the rate is not that of the end of a run."""
+    rates = []
+
+    class Rates(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    data = ImageData(size=16, batch_size=4)
+    first = quiet_trainer(3, limit_val_batches=0, enable_checkpointing=False)
+    first.fit(FractalAutoencoder(**SMALL), data)
+    first.save_checkpoint(tmp_path / "half.ckpt")
+    second = quiet_trainer(6, limit_val_batches=0, enable_checkpointing=False, callbacks=[Rates()])
+    task = FractalAutoencoder(**SMALL)
+    second.fit(task, data, ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    assert rates == [task._lr(step) for step in (3, 4, 5)]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e18])
@@ -93,7 +145,8 @@ def test_reconstruction_begins_at_the_prediction(autoencoder: Path) -> None:
     ("options", "message"),
     [
         ({"width": 12}, "width must be a multiple of 8, got 12"),
-        ({"tau_start": 0.0}, "tau_start must be > 0, got 0.0"),
+        ({"tau_start": 0.0}, "tau_start: tau must be in"),
+        ({"tau_start": 0.5}, "tau_start must be >= 1.0, got 0.5"),
         ({"num_sequences": 0}, "num_sequences must be >= 1, got 0"),
         ({"lr": -1.0}, "lr must be > 0, got -1.0"),
     ],
@@ -114,7 +167,8 @@ def test_it_is_followed_by_a_reconstruction(call: Call, capsys: pytest.CaptureFi
     assert Path(path.parents[1], "figures/before_after_real.png").exists()
     assert call(*FIT, f"--model.start={path}", *few) == 0
     assert call("test", "--ckpt_path", str(path)) == 0
-    assert "test/iou" in capsys.readouterr().out.replace("  iou", "test/iou")
+    (line,) = Path(path.parents[1], "evaluations.jsonl").read_text().splitlines()
+    assert {"test/mse", "test/iou"} <= set(json.loads(line)) | set(json.loads(line).get("metrics", {}))
 
 
 def test_two_processes_train_it_as_one_does_on_the_same_images(call: Call, tmp_path: Path) -> None:

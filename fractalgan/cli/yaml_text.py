@@ -1,0 +1,43 @@
+"""YAML as a user typed it, with one kind of error for all that is wrong with it."""
+
+from typing import Any
+
+import yaml
+
+
+class SelfReferenceError(yaml.YAMLError):  # type: ignore[misc]  # PyYAML has no types
+    """Content that contains itself, as ``&x {y: *x}`` does: valid YAML, but without end as options."""
+
+
+def load_yaml(text: str) -> Any:
+    """The content of YAML.
+
+    Raises:
+        YAMLError: for text that is not YAML, or with a value that is out of range, such as 2020-99-99.
+        SelfReferenceError: for content that contains itself.
+    """
+    try:
+        content = yaml.safe_load(text)
+        cyclic = _contains_itself(content)
+    except yaml.YAMLError:
+        raise
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+    except (
+        ValueError,
+        LookupError,
+        AttributeError,
+    ) as error:  # PyYAML's own, for `2020-99-99` and `!!bool x`
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from error
+    if cyclic:
+        raise SelfReferenceError("an anchor contains itself")
+    return content
+
+
+def _contains_itself(content: Any, outer: tuple[Any, ...] = ()) -> bool:
+    if not isinstance(content, dict | list | tuple):
+        return False
+    if any(content is each for each in outer):
+        return True
+    inner = content.values() if isinstance(content, dict) else content
+    return any(_contains_itself(each, (*outer, content)) for each in inner)
