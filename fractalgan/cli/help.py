@@ -118,7 +118,7 @@ VALIDATE = EVALUATE.format(
 
 TEST = EVALUATE.format(
     verb="test",
-    description="Evaluate a checkpoint of FractalGAN or LinearProbe on the test images.",
+    description="Evaluate a checkpoint of FractalGAN, FractalAutoencoder or LinearProbe on the test images.",
     checkpoint=CHECKPOINT,
     run="probe-digits-1",
 )

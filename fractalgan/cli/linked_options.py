@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -53,7 +54,7 @@ def value_as_typed(value: Any) -> str:
 
 def typed_options(arguments: Sequence[str]) -> Iterator[str]:
     """The names of all options of a command line, and those within a value that is a mapping."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         if not argument.startswith("--"):
             continue
         option, equals, value = argument[2:].partition("=")

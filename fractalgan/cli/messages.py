@@ -58,7 +58,7 @@ def _explain_argument(error: ArgumentError) -> str:
     if place := re.search(r'in "<unicode string>", (line \d+, column \d+)', lines[-1]):
         return f"the configuration is not valid YAML, at {place[1]}"
     if lines[0].startswith("Unexpected config:"):
-        return f"{file or 'the configuration'} must contain options as YAML"
+        return f"{file or 'the configuration'} must be a mapping of options, such as `seed_everything: 0`"
     keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
     reason = _plain(_reason(lines))
     reason += did_you_mean(reason)

@@ -43,7 +43,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: if the file is missing, damaged, or not a checkpoint of a fractalgan run.
     """
     if not path.is_file():
-        raise InputError(f"there is no checkpoint {path}")
+        raise InputError(f"there is no checkpoint {path}: use a file in the checkpoints/ of a run")
     try:
         _check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

@@ -66,7 +66,7 @@ class RunFolder:
             InputError: if the run does not have it.
         """
         if not self.path.is_dir():
-            raise InputError(f"run folder {self} does not exist")
+            raise InputError(f"run folder {self} does not exist: name an existing one")
         if self.last_saved() is None:
             raise InputError(f"{self} has no checkpoints: set another --run")
         if name == "best" and not self.best.is_file():

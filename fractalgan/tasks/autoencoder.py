@@ -42,7 +42,8 @@ class FractalAutoencoder(Encoder):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2; null scales with the image size: 1 up to 32 x 32 pixels.
         tau_start: tau of the first step, at least tau, to which it falls in 60 % of the run.
-        probabilities: probabilities of the transforms: in proportion to their determinants, or uniform.
+        probabilities: probabilities of the transforms: in proportion to their determinants, by area (the same
+            with a lower bound), or uniform.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         width: channels of the network's first stage, a multiple of 8.
         lr: highest learning rate of AdamW, after 100 steps; it falls to 0 along a cosine.

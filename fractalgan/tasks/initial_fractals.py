@@ -95,7 +95,10 @@ def read_encoder(path: Path, **expected: Any) -> Encoder:
     checkpoint = read_checkpoint(path)
     known = {encoder.__name__: encoder for encoder in ENCODERS}
     if checkpoint["task"] not in known:
-        raise InputError(f"{path} is a checkpoint of {checkpoint['task']}, not of {' or '.join(known)}")
+        raise InputError(
+            f"{path} is a checkpoint of {checkpoint['task']}, not of {' or '.join(known)}:"
+            " train one with fit --config autoencoder.yaml"
+        )
     with as_checkpoint_error(path):
         for name, value in expected.items():
             trained = checkpoint["hyper_parameters"][name]

@@ -130,7 +130,9 @@ def test_configuration_file_is_named(error_of: Callable[..., str], content: str)
 @pytest.mark.parametrize("content", ["- 1\n- 2\n", "text\n", ""])
 def test_configuration_file_without_options(error_of: Callable[..., str], content: str) -> None:
     Path("bad.yaml").write_text(content)
-    assert error_of("fit", "--config=bad.yaml") == "bad.yaml must contain options as YAML"
+    assert error_of("fit", "--config=bad.yaml") == (
+        "bad.yaml must be a mapping of options, such as `seed_everything: 0`"
+    )
 
 
 def test_configuration_file_that_is_no_text(error_of: Callable[..., str]) -> None:

@@ -175,6 +175,14 @@ def test_class_has_its_own_defaults_whatever_those_of_the_default_class(
     assert yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["binarize"] == 0.2
 
 
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_verb_without_options_asks_for_a_checkpoint(
+    call: Call, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    assert call(verb) == 1
+    assert f"{verb} needs a checkpoint: set --ckpt_path" in capsys.readouterr().err
+
+
 def test_option_may_come_before_the_file_that_names_its_class(
     call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
