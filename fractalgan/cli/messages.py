@@ -113,6 +113,8 @@ def _plain(reason: str) -> str:
     """A reason of jsonargparse without Python's types."""
     reason = re.sub(r"Expected an? <class '([\w.]+)'>(?:\. Got value: )?", r"expected \1, got ", reason)
     reason = re.sub(
-        r"Not of type \w+: (.*) does not conform to restriction v(>=?)(\d+)", r"must be \2 \3, got \1", reason
+        r"Not of type \w+: (?:(.*) )?does not conform to restriction v(>=?)(\d+)",
+        r"must be \2 \3, got \1",
+        reason,
     )
     return reason.removesuffix(", got ")

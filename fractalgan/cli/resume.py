@@ -164,11 +164,11 @@ def log_changed_data(point: ResumePoint, config: str) -> None:
 
 
 def _difference(run: RunFolder, config: str) -> str:
-    """The first option that differs from a run's: "model.tau is 1.0 there, 2.0 here"; "" for none."""
+    """An option that differs from a run's, classes first: "model.tau is 1.0 there, 2.0 here"; "" for none."""
     there, here = _options_of(run), _flat(migrate(load_yaml(config)))
     if not there:
         return "its config.yaml is not valid YAML"
-    for name in there | here:
+    for name in sorted(there | here, key=lambda name: not name.endswith(".class_path")):
         option = as_typed(name)
         if name not in here:
             return f"{option} is set there"

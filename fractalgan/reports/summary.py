@@ -63,7 +63,7 @@ class Summary:
         state = f"{'finished' if self.finished else 'stopped'} at step {self.step}"
         if self.finished and self.step < self.max_steps:  # by a time limit, or by a callback
             state = f"ended early, at step {self.step} of {self.max_steps},"
-        head = f"{self.task} on {self.data}: {state} after {minutes}:{seconds:02d} minutes"
+        head = f"{self.task} on {self.data}: {state} after {minutes}:{seconds:02d} min"
         if self.since:
             head += f" (resumed at step {self.since})"
         numbers = [

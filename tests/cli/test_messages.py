@@ -41,6 +41,7 @@ def error_of(call: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., st
             "--model.num_points must be >= 1, got 0",
         ),
         (["fit", "--data.size=1"], "--data.size must be >= 16, got 1"),
+        (["predict", "--images=0"], "--images: must be > 0"),
         (["fit", "--data.validation_share=2"], "--data.validation_share must be > 0 and < 0.5, got 2.0"),
         (
             ["fit", "--config=probe.yaml", "--model.penalties=[0]"],

@@ -28,11 +28,11 @@ SUMMARY = Summary(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"step": 1500}, "finished at step 1500 after 1:15 minutes"),
-        ({"finished": False}, "stopped at step 600 after 1:15 minutes"),
-        ({}, "ended early, at step 600 of 1500, after 1:15 minutes"),
-        ({"finished": False, "since": 500}, "stopped at step 600 after 1:15 minutes (resumed at step 500)"),
-        ({"max_steps": -1}, "finished at step 600 after 1:15 minutes"),
+        ({"step": 1500}, "finished at step 1500 after 1:15 min"),
+        ({"finished": False}, "stopped at step 600 after 1:15 min"),
+        ({}, "ended early, at step 600 of 1500, after 1:15 min"),
+        ({"finished": False, "since": 500}, "stopped at step 600 after 1:15 min (resumed at step 500)"),
+        ({"max_steps": -1}, "finished at step 600 after 1:15 min"),
     ],
 )
 def test_first_line_of_the_summary(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
