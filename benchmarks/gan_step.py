@@ -36,7 +36,7 @@ def watch(clock: Clock) -> None:
     """Put the clock around the parts of a step."""
     for owner, name, part in [
         (FractalGenerator, "draw", "rendering"),
-        (FractalGenerator, "_draw_sequences", "sampling"),
+        (FractalGenerator, "sequences_for", "sampling"),
         (_fused, "_draw_backward", "rendering"),
         (LeNet, "forward", "discriminator"),
         (LightningModule, "manual_backward", "discriminator"),

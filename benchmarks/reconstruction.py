@@ -26,7 +26,7 @@ from clock import Clock
 
 from fractalgan import Reconstruction
 from fractalgan.cli import program
-from fractalgan.nn import generator, target_fractals
+from fractalgan.nn import renderer, target_fractals
 from fractalgan.ops import _fused
 
 WARM_UP = 5
@@ -37,9 +37,9 @@ CONFIG = Path(__file__).parents[1] / "configs" / "reconstruction_paper.yaml"
 def watch(clock: Clock) -> None:
     """Put the clock around the parts of a step."""
     for owner, name, part in [
-        (generator, "render", "rendering"),
+        (renderer, "render", "rendering"),
         (_fused, "_draw_backward", "rendering"),
-        (generator.FractalGenerator, "to_sequences", "sampling"),
+        (renderer.Renderer, "to_sequences", "sampling"),
         (target_fractals, "rows_for", "sampling"),
         (torch.optim.Adam, "step", "optimizer"),
     ]:

@@ -26,7 +26,7 @@ def test_at_32_pixels_an_image_has_300_points_of_width_1() -> None:
 def test_points_grow_with_the_area_up_to_the_limit() -> None:
     assert [points_for(size) for size in (16, 64, 128)] == [75, 1200, 4800]
     assert points_for(1) == 1
-    assert points_for(1024) == MAX_SIZES["num_points"]
+    assert points_for(10_000) == MAX_SIZES["num_points"]
 
 
 def test_width_does_not_shrink_below_32_pixels_and_grows_slower_than_the_area() -> None:
