@@ -16,6 +16,7 @@ import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes, as in fractalgan/__main__.py
 import torch
+from render import wait
 from textbook import TEXTBOOK, textbook_fractal
 
 from fractalgan.ops import Transforms, render
@@ -30,20 +31,14 @@ def times(transforms: Transforms, chains: int, num_points: int, size: int) -> tu
     random = torch.Generator().manual_seed(0)
     sequences = torch.randint(transforms.b.shape[1], (1, chains, num_points // chains), generator=random)
     sequences, fractals = sequences.to(device), torch.zeros(1, dtype=torch.int64, device=device)
-    wait(device)
+    wait(sequences)
     begun = time.perf_counter()
     image = render(transforms, fractals, sequences, size=(size, size), window=WINDOW, tau=TAU)
-    wait(device)
+    wait(image)
     drawn = time.perf_counter()
     torch.autograd.grad(image.sum(), transforms)
-    wait(device)
+    wait(image)
     return drawn - begun, time.perf_counter() - begun
-
-
-def wait(device: torch.device) -> None:
-    """Wait for a GPU, whose calls return before the work is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def main() -> None:

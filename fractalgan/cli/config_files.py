@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -12,7 +13,8 @@ from fractalgan.cli.did_you_mean import did_you_mean_config
 from fractalgan.cli.yaml_text import SelfReferenceError, load_yaml
 from fractalgan.storage import find_config
 
-OPTIONS = ("--config", "-c")
+CONFIG = "config"
+OPTIONS = (f"--{CONFIG}", "-c")
 
 # Options of version 0.1.0 that had no effect.
 REMOVED = ("optimizer", "lr_scheduler", "weights_only", "verbose", "return_predictions")
@@ -57,13 +59,12 @@ def parse_with_configs(parser: ArgumentParser, arguments: list[str]) -> Namespac
 
 def _refuse_self_reference(arguments: Sequence[str]) -> None:
     """Raise ArgumentError for a value that contains itself, at which jsonargparse would hang."""
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        option, _, value = argument.partition("=") if argument.startswith("--") else (before, "", argument)
-        if option not in OPTIONS and "&" in value and "*" in value:
+    for option, value in option_values(arguments):
+        if option != CONFIG and "&" in value and "*" in value:
             try:
                 load_yaml(value)
             except SelfReferenceError as error:
-                raise ArgumentError(None, f"{option}: {error}") from error
+                raise ArgumentError(None, f"--{option}: {error}") from error
             except yaml.YAMLError:
                 continue  # the parser reports it, unless it is a plain string
 
@@ -78,6 +79,14 @@ def _error_of(parser: ArgumentParser, arguments: Sequence[str]) -> ArgumentError
     except SystemExit:  # of --print_config, which ends a command line without errors
         return None
     return None
+
+
+def option_values(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options of a command line, and the value or, where there is none, whatever follows each."""
+    for argument, following in pairwise([*arguments, ""]):
+        if argument.startswith("--"):
+            option, equals, value = argument[2:].partition("=")
+            yield option, value if equals else following
 
 
 def expand_configs(arguments: list[str]) -> list[str]:

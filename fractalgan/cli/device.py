@@ -1,6 +1,5 @@
 """Whether the machine has the device that the options of the Trainer ask for."""
 
-import difflib
 import logging
 import os
 from typing import Any
@@ -10,10 +9,12 @@ from jsonargparse import Namespace
 from pytorch_lightning.accelerators import Accelerator, AcceleratorRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from fractalgan.cli.did_you_mean import did_you_mean_name
 from fractalgan.errors import InputError
 
 log = logging.getLogger(__name__)
 
+SHORT_NAMES = 0.6  # similarity of names that share most of three letters
 HALF = ("16", "16-mixed")
 
 
@@ -53,8 +54,7 @@ def _accelerator(name: str, asked: str) -> type[Accelerator]:
     """The class of an accelerator that the machine has."""
     known = ["auto", "gpu", *sorted(AcceleratorRegistry.available_accelerators())]
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        hint = did_you_mean_name(name, known, cutoff=SHORT_NAMES)
         raise InputError(f"--trainer.accelerator must be one of {', '.join(known)}, got {asked}{hint}")
     accelerator: type[Accelerator] | None = (
         None if name == "gpu" else AcceleratorRegistry[name]["accelerator"]

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
@@ -15,6 +15,7 @@ from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images"}
+CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 
 
@@ -33,14 +34,25 @@ def did_you_mean(message: str) -> str:
 def did_you_mean_class(path: str) -> str:
     """``"; did you mean fractalgan.Reconstruction?"`` for the path of a class with a similar name."""
     names = {each.__name__ for each in _public_classes()} & set(fractalgan.__all__)
-    nearest = _closest(path.rpartition(".")[2], names)
-    return f"; did you mean fractalgan.{nearest[0]}?" if nearest else ""
+    return did_you_mean_name(path.rpartition(".")[2], names, prefix="fractalgan.")
 
 
 def did_you_mean_config(path: str) -> str:
     """``"; did you mean reconstruction.yaml?"`` for the path of a file named like a configuration we ship."""
-    nearest = _closest(Path(path).name, {each.name for each in CONFIGS.glob("*.yaml")})
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    return did_you_mean_name(Path(path).name, {each.name for each in CONFIGS.glob("*.yaml")})
+
+
+def did_you_mean_name(name: str, known: Collection[str], prefix: str = "", cutoff: float = CUTOFF) -> str:
+    """``"; did you mean tpu?"`` for the name among the known ones that is most similar, if there is one.
+
+    Args:
+        name: what was typed.
+        known: what could have been meant.
+        prefix: what the hint adds in front of the name.
+        cutoff: least similarity, from 0 to 1.
+    """
+    nearest = _closest(name, known, cutoff)
+    return f"; did you mean {prefix}{nearest[0]}?" if nearest else ""
 
 
 def known_options(classes: Sequence[type] = ()) -> set[str]:
@@ -49,8 +61,8 @@ def known_options(classes: Sequence[type] = ()) -> set[str]:
     return {name for kind in kinds for name in inspect.signature(kind).parameters} | GROUPS | SINGLE
 
 
-def _closest(part: str, known: set[str]) -> list[str]:
-    return difflib.get_close_matches(part, known, n=1, cutoff=0.75)
+def _closest(part: str, known: Collection[str], cutoff: float = CUTOFF) -> list[str]:
+    return difflib.get_close_matches(part, known, n=1, cutoff=cutoff)
 
 
 def _public_classes() -> list[type]:

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace
 
-from fractalgan.cli.config_files import config_contents
+from fractalgan.cli.config_files import CONFIG, config_contents, option_values
 from fractalgan.cli.yaml_text import load_yaml
 from fractalgan.errors import InputError
 
@@ -54,13 +53,9 @@ def value_as_typed(value: Any) -> str:
 
 def typed_options(arguments: Sequence[str]) -> Iterator[str]:
     """The names of all options of a command line, and those within a value that is a mapping."""
-    for argument, following in pairwise([*arguments, ""]):
-        if not argument.startswith("--"):
-            continue
-        option, equals, value = argument[2:].partition("=")
+    for option, value in option_values(arguments):
         yield option
-        value = value if equals else following
-        if option != "config" and value.startswith("{"):
+        if option != CONFIG and value.startswith("{"):
             with suppress(yaml.YAMLError):  # the parser reports it
                 yield from _names(load_yaml(value), f"{option}.")
 

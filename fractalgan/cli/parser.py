@@ -26,7 +26,6 @@ TRAINER_DEFAULTS = {
     "enable_autolog_hparams": False,  # they are in config.yaml
 }
 
-
 DEFAULT_CLASSES = {"model": "fractalgan.FractalGAN", "data": "fractalgan.ImageData"}
 
 
@@ -92,10 +91,10 @@ def _set_default_classes(parser: LightningArgumentParser, arguments: list[str]) 
 
     A class that differed from the one set here would be given its values for arguments of the same name.
     """
-    typed = set(typed_options(arguments))
+    typed, contents = set(typed_options(arguments)), config_contents(arguments)
     for group, default in DEFAULT_CLASSES.items():
         if group not in typed and f"{group}.class_path" not in typed:
-            named = [name for content in config_contents(arguments) if (name := _class_in(content, group))]
+            named = [name for content in contents if (name := _class_in(content, group))]
             with suppress(AttributeError, ImportError, ValueError):  # there is no such class: parsing says so
                 parser.set_defaults({group: {"class_path": named[-1] if named else default}})
 

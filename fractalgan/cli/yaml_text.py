@@ -18,19 +18,13 @@ def load_yaml(text: str) -> Any:
     """
     try:
         content = yaml.safe_load(text)
-        cyclic = _contains_itself(content)
-    except yaml.YAMLError:
-        raise
+        if _contains_itself(content):
+            raise SelfReferenceError("an anchor contains itself")
     except RecursionError as error:
         raise yaml.YAMLError("it is nested too deeply") from error
-    except (
-        ValueError,
-        LookupError,
-        AttributeError,
-    ) as error:  # PyYAML's own, for `2020-99-99` and `!!bool x`
+    # PyYAML raises these for `2020-99-99` and `!!bool x`
+    except (ValueError, LookupError, AttributeError) as error:
         raise yaml.YAMLError(f"a value cannot be read: {error}") from error
-    if cyclic:
-        raise SelfReferenceError("an anchor contains itself")
     return content
 
 

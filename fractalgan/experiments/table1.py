@@ -1,7 +1,7 @@
 """The experiment of Table 1: how well fractals reconstruct images, by recipe and data set."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -143,9 +143,9 @@ class AblationPlan:
         except TypeError as error:
             raise InputError(f"plan.options: {error}") from error
 
-    def _check_encoder(self, row: str) -> None:
-        """Raise InputError unless the encoder is what the row starts from."""
-        options, needed = self.task(row, 0).hparams, ENCODERS[row]
+    def _check_encoder(self, row: str, options: Mapping[str, Any]) -> None:
+        """Raise InputError unless the encoder is what the row, with the task's options, starts from."""
+        needed = ENCODERS[row]
         trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
         encoder = read_encoder(Path(str(self.encoder)), **trained_with)
         if not isinstance(encoder, needed):
@@ -168,10 +168,9 @@ class AblationPlan:
         if unknown := [row for row in self.rows if row not in ROWS]:
             raise InputError(f"plan.rows must be among {', '.join(ROWS)}, got {unknown[0]!r}")
         for row in self.rows:
-            self.task(row, 0)
-        for row in self.rows:
+            task = self.task(row, 0)
             if row in ENCODERS:
-                self._check_encoder(row)
+                self._check_encoder(row, task.hparams)
         return {name: _load_targets(self.targets(name)) for name in self.data}
 
 

@@ -37,6 +37,8 @@ class FractalGenerator(Renderer):
         InputError: for a value out of range.
     """
 
+    options = VIEW
+
     def __init__(
         self,
         embedding: FractalEmbedding,
@@ -86,9 +88,6 @@ class FractalGenerator(Renderer):
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
         """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""
         write_fractals(Path(path), self.to_file(provenance))
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in VIEW)
 
     # -- drawing --------------------------------------------------------------------------------
 

@@ -21,9 +21,6 @@ from fractalgan.ops import (
 )
 from fractalgan.randomness import RandomSource
 
-# The options of a Renderer.
-OPTIONS = ("image_size", "num_points", "window", "tau", "probabilities", "sequences")
-
 ProbabilityRule = Literal["determinant", "area", "uniform"]
 
 PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
@@ -51,6 +48,8 @@ class Renderer(nn.Module):
         InputError: for a value out of range.
     """
 
+    options: tuple[str, ...] = ("image_size", "num_points", "window", "tau", "probabilities", "sequences")
+
     def __init__(
         self,
         image_size: int = 32,
@@ -74,7 +73,7 @@ class Renderer(nn.Module):
         self.sequences = sequences
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in OPTIONS)
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options)
 
     # -- resolution -----------------------------------------------------------------------------
 

@@ -172,8 +172,7 @@ def fill_window(
     """
     fractals = torch.arange(len(transforms.b))
     sequences = draw_sequences(determinant_probabilities(transforms.A), fractals, num_points, generator)
-    points = iterate_points(transforms, fractals, sequences, start_points(transforms, fractals))
-    return move_to_window(transforms, points, window)
+    return move_to_window(transforms, points_of_chains(transforms, sequences.unsqueeze(1)), window)
 
 
 def move_to_window(transforms: Transforms, points: Tensor, window: float) -> Transforms:

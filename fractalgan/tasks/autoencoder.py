@@ -12,7 +12,7 @@ from fractalgan.limits import require_sizes
 from fractalgan.nn import ImageEncoder, ProbabilityRule, Renderer, Resolution, intersection_over_union
 from fractalgan.nn.image_encoder import GROUPS
 from fractalgan.ops import SequenceKind, Transforms, check_view
-from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, RankShard, generator_for
+from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import Sampled, datamodule_of
@@ -27,8 +27,8 @@ class FractalAutoencoder(Encoder):
     """An autoencoder whose code is a fractal: a network encodes an image, the chaos game decodes it.
 
     The loss is the MSE between an image and those that its fractal draws, so the gradient passes through the
-    renderer into the network. Points are wide at first and narrow at last. The network then
-    rebuilds any image like those that it was trained on, in one pass.
+    renderer into the network. Points are wide at first and narrow at last. The network then rebuilds any
+    image like those that it was trained on, in one pass.
 
     Batches are ``(images [B, 1, H, W] in [0, 1], anything)``, as ImageData and RandomFractalData yield them.
     All random numbers follow from the seed and the step; what is learned does not depend on the number of
@@ -82,7 +82,6 @@ class FractalAutoencoder(Encoder):
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams.update(num_points=self.renderer.num_points, tau=self.renderer.tau)
         self.network = ImageEncoder(num_transforms, image_size, window, width)
-        self.shard = RankShard()
         self.shown = torch.empty(0, 1, image_size, image_size)  # images of the gallery
 
     def encode(self, images: Tensor) -> Transforms:
@@ -102,11 +101,12 @@ class FractalAutoencoder(Encoder):
         return self._decode(self.encode(images), RandomSource.of(source), num_sequences)
 
     def setup(self, stage: str) -> None:
-        self.shard = RankShard(self.trainer.global_rank, self.trainer.world_size)
-        if stage == "fit" and self.trainer.max_steps < 1:
-            raise InputError("the schedules depend on the last step: set --trainer.max_steps")
+        super().setup(stage)
+        if stage != "fit":
+            return
+        self._require_last_step()
         data, size = datamodule_of(self.trainer), self.hparams["image_size"]
-        if stage == "fit" and isinstance(data, Sampled):
+        if isinstance(data, Sampled):
             self.shown = data.sample(SHOWN)
             if (found := self.shown.shape[-1]) != size:
                 raise InputError(f"image_size must be {found}, the size of the images, got {size}")
@@ -124,9 +124,6 @@ class FractalAutoencoder(Encoder):
     def _lr(self, step: int) -> float:
         factor = schedule_factor("cosine", self._progress(step))
         return float(self.hparams["lr"]) * min(1.0, (step + 1) / WARM_UP) * factor
-
-    def _progress(self, step: int) -> float:
-        return step / self.trainer.max_steps
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, step = batch[0], self.global_step
@@ -177,7 +174,3 @@ class FractalAutoencoder(Encoder):
         sequences = self.renderer.sequences_for(fractals.A, rows, source)
         images = self.renderer.render(fractals, rows, sequences, resolution)
         return images.view(number, num_sequences, *self.renderer.size)
-
-    def _random(self, *key: int) -> RandomSource:
-        """A source of random numbers that ranks share out, from the seed and a key."""
-        return RandomSource(generator_for(self.hparams["seed"], ALL_RANKS, *key), self.shard)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from fractalgan.nn import FractalGenerator
-from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, RankShard, generator_for
+from fractalgan.randomness import Purpose
 from fractalgan.tasks.protocols import datamodule_of
 from fractalgan.tasks.task import Task
 
@@ -18,14 +18,9 @@ class FractalTask(Task, ABC):
 
     Attributes:
         images_per_fractal: images of each fractal that a prediction draws: 600, the paper's pre-training set.
-        shard: this rank's rows of what all ranks draw together.
     """
 
     images_per_fractal: int = 600
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shard = RankShard()
 
     @abstractmethod
     def learned_fractals(self) -> FractalGenerator:
@@ -34,9 +29,6 @@ class FractalTask(Task, ABC):
     @abstractmethod
     def gallery(self) -> Tensor:
         """One image per fractal [J, 1, H, W], from the same random numbers every time."""
-
-    def setup(self, stage: str) -> None:
-        self.shard = RankShard(self.trainer.global_rank, self.trainer.world_size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -56,7 +48,3 @@ class FractalTask(Task, ABC):
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
         """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
         return batch, self.learned_fractals().draw(batch, self._random(batch_idx, Purpose.PREDICTION))
-
-    def _random(self, *key: int) -> RandomSource:
-        """A source of random numbers that ranks share out, from the seed and a key."""
-        return RandomSource(generator_for(self.hparams["seed"], ALL_RANKS, *key), self.shard)

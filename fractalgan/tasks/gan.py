@@ -237,10 +237,6 @@ class FractalGAN(FractalTask):
         total = count * self.shard.world_size
         return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
 
-    def _progress(self, step: int) -> float:
-        """The share of the run that is done; 0 where the run has no end."""
-        return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
-
     # -- validation, test -----------------------------------------------------------------------
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

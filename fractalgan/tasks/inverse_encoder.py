@@ -52,6 +52,7 @@ class InverseEncoder(Encoder):
         return Transforms(transforms[..., :4].view(*transforms.shape[:2], 2, 2), transforms[..., 4:])
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         data = datamodule_of(self.trainer)
         if not isinstance(data, RandomFractals):
             raise InputError("InverseEncoder needs random fractals: use --data fractalgan.RandomFractalData")

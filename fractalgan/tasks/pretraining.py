@@ -70,6 +70,7 @@ class Pretraining(Task):
         return logits
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         data = datamodule_of(self.trainer)
         if data is not None and not isinstance(data, PseudoClasses):
             raise InputError("Pretraining needs images of fractals: use --data fractalgan.FractalData")

@@ -91,6 +91,7 @@ class LinearProbe(Task):
     # -- before the first step ------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         data = self._data()
         number, known = len(data.classes), self.hparams["num_classes"]
         if stage == "fit":

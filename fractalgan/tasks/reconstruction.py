@@ -154,8 +154,8 @@ class Reconstruction(FractalTask):
             raise InputError(f"{ranks} processes need at least {ranks} targets, got {number}")
         if self.trainer.precision == "16-mixed":
             raise InputError("Reconstruction needs full precision: set --trainer.precision 32-true")
-        if stage == "fit" and self.trainer.max_steps < 1:
-            raise InputError("the schedules depend on the last step: set --trainer.max_steps")
+        if stage == "fit":
+            self._require_last_step()
         if known is None:
             self.hparams["num_targets"] = number
             self._start(data.targets, data.indices)
@@ -232,9 +232,6 @@ class Reconstruction(FractalTask):
             raise FloatingPointError(f"the loss of every target is not finite at step {self.global_step}")
         mean: Tensor = total / count
         return mean
-
-    def _progress(self, step: int) -> float:
-        return step / self.trainer.max_steps
 
     def _resolution(self, step: int) -> Resolution:
         """Points are wide at first and few, for a smooth loss, then narrower and more."""

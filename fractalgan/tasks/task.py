@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
 from fractalgan.errors import InputError
+from fractalgan.randomness import ALL_RANKS, RandomSource, RankShard, generator_for
 from fractalgan.tasks.log_interval import should_log
 
 
@@ -25,6 +26,7 @@ class Task(LightningModule):
         independent_targets: whether parts learn independently, so that one that diverges stops no other.
         broadcast_buffers: whether DDP copies the buffers of rank 0 to the other ranks.
         run_name: the stem of run folders; by default the class name in lower case.
+        shard: this rank's rows of what all ranks draw together.
         callbacks: names of callbacks in ``fractalgan.callbacks`` that the command line adds to a fit.
         legacy_names: names in the state of older checkpoints, and what they are called today.
     """
@@ -34,6 +36,7 @@ class Task(LightningModule):
     independent_targets: bool = False
     broadcast_buffers: bool = True
     run_name: str = ""
+    shard: RankShard = RankShard()
     callbacks: tuple[str, ...] = ()
     legacy_names: ClassVar[Mapping[str, str]] = {}
 
@@ -59,6 +62,24 @@ class Task(LightningModule):
         return "".join(
             f" --{option} {value}" for option, (value, default) in values.items() if value != default
         )
+
+    # -- what follows from the trainer ----------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        self.shard = RankShard(self.trainer.global_rank, self.trainer.world_size)
+
+    def _random(self, *key: int) -> RandomSource:
+        """A source of random numbers that ranks share out, from the task's seed and a key."""
+        return RandomSource(generator_for(self.hparams["seed"], ALL_RANKS, *key), self.shard)
+
+    def _progress(self, step: int) -> float:
+        """The share of the run that is done; 0 where the run has no end."""
+        return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
+
+    def _require_last_step(self) -> None:
+        """Raise InputError for a run without end, in which no schedule would advance."""
+        if self.trainer.max_steps < 1:
+            raise InputError("the schedules depend on the last step: set --trainer.max_steps")
 
     # -- checkpoints ----------------------------------------------------------------------------
 

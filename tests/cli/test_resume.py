@@ -18,6 +18,8 @@ from tests.conftest import TINY
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
 
+RESUME = ["--run=mine", "--ckpt_path=last", "--trainer.max_steps=7"]
+
 
 @pytest.mark.parametrize(
     ("stop_after", "number"),
@@ -86,8 +88,7 @@ def test_options_of_the_data_that_change_are_told(
 ) -> None:
     """Those of the command line hold, except for the size, which the model was made for."""
     trained("gan", "mine")
-    resume = ["--run=mine", "--ckpt_path=last", "--trainer.max_steps=7"]
-    assert call("fit", *resume, "--data.size=64", "--data.batch_size=4") == 0
+    assert call("fit", *RESUME, "--data.size=64", "--data.batch_size=4") == 0
     assert "ignoring --data.size 64: the checkpoint was trained with 16" in logs.text
     assert "using --data.batch_size 4: mine was trained with 8" in logs.text
     assert logs.text.count("was trained with") == 2
@@ -98,8 +99,7 @@ def test_changed_options_are_told_as_they_are_typed(
     call: Call, trained: Trained, logs: pytest.LogCaptureFixture
 ) -> None:
     trained("gan", "mine")
-    resume = ["--run=mine", "--ckpt_path=last", "--trainer.max_steps=7"]
-    assert call("fit", *resume, "--data.ignore_invalid=true", "--data.binarize=null") == 0
+    assert call("fit", *RESUME, "--data.ignore_invalid=true", "--data.binarize=null") == 0
     assert "using --data.ignore_invalid true: mine was trained with false" in logs.text
     assert "using --data.binarize null: mine was trained with 0.5" in logs.text
 
