@@ -8,6 +8,10 @@ four of both kinds are those of earlier versions of the figure. "mse", "psnr" an
 of 100 images, as in Table 1; "true" has the scores of the transforms that the target was drawn with, where
 they are known, by the same renderer with the same number and width of points. "seconds" is the whole command
 without the imports. Other options are those of `fit`.
+
+--keep keeps the targets and the runs; docs/pictures/leaf.png is a target:
+
+    python benchmarks/detailed_targets.py --sizes 128 --names "maple leaf" --keep leaf
 """
 
 import argparse
@@ -16,6 +20,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +95,17 @@ def true_scores(transforms: Transforms, image: Tensor, size: int, like: FractalG
     return as_numbers({"mse": scores.mse_min, "iou": scores.iou})
 
 
+@contextlib.contextmanager
+def kept(folder: Path | None) -> Iterator[Path]:
+    """A folder that is created and kept, or a temporary one."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
 def as_numbers(scores: dict[str, Any]) -> dict[str, float]:
     """Scores with four digits."""
     return {name: round(float(score), 4) for name, score in scores.items()}
@@ -111,17 +127,18 @@ def main() -> None:
         "--names", nargs="+", choices=[*known], default=[*known], help="targets; default: all"
     )
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder for the targets and runs; default: none")
     given, options = parser.parse_known_args()
     chosen = {name: known[name] for name in given.names}
     for size in given.sizes:
         shown: list[Tensor] = []
         learned: list[Tensor] = []
         for (name, transforms), image in zip(chosen.items(), targets(chosen, size), strict=True):
-            with tempfile.TemporaryDirectory() as folder:
+            with kept(given.keep) as folder:
                 begin = time.perf_counter()
-                content = reconstruct(image, size, Path(folder) / "run", options)
+                content = reconstruct(image, size, folder / f"{name} {size}", options)
                 seconds = time.perf_counter() - begin
-                fitted = FractalGenerator.from_pretrained(Path(folder) / "run" / "fractals.safetensors")
+                fitted = FractalGenerator.from_pretrained(folder / f"{name} {size}" / "fractals.safetensors")
             scores = content["targets"][0]
             line = {"size": size, "target": name, "points": content["num_points"]}
             line |= as_numbers({"mse": scores["mse_min"], "psnr": scores["psnr"], "iou": scores["iou"]})
