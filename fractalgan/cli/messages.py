@@ -15,9 +15,13 @@ from fractalgan.errors import InputError
 # Invalid input, an invalid trainer option, a run that diverged, a full or locked disk.
 USER_ERRORS = (MisconfigurationException, FloatingPointError, OSError)
 
+USAGE_ERRORS = (ArgumentError, InputError, MisconfigurationException)
+
 DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
+
+ONLY_A_KEY = re.compile(r'\s*(- )*Parser key "[^"]+":\s*')
 
 
 def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
@@ -46,6 +50,11 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
     return None
 
 
+def is_usage_error(error: BaseException) -> bool:
+    """Whether an error is invalid input: running the same command again cannot help."""
+    return isinstance(error, USAGE_ERRORS) or isinstance(error.__cause__, USAGE_ERRORS)
+
+
 def one_line(text: str) -> str:
     """Text with all white space replaced by single spaces."""
     return " ".join(text.split())
@@ -59,7 +68,8 @@ def _explain_argument(error: ArgumentError) -> str:
         return f"the configuration is not valid YAML, at {place[1]}"
     if lines[0].startswith("Unexpected config:"):
         return f"{file or 'the configuration'} must be a mapping of options, such as `seed_everything: 0`"
-    keys = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
+    found = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
+    keys = [key for key in found if not any(inner.startswith(f"{key}.") for inner in found)]
     reason = _plain(_reason(lines))
     reason += did_you_mean(reason)
     option = ("" if file else "--") + ".".join(keys)
@@ -75,13 +85,15 @@ def _reason(lines: list[str]) -> str:
             return _no_class(wrong[1])
     if wrong := re.search(r"Expected a dot import path string: (\w+)", text):
         return _no_class(wrong[1])
+    if refused := re.search(r"class_path '([^']+)':\s+Option '([^']+)' is not accepted", text):
+        return _no_option(*refused.groups())
     if "Not a valid subclass of" in text:
         return "expected a class_path and its init_args" + _got(lines)
     if wrong := re.search(r"does not correspond to a subclass of (\w+)", text):
         return f"expected a subclass of {wrong[1]}" + _got(lines)
     if re.search(r"'\w+' object has no attribute", text):
         return "cannot be read" + _got(lines)
-    innermost = max(lines, key=_indentation)
+    innermost = max((line for line in lines if not ONLY_A_KEY.fullmatch(line)), key=_indentation)
     choices = _choices([line for line in lines if _indentation(line) == _indentation(innermost)])
     if choices:
         return f"expected one of {', '.join(choices)}" + _got(lines)
@@ -104,6 +116,13 @@ def _no_class(path: str) -> str:
     return f"there is no class {path}{did_you_mean_class(path)}"
 
 
+def _no_option(path: str, option: str) -> str:
+    name = path.rpartition(".")[2]
+    if name in ("Task", "LightningDataModule"):  # the base class, which has no options
+        return f"name the class before its option '{option}'"
+    return f"{name} has no option '{option}'"
+
+
 def _got(lines: list[str]) -> str:
     given = re.match(r"\s*Given value: (?:NestedArg\(key='\w+', val='(.*)'\)|(.*))", lines[-1])
     return f", got {given[1] or given[2]}" if given else ""
@@ -111,6 +130,9 @@ def _got(lines: list[str]) -> str:
 
 def _plain(reason: str) -> str:
     """A reason of jsonargparse without Python's types."""
+    reason = re.sub(
+        r"Expected a <class 'list'>\. Got value: (.*)", r"expected a list such as [\1], got \1", reason
+    )
     reason = re.sub(r"Expected an? <class '([\w.]+)'>(?:\. Got value: )?", r"expected \1, got ", reason)
     reason = re.sub(
         r"Not of type \w+: (?:(.*) )?does not conform to restriction v(>=?)(\d+)",

@@ -18,7 +18,7 @@ def predict(arguments: list[str]) -> int:
     command = prepare("predict", arguments)
     task = command.task
     if isinstance(task, Encoder):
-        use = task.next_steps()["use"].format(best=quote(command.checkpoint_path))
+        use = task.next_steps()["reconstruct"].format(best=quote(command.checkpoint_path))
         raise InputError(
             f"{type(task).__name__} has no fractals of its own: to reconstruct images with it, use {use}"
         )
@@ -43,7 +43,7 @@ def predict(arguments: list[str]) -> int:
         trainer.predict(task, ckpt_path=command.checkpoint_path, weights_only=True, return_predictions=False)
     if trainer.is_global_zero:
         print(f"images written to {run.predictions}, one folder per fractal")
-        print(*format_commands(next=f"fit --data.name folder --data.root {quote(run.predictions)}"))
+        print(*format_commands(learn=f"fit --data.name folder --data.root {quote(run.predictions)}"))
     return 0
 
 

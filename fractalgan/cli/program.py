@@ -23,8 +23,8 @@ def run(arguments: list[str]) -> int:
         arguments: a verb, one of :data:`VERBS`, and its options.
 
     Returns:
-        The exit status: 0 for success, 1 for invalid input, 2 for options that cannot be parsed, 128 plus the
-        number of a signal that stopped a run.
+        The exit status: 0 for success, 1 for a run that failed, 2 for invalid input, 128 plus the number of a
+        signal that stopped a run.
     """
     verb, *options = arguments
     return run_command(lambda: _run_verb(verb, options), options)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from jsonargparse import ArgumentError
 
-from fractalgan.cli.messages import DISK_FULL, explain
+from fractalgan.cli.messages import DISK_FULL, explain, is_usage_error
 from fractalgan.distributed import is_rank_zero
 from fractalgan.ops import set_render_threads
 
-# The exit statuses that shells expect of a program stopped by a signal.
+# The exit statuses of a run that failed and of invalid input, and those that shells expect after a signal.
+RUN_FAILED, USAGE_ERROR = 1, 2
 EXIT_STATUS = {"SIGHUP": 129, "SIGINT": 130, "SIGUSR1": 138, "SIGTERM": 143}
 
 # CPU threads of everything but drawing, on every machine: the bits of a run depend on them.
@@ -60,7 +60,7 @@ def run_command(command: Callable[[], int], arguments: Sequence[str] = ()) -> in
         if message is None:
             raise
         print(f"fractalgan: error: {message}", file=sys.stderr)
-        return 2 if isinstance(error, ArgumentError) else 1
+        return USAGE_ERROR if is_usage_error(error) else RUN_FAILED
 
 
 @contextmanager

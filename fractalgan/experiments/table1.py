@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan.callbacks import grid, save_picture
-from fractalgan.data import TargetData
+from fractalgan.data import TargetData, TargetName
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.run_cells import run_cells
@@ -43,11 +43,14 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "autoencoder": (OURS, {"matrices": "raw", "candidates": 1, "halvings": []}),
     "best-encoder": (OURS, {"candidates": 1, "halvings": []}),
     "best-autoencoder": (OURS, {"candidates": 1, "halvings": []}),
+    "best-random-sequences": (OURS, {"sequences": "random"}),
+    "best-random-start": (OURS, {"start": "anderson-farrell"}),
     "best-by-determinant": (OURS, {"probabilities": "determinant"}),
     "best-one-start": (OURS, {"candidates": 1, "halvings": []}),
     "best-no-noise": (OURS, {"noise": 0.0}),
     "best-lr-of-paper": (OURS, {"lr": 0.05, "schedule": "halving"}),
     "best-sigma-0-1": (OURS, {"sigma_min": 0.0, "sigma_max": 1.0}),
+    "best-tau-from-4": (OURS, {"tau_start": 4.0}),
 }
 
 # The rows that start from an encoder's prediction; two of them are that prediction itself.
@@ -165,8 +168,9 @@ class AblationPlan:
         for name, given in {"data": self.data, "rows": self.rows}.items():
             if not given or len(set(given)) < len(given):
                 raise InputError(f"plan.{name} must be distinct names, at least one, got {given}")
-        if unknown := [row for row in self.rows if row not in ROWS]:
-            raise InputError(f"plan.rows must be among {', '.join(ROWS)}, got {unknown[0]!r}")
+            known = {"data": get_args(TargetName), "rows": ROWS}[name]
+            if unknown := [each for each in given if each not in known]:
+                raise InputError(f"plan.{name} must be among {', '.join(known)}, got {unknown[0]!r}")
         for row in self.rows:
             task = self.task(row, 0)
             if row in ENCODERS:

@@ -7,7 +7,7 @@ from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
 from fractalgan.nn.generator import VIEW, FractalGenerator
 from fractalgan.nn.image_encoder import ImageEncoder
-from fractalgan.nn.lenet import MIN_IMAGE_SIZE, LeNet
+from fractalgan.nn.lenet import LeNet, require_lenet_size
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
     ClampedMatrices,
@@ -24,7 +24,6 @@ from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_
 
 __all__ = [
     "LOSSES",
-    "MIN_IMAGE_SIZE",
     "PROBABILITIES",
     "VIEW",
     "AdversarialLoss",
@@ -58,6 +57,7 @@ __all__ = [
     "r1_penalty",
     "read_fractals",
     "require_halvings",
+    "require_lenet_size",
     "shipped_fractals",
     "tau_for",
     "warn_of_detail",

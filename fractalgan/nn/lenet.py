@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fractalgan.errors import require_at_least
+from fractalgan.errors import InputError
 
 MIN_IMAGE_SIZE = 16  # pixels per side: less leaves nothing after two convolutions and poolings
 
@@ -24,7 +24,7 @@ class LeNet(nn.Module):
 
     def __init__(self, outputs: int, image_size: int = 32, channels: int = 1) -> None:
         super().__init__()
-        require_at_least(MIN_IMAGE_SIZE, image_size=image_size)
+        require_lenet_size(image_size)
         side = ((image_size - 4) // 2 - 4) // 2
         self.features = nn.Sequential(
             nn.Conv2d(channels, 6, 5),
@@ -52,3 +52,9 @@ class LeNet(nn.Module):
         # takes half the time on a CPU; `contiguous` would keep the strides of a single channel
         features: Tensor = self.features(images.clone(memory_format=torch.channels_last))
         return features
+
+
+def require_lenet_size(image_size: int) -> None:
+    """Raise InputError for images that are too small for a LeNet."""
+    if image_size < MIN_IMAGE_SIZE:
+        raise InputError(f"image_size must be >= {MIN_IMAGE_SIZE} for a LeNet, got {image_size}")

@@ -14,8 +14,7 @@ def format_commands(**commands: str) -> list[str]:
 
     Paths in the commands have to be quoted, see :func:`quote`.
     """
-    width = max((len(label) for label in commands), default=0) + 1
-    return [f"{label + ':':<{width}} {_python()} -m fractalgan {each}" for label, each in commands.items()]
+    return _aligned({label: f"{_python()} -m fractalgan {each}" for label, each in commands.items()})
 
 
 def commands_after_fit(run: RunFolder, task: Task, finished: bool) -> list[str]:
@@ -32,10 +31,11 @@ def commands_after_fit(run: RunFolder, task: Task, finished: bool) -> list[str]:
     if not finished:
         return format_commands(resume=f"fit --run {quote(run)} --ckpt_path last")
     paths = {"best": quote(checkpoints[0]), "last": quote(checkpoints[-1]), "run": quote(run)}
-    commands = {label: command.format(**paths) for label, command in task.next_steps().items()}
-    width = max(len(label) for label in [*commands, "watch"]) + 1
-    lines = format_commands(**commands, watch="")[:-1]
-    return [*lines, f"{'watch:':<{width}} {_python()} -m tensorboard.main --logdir {quote(run.path.parent)}"]
+    steps = {
+        label: f"{_python()} -m fractalgan {command.format(**paths)}"
+        for label, command in task.next_steps().items()
+    }
+    return _aligned(steps | {"curves": f"{_tensorboard()} --logdir {quote(run.path.parent)}"})
 
 
 def quote(path: object) -> str:
@@ -43,10 +43,25 @@ def quote(path: object) -> str:
     return shlex.quote(str(path))
 
 
+def _aligned(commands: dict[str, str]) -> list[str]:
+    width = max((len(label) for label in commands), default=0) + 1
+    return [f"{label + ':':<{width}} {command}" for label, command in commands.items()]
+
+
 def _python() -> str:
     """How this interpreter is called from the current folder."""
-    executable = Path(sys.executable)
-    if shutil.which("python") == str(executable):
-        return "python"
+    return _program(Path(sys.executable), "python")
+
+
+def _tensorboard() -> str:
+    """How the TensorBoard of this interpreter is called from the current folder."""
+    script = Path(sys.executable).with_name("tensorboard")
+    return _program(script, "tensorboard") if script.is_file() else f"{_python()} -m tensorboard.main"
+
+
+def _program(executable: Path, name: str) -> str:
+    """Its name if a shell finds it by that, else its path, relative where it lies in the current folder."""
+    if shutil.which(name) == str(executable):
+        return name
     here = executable.is_relative_to(Path.cwd())
     return quote(executable.relative_to(Path.cwd()) if here else executable)

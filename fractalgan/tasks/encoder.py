@@ -21,7 +21,7 @@ class Encoder(Task, ABC):
         """The fractals A [B, N, 2, 2] and b [B, N, 2] of images [B, 1, H, W]."""
 
     @torch.no_grad()
-    def guess(self, images: Tensor) -> Transforms:
+    def predict(self, images: Tensor) -> Transforms:
         """The fractals of any number of images [n, 1, H, W], in evaluation mode and without gradients.
 
         Each is computed alone: in a batch, its numbers would be rounded by its place among the others.
@@ -37,4 +37,4 @@ class Encoder(Task, ABC):
         sizes = self.sizes_for_next(
             image_size="data.size", num_transforms="model.num_transforms", window="model.window"
         )
-        return {"use": f"fit --config reconstruction_32px.yaml --model.start {{best}}{sizes}"}
+        return {"reconstruct": f"fit --config reconstruction_32px.yaml --model.start {{best}}{sizes}"}

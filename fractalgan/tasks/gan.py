@@ -18,7 +18,6 @@ from fractalgan.errors import (
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import (
     LOSSES,
-    MIN_IMAGE_SIZE,
     FractalEmbedding,
     FractalGenerator,
     FrechetPixels,
@@ -27,6 +26,7 @@ from fractalgan.nn import (
     MatricesForm,
     instance_noise,
     r1_penalty,
+    require_lenet_size,
 )
 from fractalgan.ops import Procedure, SequenceKind, collapse, random_fractals
 from fractalgan.randomness import Purpose, RandomSource, generator_for
@@ -115,7 +115,8 @@ class FractalGAN(FractalTask):
     ) -> None:
         super().__init__()
         require_sizes(num_fractals=num_fractals, num_transforms=num_transforms)
-        require_sizes(MIN_IMAGE_SIZE, image_size=image_size)
+        require_lenet_size(image_size)
+        require_sizes(image_size=image_size)
         require_transforms(num_fractals, num_transforms)
         require_choice(Procedure, start=start)
         require_choice(LossName, loss=loss)
@@ -149,8 +150,8 @@ class FractalGAN(FractalTask):
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
         return {
-            "next": "predict --ckpt_path {best}",
-            "use": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
+            "draw": "predict --ckpt_path {best}",
+            "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
         }
 
     def configure_optimizers(self) -> list[Optimizer]:
@@ -212,8 +213,8 @@ class FractalGAN(FractalTask):
             self._log_accuracies("train", real_logits, fake_logits)
 
     def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor, step: int) -> None:
-        # a single process need not compute the discriminator's gradients; DDP waits for all of them
-        self.discriminator.requires_grad_(self.trainer.world_size > 1)
+        # without DDP, which waits for all gradients, the discriminator's need not be computed
+        self.discriminator.requires_grad_(self._is_parallel())
         loss = self.loss.generator(self.discriminator(fake).squeeze(1))
         self.require_finite("the generator's loss", loss)
         self._backward(optimizer, loss)
@@ -226,7 +227,7 @@ class FractalGAN(FractalTask):
     def _backward(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """The gradients of the loss for the parameters of this optimizer, in place of those it had."""
         optimizer.zero_grad()
-        if self.trainer.world_size > 1:  # DDP waits for a gradient of every parameter, of the other side, too
+        if self._is_parallel():  # DDP waits for a gradient of every parameter, of the other side, too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
 

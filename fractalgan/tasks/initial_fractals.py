@@ -47,7 +47,7 @@ def random_candidates(options: Mapping[str, Any], indices: Tensor) -> Transforms
 def fit_candidates_(
     candidates: Transforms, options: Mapping[str, Any], indices: Tensor, targets: Tensor, rows: Tensor
 ) -> None:
-    """Replace candidates by what ``start`` derives from their targets: collages, or an encoder's guess.
+    """Replace candidates by what ``start`` derives from their targets: collages, or an encoder's prediction.
 
     Args:
         candidates: [n * candidates, N], which are written to.
@@ -65,8 +65,8 @@ def fit_candidates_(
             whole[of_rows] = part
     elif start not in get_args(Procedure):
         trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
-        guessed = read_encoder(Path(start), **trained_with).guess(targets)
-        for whole, part in zip(candidates, guessed, strict=True):
+        predicted = read_encoder(Path(start), **trained_with).predict(targets)
+        for whole, part in zip(candidates, predicted, strict=True):
             whole[::number] = part
 
 

@@ -77,7 +77,7 @@ class Pretraining(Task):
 
     def next_steps(self) -> dict[str, str]:
         size = self.sizes_for_next(image_size="data.size")
-        return {"next": f"fit --config probe.yaml --model.backbone {{last}}{size}"}
+        return {"probe": f"fit --config probe.yaml --model.backbone {{last}}{size}"}
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer()

@@ -86,7 +86,7 @@ class LinearProbe(Task):
         return images.flatten(1) if self.hparams["backbone"] == PIXELS else self.network.embed(images)
 
     def next_steps(self) -> dict[str, str]:
-        return {"next": "test --ckpt_path {best}"}
+        return {"test": "test --ckpt_path {best}"}
 
     # -- before the first step ------------------------------------------------------------------
 

@@ -182,10 +182,10 @@ class Reconstruction(FractalTask):
         return self.fractals.gallery()
 
     def next_steps(self) -> dict[str, str]:
-        steps = {"next": "predict --ckpt_path {best}"}
+        steps = {"draw": "predict --ckpt_path {best}"}
         if self.hparams["num_targets"] > 1:  # one fractal is no set of pseudo-classes
             sizes = self.sizes_for_next(num_targets="model.num_fractals", image_size="data.size")
-            steps["use"] = f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}"
+            steps["pre-train"] = f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}"
         return steps
 
     def configure_optimizers(self) -> Adam:

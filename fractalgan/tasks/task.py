@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
@@ -75,6 +76,10 @@ class Task(LightningModule):
     def _progress(self, step: int) -> float:
         """The share of the run that is done; 0 where the run has no end."""
         return step / self.trainer.max_steps if self.trainer.max_steps > 0 else 0.0
+
+    def _is_parallel(self) -> bool:
+        """Whether gradients are averaged over processes, as by DDP, of which there may be only one."""
+        return isinstance(self.trainer.strategy, ParallelStrategy)
 
     def _require_last_step(self) -> None:
         """Raise InputError for a run without end, in which no schedule would advance."""

@@ -65,7 +65,7 @@ def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.
     assert Path("whole/cells.jsonl").read_text().count('"row": "C"') == 2
     assert "fractaldb" in Path("whole/table1.md").read_text()
     kept = Path("whole/cells.jsonl").read_bytes()
-    assert ablate_here("--run=whole", "--plan.steps=5") == 1
+    assert ablate_here("--run=whole", "--plan.steps=5") == 2
     assert "started with different options" in capsys.readouterr().err
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
@@ -85,7 +85,7 @@ def test_rows_that_start_from_an_encoders_prediction(
     trainer.fit_loop.epoch_loop.max_steps = 3
     trainer.fit(encoder, data)
     trainer.save_checkpoint("encoder.ckpt")  # another one under the same name
-    assert ablate_here("--run=whole", "--plan.seeds=2") == 1
+    assert ablate_here("--run=whole", "--plan.seeds=2") == 2
     assert "has rows of another encoder" in capsys.readouterr().err
     assert ablate_here("--run=whole", "--plan.rows=[E]", "--plan.seeds=2") == 0  # which needs no encoder
 
@@ -103,7 +103,7 @@ def test_row_of_an_autoencoder_is_added_to_a_run_of_another_encoder(
         trainer.fit(encoder, random)
         trainer.save_checkpoint(f"{name}.ckpt")
     first = [*SMALL, "--plan.rows=[B]", "--plan.seeds=1", "--run=whole"]
-    assert ablate_here(*first, "--plan.encoder=b.ckpt") == 1
+    assert ablate_here(*first, "--plan.encoder=b.ckpt") == 2
     said = capsys.readouterr().err
     assert "row B needs a checkpoint of InverseEncoder, b.ckpt is of FractalAutoencoder" in said
     assert (
@@ -182,7 +182,7 @@ def test_every_shipped_config_runs(
         (["--plan.rows=[B]", "--plan.encoder=none.ckpt"], "there is no checkpoint none.ckpt"),
         (["--plan.rows=[F,F]"], "plan.rows must be distinct names, at least one"),
         (["--plan.data=[]"], "plan.data must be distinct names, at least one"),
-        (["--plan.data=[cats]"], "name must be one of digits"),
+        (["--plan.data=[cats]"], "--plan.data must be among digits"),
         (["--plan.count=999"], "count must be <= 180, the number of images in the test set of digits"),
         (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
         (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),

@@ -77,7 +77,7 @@ def test_figure_is_complete_and_can_be_resumed(
     assert (folder / "gan/checkpoints/last.ckpt").read_bytes() == gan
 
     capsys.readouterr()
-    assert compare_here(*small, "--pretraining.lr=0.1") == 1
+    assert compare_here(*small, "--pretraining.lr=0.1") == 2
     assert "was started with different options" in capsys.readouterr().err
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
 

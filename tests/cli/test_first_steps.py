@@ -99,7 +99,7 @@ def test_files_without_an_image_suffix_are_skipped_and_broken_images_named(
     assert "notes.txt" in logs.text
     (folder / "broken.png").write_bytes(b"no image")
     capsys.readouterr()
-    assert call("fit", *TINY, *options, "--run=two") == 1
+    assert call("fit", *TINY, *options, "--run=two") == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert "mixed/broken.png is not an image file: remove it or set --data.ignore_invalid true" in error
     assert not Path("two").exists()
@@ -234,7 +234,7 @@ def test_checkpoint_that_does_not_fit_is_explained(
     checkpoint = torch.load(f"mine/{LAST}", weights_only=True)
     broken(checkpoint, kind)
     torch.save(checkpoint, "broken.ckpt")
-    assert call("fit", *TINY, "--ckpt_path=broken.ckpt", "--trainer.max_steps=9", "--run=other") == 1
+    assert call("fit", *TINY, "--ckpt_path=broken.ckpt", "--trainer.max_steps=9", "--run=other") == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert "broken.ckpt" in error
     assert message in error

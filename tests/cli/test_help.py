@@ -112,6 +112,6 @@ def test_options_of_one_class(
 def test_help_for_another_class_is_refused(
     arguments: list[str], message: str, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(*arguments) == 1
+    assert call(*arguments) == 2
     assert message in capsys.readouterr().err
     assert not Path("runs").exists()

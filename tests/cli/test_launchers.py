@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fractalgan.storage import read_checkpoint
 from tests.conftest import TINY
 
 pytestmark = pytest.mark.timeout(300)
@@ -44,6 +46,20 @@ def test_torchrun_fits_resumes_validates_and_predicts(tmp_path: Path) -> None:
     assert predicted.returncode == 0, predicted.stderr
     assert len(list((run / "predictions").glob("*/*.png"))) == 4 * 3
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["gan-digits-1"]
+
+
+def test_one_process_under_ddp_trains_as_one_without(call: Callable[..., int], tmp_path: Path) -> None:
+    assert call("fit", *TINY, "--run=alone") == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "fractalgan", "fit", *TINY, "--run=ddp", "--trainer.strategy=ddp"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    alone, ddp = (read_checkpoint(tmp_path / run / "checkpoints/last.ckpt") for run in ("alone", "ddp"))
+    assert all(value.equal(ddp["state_dict"][name]) for name, value in alone["state_dict"].items())
 
 
 def test_what_rank_zero_finds_wrong_ends_all_ranks(tmp_path: Path) -> None:
@@ -94,7 +110,7 @@ def test_srun_fits_in_one_folder(tmp_path: Path, unused_port: int) -> None:
 def test_srun_ends_all_ranks_where_rank_zero_fails(tmp_path: Path, unused_port: int) -> None:
     wrong = ["--data.name=folder", "--data.root=none"]
     first, second = srun("fit", *TINY, *TWO, *wrong, cwd=tmp_path, port=unused_port)
-    assert (first.returncode, second.returncode) == (1, 1)
+    assert (first.returncode, second.returncode) == (2, 2)
     for rank in (first, second):
         assert rank.stderr.endswith("there is no folder none: set --data.root to the folder of your images\n")
 

@@ -25,7 +25,7 @@ PRETRAINING = ["--config=pretraining.yaml", *TINY_PRETRAINING]
 def test_option_that_follows_another_is_refused(
     call: Call, capsys: pytest.CaptureFixture[str], options: list[str], option: str, source: str
 ) -> None:
-    assert call("fit", *options) == 1
+    assert call("fit", *options) == 2
     assert (
         f"--{option} has no effect, it follows --{source}: set --{source} instead" in capsys.readouterr().err
     )
@@ -34,12 +34,12 @@ def test_option_that_follows_another_is_refused(
 
 def test_option_of_a_configuration_file_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text("data: {class_path: fractalgan.ImageData, init_args: {seed: 3}}")
-    assert call("fit", "--config=mine.yaml", *TINY) == 1
+    assert call("fit", "--config=mine.yaml", *TINY) == 2
     assert "set --seed_everything instead" in capsys.readouterr().err
 
 
 def test_option_of_inline_yaml_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("fit", '--config={"data": {"init_args": {"seed": 3}}}', *TINY) == 1
+    assert call("fit", '--config={"data": {"init_args": {"seed": 3}}}', *TINY) == 2
     assert "set --seed_everything instead" in capsys.readouterr().err
 
 

@@ -46,7 +46,7 @@ def test_folder_that_a_program_has_just_written_to_is_refused(
 
     monkeypatch.setattr(RunFolder, "locked", late)
     before = content(Path("mine"))
-    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 2
     assert "another program has just written to mine" in capsys.readouterr().err
     assert content(Path("mine")) == before
 
@@ -61,7 +61,7 @@ def test_folder_that_a_program_is_writing_to_is_refused(
     )
     assert holder.stdout is not None
     holder.stdout.readline()  # it has the lock
-    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 1
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=9") == 2
     assert "another program is writing to mine" in capsys.readouterr().err
     before[str(Path("mine/.lock"))] = b""
     assert content(Path("mine")) == before

@@ -31,7 +31,7 @@ def test_fit_from_the_command_line(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_line_on_stderr(tmp_path: Path) -> None:
     done = start("fit", "--data.name=folder", "--data.root=none", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "fractalgan: error: there is no folder none: set --data.root to the folder of your images"

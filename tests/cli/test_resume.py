@@ -113,7 +113,7 @@ def test_damaged_config_of_a_run(
     given = ["--config=gan_digits.yaml", *TINY]
     assert call("validate", *given, "--ckpt_path=mine/checkpoints/last.ckpt") == 0
     capsys.readouterr()
-    assert call("fit", *given, "--run=mine") == 1
+    assert call("fit", *given, "--run=mine") == 2
     expected = "mine was started with different options (its config.yaml is not valid YAML): use the same"
     assert expected in capsys.readouterr().err
 

@@ -54,7 +54,7 @@ def test_same_command_with_different_options_is_refused(
 ) -> None:
     trained("gan", "mine")
     before = content(Path("mine"))
-    assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 1
+    assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 2
     message = "mine was started with different options (model.tau is null there, 2.0 here)"
     assert message in capsys.readouterr().err
     assert content(Path("mine")) == before
@@ -136,7 +136,7 @@ def test_newest_good_checkpoint_replaces_a_damaged_one(
     for path in checkpoints.iterdir():
         path.write_bytes(flipped)
     before = content(Path("hurt"))
-    assert call("fit", *TINY, "--run=hurt") == 1
+    assert call("fit", *TINY, "--run=hurt") == 2
     assert content(Path("hurt")) == before
 
 
@@ -153,6 +153,6 @@ def test_run_without_its_last_checkpoint_is_not_restarted(
     summary = Path("bare/summary.json")
     summary.write_text(summary.read_text().replace('"finished": true', '"finished": false'))
     before = content(Path("bare"))
-    assert call(*bare) == 1
+    assert call(*bare) == 2
     assert "bare has a run without checkpoints" in capsys.readouterr().err
     assert content(Path("bare")) == before

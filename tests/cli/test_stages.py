@@ -200,7 +200,7 @@ def test_cosine_schedule_ends_at_zero_and_can_be_extended(call: Call) -> None:
 
 def test_pretraining_on_real_images_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     options = [option for option in TINY_PRETRAINING if option.startswith("--trainer")]
-    assert call("fit", "--model=fractalgan.Pretraining", *options, "--run=bad") == 1
+    assert call("fit", "--model=fractalgan.Pretraining", *options, "--run=bad") == 2
     assert "needs images of fractals: use --data fractalgan.FractalData" in capsys.readouterr().err
 
 
@@ -271,7 +271,7 @@ def test_command_that_a_task_does_not_have(
     run: str, verb: str, message: str, call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(run, f"runs/{run}")
-    assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 1
+    assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert message in error
 
@@ -283,7 +283,7 @@ def test_encoder_starts_a_reconstruction_in_place_of_predict(
     run: str, task: str, call: Call, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(run, f"runs/{run}")
-    assert call("predict", "--ckpt_path=last", f"--run=runs/{run}") == 1
+    assert call("predict", "--ckpt_path=last", f"--run=runs/{run}") == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     use = f"fit --config reconstruction_32px.yaml --model.start runs/{run}/{LAST}"
     assert f"{task} has no fractals of its own: to reconstruct images with it, use {use}" in error

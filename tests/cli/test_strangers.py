@@ -78,7 +78,7 @@ def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_function)
     rebuild = ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION, f"--model.start={path}"]
-    assert call("fit", *rebuild) == 1
+    assert call("fit", *rebuild) == 2
     assert "stranger.ckpt has invalid content" in capsys.readouterr().err
 
 
@@ -106,5 +106,5 @@ def test_states_of_optimizers_must_fit_the_parameters(
         content["optimizer_states"][0]["state"][0]["exp_avg"] = torch.zeros(1)
 
     path = changed(Path("mine/checkpoints/last.ckpt"), cut)
-    assert call("fit", *options, "--trainer.max_steps=9", f"--ckpt_path={path}") == 1
+    assert call("fit", *options, "--trainer.max_steps=9", f"--ckpt_path={path}") == 2
     assert "the optimizer states in the checkpoint do not fit its parameters" in capsys.readouterr().err

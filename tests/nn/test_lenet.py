@@ -18,5 +18,5 @@ def test_features_and_head(size: int) -> None:
 
 
 def test_images_too_small_are_refused() -> None:
-    with pytest.raises(InputError, match="image_size must be >= 16, got 15"):
+    with pytest.raises(InputError, match="image_size must be >= 16 for a LeNet, got 15"):
         LeNet(1, image_size=15)

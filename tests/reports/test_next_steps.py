@@ -1,13 +1,14 @@
 """The commands that are printed at the end of a run."""
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 from fractalgan.reports import commands_after_fit
 from fractalgan.storage import RunFolder
-from fractalgan.tasks import LinearProbe
+from fractalgan.tasks import FractalGAN, LinearProbe
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -18,5 +19,14 @@ def test_paths_with_spaces_are_quoted(tmp_path: Path, finished: bool) -> None:
     command, *others = commands_after_fit(run, LinearProbe(image_size=16), finished)
     resume, evaluate = ["--run", str(run), "--ckpt_path", "last"], ["--ckpt_path", str(run.last)]
     assert shlex.split(command)[-4:] == resume if not finished else shlex.split(command)[-2:] == evaluate
-    watch = ["--logdir", str(run.path.parent)]
-    assert [shlex.split(other)[-2:] for other in others] == [watch] * finished
+    curves = ["curves:", str(Path(sys.executable).with_name("tensorboard")), "--logdir", str(run.path.parent)]
+    assert [shlex.split(other) for other in others] == [curves] * finished
+
+
+def test_programs_of_the_path_are_called_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder(tmp_path)
+    run.checkpoints.mkdir(parents=True)
+    run.last.touch()
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    programs = [line.split()[1] for line in commands_after_fit(run, FractalGAN(image_size=16), finished=True)]
+    assert programs == ["python", "python", "tensorboard"]

@@ -79,12 +79,12 @@ def test_transforms_have_full_precision_under_autocast() -> None:
     torch.testing.assert_close(found.b, expected.b, rtol=0, atol=0.02)
 
 
-def test_guess_takes_any_number_and_type_and_leaves_the_mode() -> None:
+def test_predict_takes_any_number_and_type_and_leaves_the_mode() -> None:
     task = FractalAutoencoder(**SMALL).train()
-    A, b = task.guess(torch.rand(0, 1, 16, 16))
+    A, b = task.predict(torch.rand(0, 1, 16, 16))
     assert A.shape == (0, 3, 2, 2)
     assert b.shape == (0, 3, 2)
-    assert task.guess(torch.rand(2, 1, 16, 16, dtype=torch.float64)).A.dtype == torch.float32
+    assert task.predict(torch.rand(2, 1, 16, 16, dtype=torch.float64)).A.dtype == torch.float32
     assert task.training
 
 
@@ -125,7 +125,7 @@ def test_images_of_any_size(size: int) -> None:
 
 def test_fractal_of_an_image_does_not_depend_on_the_other_images() -> None:
     task, images = FractalAutoencoder(**SMALL), torch.rand(5, 1, 16, 16)
-    alone, among = task.guess(images[2:3]), task.guess(images)
+    alone, among = task.predict(images[2:3]), task.predict(images)
     assert alone.A.equal(among.A[2:3])
     assert alone.b.equal(among.b[2:3])
     batch = task.encode(images)
@@ -138,7 +138,7 @@ def test_reconstruction_begins_at_the_prediction(autoencoder: Path) -> None:
     quiet_trainer(1, enable_checkpointing=False).validate(task, data, verbose=False)
     loaded = FractalAutoencoder.load_from_checkpoint(autoencoder, weights_only=True)
     assert data.targets is not None
-    assert task.fractals.generator.embedding().A.equal(loaded.guess(data.targets).A)
+    assert task.fractals.generator.embedding().A.equal(loaded.predict(data.targets).A)
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def test_checkpoint_serves_as_fractals(tmp_path: Path) -> None:
 
 
 def test_next_steps_name_the_sizes_that_differ_from_the_defaults() -> None:
-    assert tiny().next_steps()["use"] == (
+    assert tiny().next_steps()["pre-train"] == (
         "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 4 --data.size 16"
     )
-    assert FractalGAN().next_steps()["use"] == "fit --config pretraining.yaml --model.fractals {best}"
+    assert FractalGAN().next_steps()["pre-train"] == "fit --config pretraining.yaml --model.fractals {best}"

@@ -1,4 +1,4 @@
-"""InverseEncoder: learns to guess fractals, and its guess is where a reconstruction begins."""
+"""InverseEncoder: learns to predict fractals, and its prediction is where a reconstruction begins."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,31 +39,31 @@ def validated(**options: Any) -> tuple[Reconstruction, TargetData]:
     return task, data
 
 
-def test_it_learns_to_guess_fractals() -> None:
-    """Its error falls to a fifth of that of a constant guess at least; for three seeds it fell to 0.06."""
+def test_it_learns_to_predict_fractals() -> None:
+    """Its error falls to a fifth of a constant prediction's at least; for three seeds it fell to 0.06."""
     data = RandomFractalData(num_fractals=16, num_transforms=2, size=16, batch_size=16)
     task = InverseEncoder(num_transforms=2, image_size=16)
     quiet_trainer(60, limit_val_batches=0, enable_checkpointing=False).fit(task, data)
     images, transforms = next(iter(data.train_dataloader()))  # other images of the same fractals
-    guessed = task.guess(images)
-    found = torch.cat([guessed.A.flatten(2), guessed.b], -1)
+    predicted = task.predict(images)
+    found = torch.cat([predicted.A.flatten(2), predicted.b], -1)
     mean = transforms.mean(0).expand_as(transforms)
     assert F.mse_loss(found, transforms) < 0.2 * F.mse_loss(mean, transforms)
 
 
-def test_guess_does_not_depend_on_the_other_images() -> None:
+def test_prediction_does_not_depend_on_the_other_images() -> None:
     task, images = InverseEncoder(num_transforms=3, image_size=16), torch.rand(5, 1, 16, 16)
-    alone, among = task.guess(images[2:3]), task.guess(images)
+    alone, among = task.predict(images[2:3]), task.predict(images)
     assert alone.A.equal(among.A[2:3])
     assert alone.b.equal(among.b[2:3])
 
 
-def test_reconstruction_begins_at_the_guess(encoder: Path) -> None:
+def test_reconstruction_begins_at_the_prediction(encoder: Path) -> None:
     task, data = validated(start=str(encoder), matrices="raw", candidates=2)
     loaded = InverseEncoder.load_from_checkpoint(encoder, weights_only=True)
     assert data.targets is not None
     initial = task.fractals.generator.embedding()
-    assert initial.A[::2].equal(loaded.guess(data.targets).A)
+    assert initial.A[::2].equal(loaded.predict(data.targets).A)
     assert not initial.A[1::2].equal(initial.A[::2])
 
 
@@ -96,7 +96,7 @@ def test_other_data_is_refused(data: Any, message: str) -> None:
 def test_next_step_names_what_differs_from_its_defaults() -> None:
     steps = InverseEncoder(num_transforms=3, image_size=16, window=2.0).next_steps()
     given = "--data.size 16 --model.num_transforms 3 --model.window 2.0"
-    assert steps == {"use": f"fit --config reconstruction_32px.yaml --model.start {{best}} {given}"}
+    assert steps == {"reconstruct": f"fit --config reconstruction_32px.yaml --model.start {{best}} {given}"}
 
 
 # -- on the command line -----------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_reconstruction_is_resumed_without_its_encoder(
     assert call(*FIT, f"--model.start={copy}", "--run=halves", "--trainer.max_steps=3") == 0
     copy.unlink()
     assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
-    assert call(*FIT, f"--model.start={copy}") == 1
+    assert call(*FIT, f"--model.start={copy}") == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("fractalgan: error: ")
     assert "encoder.ckpt" in last

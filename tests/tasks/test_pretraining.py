@@ -63,7 +63,7 @@ def test_cosine_without_an_end_is_refused() -> None:
         ({"weight_decay": -1.0}, "weight_decay must be >= 0"),
         ({"optimizer": "Adagrad"}, "optimizer must be one of Adam, AdamW, SGD"),
         ({"schedule": "halving"}, "schedule must be one of constant, cosine"),
-        ({"image_size": 8}, "image_size must be >= 16, got 8"),
+        ({"image_size": 8}, "image_size must be >= 16 for a LeNet, got 8"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:
@@ -73,5 +73,5 @@ def test_wrong_options_are_named(options: dict, message: str) -> None:
 
 def test_next_step_is_a_probe_of_the_last_checkpoint() -> None:
     steps = Pretraining(image_size=16).next_steps()
-    assert steps == {"next": "fit --config probe.yaml --model.backbone {last} --data.size 16"}
+    assert steps == {"probe": "fit --config probe.yaml --model.backbone {last} --data.size 16"}
     assert torch.is_tensor(Pretraining(num_fractals=3, image_size=16)(torch.zeros(2, 1, 16, 16)))

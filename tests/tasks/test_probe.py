@@ -139,7 +139,7 @@ def test_probe_that_is_not_trained_is_not_tested() -> None:
         ({"labels_per_class": 0}, "labels_per_class must be >= 1, got 0"),
         ({"penalties": []}, "penalties must have at least one value"),
         ({"penalties": [1.0, 0.0]}, r"penalties\[1\] must be > 0, got 0.0"),
-        ({"image_size": 8}, "image_size must be >= 16"),
+        ({"image_size": 8}, "image_size must be >= 16 for a LeNet"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:

@@ -315,10 +315,10 @@ def test_older_checkpoint_is_loaded(tmp_path: Path) -> None:
 
 def test_next_steps_depend_on_the_number_of_targets() -> None:
     assert Reconstruction(num_targets=5, image_size=16).next_steps() == {
-        "next": "predict --ckpt_path {best}",
-        "use": "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 5 --data.size 16",
+        "draw": "predict --ckpt_path {best}",
+        "pre-train": "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 5 --data.size 16",
     }
-    assert Reconstruction(num_targets=1).next_steps() == {"next": "predict --ckpt_path {best}"}
+    assert Reconstruction(num_targets=1).next_steps() == {"draw": "predict --ckpt_path {best}"}
 
 
 # -- what is refused ---------------------------------------------------------------------------
