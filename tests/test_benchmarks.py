@@ -80,6 +80,17 @@ def test_reconstruction(lines: Lines, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_free_points(lines: Lines, load: Callable[[str], ModuleType]) -> None:
+    (line,) = lines("free_points", "--data=digits", "--count=3", "--steps=100")
+    assert line["data"] == "digits"
+    assert 0 < line["mse"] < 0.02
+    assert 0.9 < line["iou"] <= 1
+    targets = torch.zeros(1, 9, 9)
+    targets[0, 4, 4] = 1
+    (image,) = load("free_points").fit_points(targets, 1, 1.0, 200, torch.Generator().manual_seed(0))
+    assert image[4, 4] > 0.999  # the point went to the middle of the only bright pixel
+
+
 @pytest.mark.timeout(300)
 def test_own_pictures(lines: Lines, tmp_path: Path) -> None:
     small = ["--size=16", "--picture=own.png", "--model.num_transforms=3", "--model.halvings=[1]"]

@@ -314,10 +314,10 @@ def test_older_checkpoint_is_loaded(tmp_path: Path) -> None:
 
 
 def test_next_steps_depend_on_the_number_of_targets() -> None:
-    assert Reconstruction(num_targets=5, image_size=16).next_steps() == {
-        "draw": "predict --ckpt_path {best}",
-        "pre-train": "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 5 --data.size 16",
-    }
+    draw, pretrain = Reconstruction(num_targets=5, image_size=16).next_steps().items()
+    assert draw == ("draw", "predict --ckpt_path {best}")
+    sizes = "--model.num_fractals 5 --data.size 16"
+    assert pretrain == ("pre-train", f"fit --config pretraining.yaml --model.fractals {{best}} {sizes}")
     assert Reconstruction(num_targets=1).next_steps() == {"draw": "predict --ckpt_path {best}"}
 
 
