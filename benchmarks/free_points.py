@@ -22,7 +22,7 @@ LR = 0.1  # pixels per step at first; falls linearly to 0
 
 
 def fit_points(targets: Tensor, num_points: int, tau: float, steps: int, random: torch.Generator) -> Tensor:
-    """Images [n, H, W] of points that start on bright pixels of targets [n, H, W], after descent on the MSE."""
+    """Images [n, H, W] of points that start on bright pixels of targets [n, H, W] and descend on the MSE."""
     height, width = targets.shape[1:]
     pixels = torch.multinomial(targets.flatten(1), num_points, replacement=True, generator=random)
     points = torch.stack([pixels // width, pixels % width], -1).float()
