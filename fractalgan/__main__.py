@@ -25,6 +25,8 @@ def main() -> int:
     if verb not in PAGES:
         near = difflib.get_close_matches(str(verb), PAGES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(PAGES)}"
+        if str(verb).startswith("-"):
+            hint = "the command comes first, as in fit --help"
         print(f"fractalgan: error: unknown command {verb!r}: {hint}", file=sys.stderr)
         return USAGE_ERROR
     if {"-h", "--help"} & set(arguments):

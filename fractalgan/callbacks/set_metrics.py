@@ -61,7 +61,9 @@ class SetMetrics(Callback):
         device = pl_module.device
         if self.features is None:
             log.info(
-                "training a LeNet on the %d real classes as a judge: %d steps", len(data.classes), self.steps
+                "training a LeNet on the %d real classes, for the metrics: %d steps",
+                len(data.classes),
+                self.steps,
             )
             judge = self._train_judge(data.train_images, len(data.classes), pl_module.hparams["seed"], device)
             sample, _ = data.train_images[:SCALE_IMAGES]

@@ -80,4 +80,6 @@ def _check_devices(devices: Any, accelerator: type[Accelerator], name: str) -> N
         raise InputError(f"--trainer.devices {devices}: {error}") from error
     cores = os.cpu_count() or 1
     if name == "cpu" and found > cores:
-        log.warning("--trainer.devices %d: as many processes share %d CPU cores, which is slow", found, cores)
+        log.warning(
+            "--trainer.devices %d: there are %d CPU cores, so the processes will be slow", found, cores
+        )

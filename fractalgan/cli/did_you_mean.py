@@ -20,15 +20,47 @@ PLANS = [ComparisonPlan, AblationPlan]
 
 
 def did_you_mean(message: str) -> str:
-    """``"; did you mean max_steps?"`` for a parser's message about an unknown option with a similar name."""
+    """``"; did you mean max_steps?"`` for a parser's message about an unknown option or argument."""
+    if stray := re.search(r"nrecognized arguments: ([^-\s]\S*)", message):
+        return _hint_for_value(stray[1])
+    if refused := re.search(r"([\w.]+) has no option '(\w+)'", message):
+        return _hint_for_argument(refused[1], refused[2])
     named = re.search(r"ption '([\w.]+)'|arguments: --([\w.]+)", message)
-    known = known_options(PLANS if re.search(r"'plan'|--plan\.", message) else [])
+    known = known_options(PLANS if "--plan." in message else [])
     parts = (named[1] or named[2]).split(".") if named else []
     nearest = [[part] if part in known else _closest(part, known) for part in parts]
     corrected = ".".join(each[0] for each in nearest if each)
     if not parts or not all(nearest) or corrected == ".".join(parts):
         return ""
     return f"; did you mean {'' if named and named[1] else '--'}{corrected}?"
+
+
+def _hint_for_value(word: str) -> str:
+    """What was meant by a word that belongs to no option."""
+    if word in ("last", "best") or word.endswith(".ckpt"):
+        return f"; did you mean --ckpt_path {word}?"
+    if word.endswith((".yaml", ".yml")):
+        return f"; did you mean --config {word}?"
+    for group, base in (("model", LightningModule), ("data", LightningDataModule)):
+        if any(each.__name__ == word and issubclass(each, base) for each in _public_classes()):
+            return f"; did you mean --{group} {word}?"
+    return "; options start with --"
+
+
+def _hint_for_argument(owner: str, argument: str) -> str:
+    """What was meant by an argument that a class, or a group of options, does not have."""
+    classes = _public_classes()
+    (*found,) = (each for each in classes if each.__name__ == owner)
+    known = known_options(found or (PLANS if owner == "plan" else []))
+    if found and argument not in known:
+        bases = [base for base in (LightningModule, LightningDataModule) if issubclass(found[0], base)]
+        others = {each.__name__ for each in classes if issubclass(each, tuple(bases))} & set(
+            fractalgan.__all__
+        )
+        named = sorted(each.__name__ for each in classes if argument in inspect.signature(each).parameters)
+        if of_others := [name for name in dict.fromkeys(named) if name in others]:
+            return f"; it is an option of {', '.join(of_others)}"
+    return did_you_mean_name(argument, known)
 
 
 def did_you_mean_class(path: str) -> str:

@@ -32,7 +32,14 @@ from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.cli.resume import RestoreGuard
 from fractalgan.cli.run_command import EXIT_STATUS, NET_THREADS
 from fractalgan.cli.run_names import run_stem
-from fractalgan.cli.trainer import build_trainer, check_steps, check_trainer, fit_loggers, task_callbacks
+from fractalgan.cli.trainer import (
+    build_trainer,
+    check_manual_optimization,
+    check_steps,
+    check_trainer,
+    fit_loggers,
+    task_callbacks,
+)
 from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import Summary, commands_after_fit
@@ -86,6 +93,7 @@ def train(command: Command, watchers: Watchers) -> Outcome | None:
     """
     start, trainer_options = command.start, command.trainer
     check_trainer(trainer_options)
+    check_manual_optimization(trainer_options, command.task)
     check_steps(trainer_options, None if start.same_command else start.step)
     prepare_data(command, "fit")
     if trainer_options.fast_dev_run:
@@ -168,10 +176,10 @@ def _callbacks(run: RunFolder, command: Command, watchers: Watchers) -> list[Cal
 
 @contextmanager
 def _discarded_if_not_started(run: RunFolder) -> Iterator[None]:
-    """Remove a run folder in which nothing was saved because of an error."""
+    """Remove a run folder in which nothing was saved, because of an error or a signal."""
     try:
         yield
-    except Exception:
+    except BaseException:
         run.discard_if_empty()
         raise
 

@@ -60,19 +60,19 @@ training
   --trainer.max_steps N            number of training steps; one step is one batch (default: 1500)
   --trainer.val_check_interval N   steps between validations, pictures and checkpoints (default: 250)
   --trainer.accelerator NAME       auto, cpu, or gpu (default: auto)
-  --trainer.OPTION VALUE           any other argument of Lightning's Trainer
+  --trainer.OPTION VALUE           another argument of Lightning's Trainer
 
 data
   --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, or folder for your own images (default: digits)
   --data.root DIR       folder of your own images, or of downloaded data sets (default: data)
   --data.size N         height and width in pixels (default: 32)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
-  --data.path PATH      reconstruction: your picture, or a folder of pictures
+  --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
-  --model.fractals SOURCE   pre-training: random, digits, fashion-mnist, or a file, checkpoint, or run folder
-  --model.backbone FILE     linear probe: checkpoint of Pretraining, untrained, or pixels (default: untrained)
+  --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, or a run folder
+  --model.backbone FILE     with probe.yaml: checkpoint of Pretraining, untrained, or pixels
 
 all options
   python -m fractalgan fit --help-all

@@ -21,6 +21,8 @@ DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
+REFUSED_OPTION = re.compile(r"class_path '([^']+)':\s+Option '([^']+)' is not accepted")
+
 ONLY_A_KEY = re.compile(r'\s*(- )*Parser key "[^"]+":\s*')
 
 
@@ -70,6 +72,8 @@ def _explain_argument(error: ArgumentError) -> str:
         return f"{file or 'the configuration'} must be a mapping of options, such as `seed_everything: 0`"
     found = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
     keys = [key for key in found if not any(inner.startswith(f"{key}.") for inner in found)]
+    if refused := REFUSED_OPTION.search(str(error)):
+        keys.append(refused[2])
     reason = _plain(_reason(lines))
     reason += did_you_mean(reason)
     option = ("" if file else "--") + ".".join(keys)
@@ -85,7 +89,7 @@ def _reason(lines: list[str]) -> str:
             return _no_class(wrong[1])
     if wrong := re.search(r"Expected a dot import path string: (\w+)", text):
         return _no_class(wrong[1])
-    if refused := re.search(r"class_path '([^']+)':\s+Option '([^']+)' is not accepted", text):
+    if refused := REFUSED_OPTION.search(text):
         return _no_option(*refused.groups())
     if "Not a valid subclass of" in text:
         return "expected a class_path and its init_args" + _got(lines)
@@ -97,6 +101,8 @@ def _reason(lines: list[str]) -> str:
     choices = _choices([line for line in lines if _indentation(line) == _indentation(innermost)])
     if choices:
         return f"expected one of {', '.join(choices)}" + _got(lines)
+    if re.search(r"Expected (a )?<class", innermost) and (kinds := _kinds(text)):
+        return f"expected {kinds}" + _got(lines)
     return re.sub(r'^\s*(- )*(Parser key "[^"]+":\s*)?', "", innermost).rstrip()
 
 
@@ -106,6 +112,14 @@ def _choices(lines: list[str]) -> list[str]:
     if found and any("<class 'bool'>" in line for line in lines):
         found.append("true, false")
     return list(dict.fromkeys(", ".join(found).replace("'", "").split(", "))) if found else []
+
+
+def _kinds(text: str) -> str:
+    """The types that a value may have, if all are simple: "int, float or null"; else nothing."""
+    found = re.search(r"Subtypes: \[((?:<class '\w+'>(?:, )?)+)\]", text)
+    kinds = re.findall(r"'(\w+)'", found[1]) if found else []
+    named = ["null" if kind == "NoneType" else kind for kind in kinds]
+    return ", ".join(named[:-1]) + " or " + named[-1] if len(named) > 1 else ""
 
 
 def _indentation(line: str) -> int:
@@ -139,4 +153,8 @@ def _plain(reason: str) -> str:
         r"must be \2 \3, got \1",
         reason,
     )
+    reason = re.sub(
+        r"Not of type \w+: invalid literal for int\(\) .*: '(.*)'", r"expected int, got \1", reason
+    )
+    reason = re.sub(r"Group '([\w.]+)' does not accept option '(.*)'", r"\1 has no option '\2'", reason)
     return reason.removesuffix(", got ")

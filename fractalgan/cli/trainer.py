@@ -7,12 +7,13 @@ from jsonargparse import Namespace
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.plugins.environments import SLURMEnvironment
-from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.strategies import DDPStrategy, Strategy, StrategyRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from fractalgan import callbacks as ours
 from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
 from fractalgan.cli.device import check_device
+from fractalgan.cli.did_you_mean import did_you_mean_name
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.storage import AtomicCheckpointIO, RunFolder
 from fractalgan.tasks import Task
@@ -30,6 +31,13 @@ WITHOUT_EFFECT = {
 }
 
 
+# Options of the Trainer that manual optimization does not follow: the default, and what to do instead.
+MANUAL = {
+    "gradient_clip_val": (None, "leave it out"),
+    "accumulate_grad_batches": (1, "set --data.batch_size"),
+}
+
+
 def check_trainer(trainer: Namespace) -> None:
     """Check what Lightning would accept and fail with later.
 
@@ -42,6 +50,19 @@ def check_trainer(trainer: Namespace) -> None:
             "--trainer.precision must be 32-true, 16-mixed or bf16-mixed, as fractals need 32 bits,"
             f" got {trainer.precision}"
         )
+    strategies = {"auto", *StrategyRegistry.available_strategies()}
+    if isinstance(trainer.strategy, str) and trainer.strategy not in strategies:
+        hint = did_you_mean_name(trainer.strategy, strategies, cutoff=0.5) or ": use auto or ddp"
+        raise InputError(f"--trainer.strategy: there is no strategy {trainer.strategy}{hint}")
+
+
+def check_manual_optimization(trainer: Namespace, task: Task) -> None:
+    """Raise InputError for options that need Lightning's automatic optimization, where a task has none."""
+    for name, (default, remedy) in MANUAL.items():
+        if not task.automatic_optimization and trainer.get(name) != default:
+            raise InputError(
+                f"--trainer.{name} has no effect: {type(task).__name__} has manual optimization: {remedy}"
+            )
 
 
 def check_steps(trainer: Namespace, resume_step: int | None) -> None:

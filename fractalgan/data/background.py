@@ -74,7 +74,7 @@ def require_contrast(images: Tensor, prepare: Threshold, folder: Path) -> None:
     if prepared[0].equal(prepared[1]):
         raise InputError(
             f"all {len(images)} images in {folder} have a single color after --data.binarize"
-            f" {prepare.binarize}: set another level or null, or another --data.invert"
+            f" {prepare.binarize}: set another threshold or null, or another --data.invert"
         )
 
 

@@ -54,7 +54,7 @@ class FractalData(DataModule):
             learned fractals, or 0.15 for random ones.
         sequences: random index sequences, or even ones, with which images vary less; null uses those of
             learned fractals, or random ones.
-        batch_size: images per batch and process.
+        batch_size: batch size per process.
         num_workers: number of processes that draw fresh images; the images do not depend on it.
         seed: random seed of images and order; defaults to --seed_everything.
         fractals_copy: file with the same fractals, such as a run's own copy, which is read instead of

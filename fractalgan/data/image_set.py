@@ -12,7 +12,7 @@ UNLABELED = -1
 
 
 class Threshold(NamedTuple):
-    """Prepares images in [0, 1]: ``invert`` makes dark drawings bright, then ``binarize`` cuts at a level."""
+    """Prepares images in [0, 1]: ``invert`` makes dark drawings bright, then ``binarize`` is a threshold."""
 
     binarize: float | None
     invert: bool

@@ -35,14 +35,14 @@ class ImageData(DataModule):
         root: folder for downloads, by default ``data``; for ``folder``, the folder of the images themselves,
             with one sub-folder per class, or flat, without labels.
         size: height and width in pixels; all images are resized to it.
-        batch_size: images per batch and process.
-        binarize: level above which pixels become 1, and 0 below; null keeps them in grayscale. Fractals
+        batch_size: batch size per process.
+        binarize: threshold above which pixels become 1, and 0 below; null keeps them in grayscale. Fractals
             are nearly binary, so a discriminator would tell grayscale images apart from them at once.
         invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
             bright on dark. ``auto`` inverts your own images if most of them have an outline that is mostly
             bright.
-        validation_share: share of the training images that is kept for validation.
-        test_share: share of all images that is kept for testing, if the data set has no test images.
+        validation_share: fraction of the training images held out for validation.
+        test_share: fraction of all images held out for testing, if the data set has no test images.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
         seed: random seed of the order of training images; defaults to --seed_everything.
     """

@@ -36,7 +36,7 @@ class RandomFractalData(DataModule):
         num_transforms: number of affine transforms per fractal (N).
         size: height and width in pixels.
         window: half the side length of the square region of the plane that is rendered.
-        binarize: level above which pixels become 1, and 0 below.
+        binarize: threshold above which pixels become 1, and 0 below.
         batch_size: images per batch and process.
         seed: random seed; defaults to --seed_everything.
     """

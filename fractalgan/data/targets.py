@@ -43,7 +43,7 @@ class TargetData(DataModule):
         count: number of targets from a data set; of your own pictures, all are used.
         per_class: number of targets per class of a data set, the first ones, instead of ``count``.
         size: height and width in pixels; all images are resized to it.
-        binarize: level above which pixels become 1, and 0 below; null keeps them in grayscale.
+        binarize: threshold above which pixels become 1, and 0 below; null keeps them in grayscale.
         invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
             bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is mostly
             bright.

@@ -196,7 +196,7 @@ def _own_fractals_by_gan_step(plan: ComparisonPlan, gan: RunFolder) -> dict[int,
     kept = {step: gan.periodic(step) for step in sorted(plan.gan_steps)}
     found = {step: str(path) for step, path in kept.items() if path.is_file() and step < last}
     if missing := kept.keys() - found.keys():
-        log.warning("plan.gan_steps: the GAN has no earlier checkpoint of %s: left out", sorted(missing))
+        log.warning("--plan.gan_steps: the GAN has no earlier checkpoint of %s: skipped", sorted(missing))
     return found | {last: str(gan.last)}
 
 

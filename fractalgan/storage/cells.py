@@ -66,9 +66,11 @@ class Cells:
                 row = json.loads(line)
                 duplicate = row in self
             except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{self.path}, line {number} is not a finished cell: remove it") from error
+                raise InputError(
+                    f"{self.path}, line {number} is not a valid result: delete the line"
+                ) from error
             if duplicate:
-                raise InputError(f"{self.path}, line {number} repeats an earlier cell: remove it")
+                raise InputError(f"{self.path}, line {number} repeats an earlier result: delete the line")
             self._add(row)
         if incomplete:
             atomic_write(self.path, complete + "\n" if complete else "")

@@ -42,6 +42,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if the file is missing, damaged, or not a checkpoint of a fractalgan run.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: set --ckpt_path to a file in its checkpoints/, or to last")
     if not path.is_file():
         raise InputError(f"there is no checkpoint {path}: use a file in the checkpoints/ of a run")
     try:

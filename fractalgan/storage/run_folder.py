@@ -66,12 +66,12 @@ class RunFolder:
             InputError: if the run does not have it.
         """
         if not self.path.is_dir():
-            raise InputError(f"run folder {self} does not exist: name an existing one")
+            raise InputError(f"run folder {self} does not exist: set --run to an existing one")
         if self.last_saved() is None:
             raise InputError(f"{self} has no checkpoints: set another --run")
         if name == "best" and not self.best.is_file():
             raise InputError(
-                f"{self} has no best.ckpt: set --ckpt_path to another file in {self.checkpoints}"
+                f"{self} has no best.ckpt yet: set --ckpt_path to last, or to a file in {self.checkpoints}"
             )
         return {"last": self.last, "best": self.best}[name]
 

@@ -150,7 +150,7 @@ class LinearProbe(Task):
         count = len(self.hparams["penalties"])
         if self.trainer.max_steps != count:
             raise InputError(
-                f"the probe tries {count} penalties, one per step: set --trainer.max_steps {count}"
+                f"the probe tries {count} L2 penalties, one per step: set --trainer.max_steps {count}"
             )
 
     def _load_backbone(self, path: Path) -> None:

@@ -64,12 +64,13 @@ class Reconstruction(FractalTask):
             without bounds; raw learns the entries of A.
         sigma_min: lower bound of the singular values of A.
         sigma_max: upper bound of the singular values of A.
-        probabilities: probabilities of the transforms: in proportion to their determinants, or uniform.
+        probabilities: of the transforms: in proportion to their determinants, as in the paper; that with a
+            lower bound, for thin transforms (area); or uniform.
         candidates: number of initial fractals per target, which compete by successive halving.
         halvings: steps after which the better half of the candidates remains.
         noise: std of the Gaussian noise that is added to the parameters (noisy SGD); 0 disables it.
         noise_interval: number of steps between additions of noise.
-        noise_share: share of the run, from its start, during which noise is added.
+        noise_share: fraction of the run, from its start, during which noise is added.
         noise_on: parameters that noise is added to: all, or those of the matrices only.
         lr: initial learning rate of Adam.
         schedule: learning rate schedule: constant, halving after each quarter of the run, or cosine to 0.

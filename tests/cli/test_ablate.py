@@ -187,7 +187,7 @@ def test_every_shipped_config_runs(
         (["--plan.split=tests"], "split must be one of train, validation, test, got 'tests'"),
         (["--plan.steps=0"], "plan.steps must be >= 1, got 0"),
         (["--plan.size=4"], "size must be >= 8, got 4"),
-        (['--plan.options={"color": 3}'], "'plan.options' does not accept option 'color'"),
+        (['--plan.options={"color": 3}'], "plan.options has no option 'color'"),
         (['--plan.options={"matrices": "foo"}'], "--plan.options.matrices: expected one of sigmoid, clamp"),
         (['--plan.options={"num_points": 0}'], "num_points must be >= 1, got 0"),
     ],

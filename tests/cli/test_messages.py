@@ -42,6 +42,30 @@ def error_of(call: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., st
         ),
         (["fit", "--data.size=1"], "--data.size must be >= 16 for a LeNet, got 1"),
         (["predict", "--images=0"], "--images: must be > 0"),
+        (["predict", "--images=five"], "--images: expected int, got five"),
+        (["fit", "--model.tau=abc"], "--model.tau: expected float or null, got abc"),
+        (
+            ["fit", "--trainer.gradient_clip_val=a"],
+            "--trainer.gradient_clip_val: expected int, float or null, got a",
+        ),
+        (
+            ["fit", "--data.path=cat.png"],
+            "--data.path: ImageData has no option 'path'; it is an option of TargetData",
+        ),
+        (
+            ["fit", "--trainer.gradient_clip_val=1"],
+            "--trainer.gradient_clip_val has no effect: FractalGAN has manual optimization: leave it out",
+        ),
+        (["fit", "--trainer.accumulate_grad_batches=2"], "--trainer.accumulate_grad_batches has no effect"),
+        (
+            ["fit", "--trainer.strategy=ddpp"],
+            "--trainer.strategy: there is no strategy ddpp; did you mean ddp?",
+        ),
+        (
+            ["fit", "--config=none.yml"],
+            "--config: there is no file none.yml: fit --help lists the shipped ones",
+        ),
+        (["predict", "best"], "unrecognized arguments: best; did you mean --ckpt_path best?"),
         (["fit", "--data.validation_share=2"], "--data.validation_share must be > 0 and < 0.5, got 2.0"),
         (
             ["fit", "--config=probe.yaml", "--model.penalties=[0]"],
@@ -71,16 +95,16 @@ def error_of(call: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., st
         (["ablate", '--plan.options={"noise": -1}'], "--plan.options.noise must be >= 0, got -1"),
         (
             ["ablate", '--plan.options={"nois": 0}'],
-            "Group 'plan.options' does not accept option 'nois'; did you mean noise?",
+            "plan.options has no option 'nois'; did you mean noise?",
         ),
         (["ablate", '--plan.options={"noise": "a"}'], "--plan.options.noise: expected float, got a"),
         (["ablate", "--plan.data=cats"], "--plan.data: expected a list such as [cats], got cats"),
         (["ablate", "--plan.data=[cats]"], "--plan.data must be among digits, MNIST, FashionMNIST, KMNIST"),
-        (["fit", "--model.lr=3"], "--model: FractalGAN has no option 'lr'"),
+        (["fit", "--model.lr=3"], "--model.lr: FractalGAN has no option 'lr'; it is an option of"),
         (["fit", "--trainer={max_steps: abc}"], "--trainer.max_steps: expected int, got abc"),
         (
             ["fit", "--model.halvings=[5]", "--model=fractalgan.Reconstruction"],
-            "--model: name the class before its option 'halvings'",
+            "--model.halvings: name the class before its option 'halvings'",
         ),
     ],
 )
@@ -114,9 +138,9 @@ FILES = {
     "data: 2020-99-99": "not valid YAML: a value cannot be read: month must be in 1..12",
     "data: &x {y: *x}": "not valid YAML: an anchor contains itself",
     "data: &x [{y: [*x]}]": "not valid YAML: an anchor contains itself",
-    "trainer: {max_stps: 3}": "Group 'trainer' does not accept option 'max_stps'; did you mean max_steps?",
+    "trainer: {max_stps: 3}": "trainer has no option 'max_stps'; did you mean max_steps?",
     "model: {class_path: fractalgan.FractalGAN, init_args: {num_fractls: 3}}": (
-        "model: FractalGAN has no option 'num_fractls'; did you mean num_fractals?"
+        "model.num_fractls: FractalGAN has no option 'num_fractls'; did you mean num_fractals?"
     ),
     "color: 3": "Option 'color' is not accepted",
     "data: {class_path: fractalgan.ImageData, init_args: {size: big}}": "data.size: expected int, got big",
@@ -172,13 +196,16 @@ NAMED = ["--model=fractalgan.Reconstruction", "--data=fractalgan.TargetData"]
         ([*NAMED, "--model.lr", "abc", "-c", "part.yaml"], "--model.lr: expected float, got abc"),
         (
             [*NAMED, "--config=part.yaml", "-c", "bad.yaml"],
-            "bad.yaml: model: Reconstruction has no option 'sigma'",
+            "bad.yaml: model.sigma: Reconstruction has no option 'sigma'",
         ),
         (
             ["--config=part.yaml", *NAMED],
-            "part.yaml: model: name the class before its option 'num_sequences'",
+            "part.yaml: model.num_sequences: name the class before its option 'num_sequences'",
         ),
-        (["--print_config", "-c=part.yaml"], "part.yaml: model: FractalGAN has no option 'num_sequences'"),
+        (
+            ["--print_config", "-c=part.yaml"],
+            "part.yaml: model.num_sequences: FractalGAN has no option 'num_sequences'",
+        ),
     ],
 )
 def test_file_is_blamed_for_its_own_errors_alone(
@@ -192,7 +219,7 @@ def test_file_is_blamed_for_its_own_errors_alone(
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--model={x: 2020-99-99}", "--model: name the class before its option 'x'"),
+        ("--model={x: 2020-99-99}", "--model.x: name the class before its option 'x'"),
         ("--model=&x {y: *x}", "--model: an anchor contains itself"),
         ("--data.name=& *", "--data.name: expected one of digits, MNIST"),
         ('--config={"data": 2020-99-99}', "--config: not valid YAML: a value cannot be read: month must be"),
@@ -211,7 +238,7 @@ def test_yaml_of_the_command_line_gets_one_line(
 def test_experiment_names_its_configuration_file(error_of: Callable[..., str]) -> None:
     Path("bad.yaml").write_text("plan: {seds: 3}")
     assert error_of("ablate", "--config=bad.yaml") == (
-        "bad.yaml: Group 'plan' does not accept option 'seds'; did you mean seeds?"
+        "bad.yaml: plan has no option 'seds'; did you mean seeds?"
     )
 
 
@@ -276,7 +303,7 @@ def test_gpu_of_apple_is_left_for_the_cpu(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    trainer = Namespace(accelerator=accelerator, devices="auto", precision="16-mixed")
+    trainer = Namespace(strategy="auto", accelerator=accelerator, devices="auto", precision="16-mixed")
     check_trainer(trainer)
     assert (trainer.accelerator, trainer.precision) == ("cpu", "bf16-mixed")
     assert "running on the CPU: Apple's GPU lacks operations that fractals need" in logs.text
@@ -308,4 +335,4 @@ def test_more_processes_than_cores_are_warned_of(
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     assert call("fit", *TINY, "--trainer.devices=7", "--data.name=folder", "--data.root=none") == 2
-    assert "--trainer.devices 7: as many processes share 1 CPU cores, which is slow" in logs.text
+    assert "--trainer.devices 7: there are 1 CPU cores, so the processes will be slow" in logs.text

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY
+from fractalgan import Reconstruction
+from tests.conftest import TINY, TINY_RECONSTRUCTION
 
 pytestmark = pytest.mark.timeout(300)
 PROGRAM = [sys.executable, "-m", "fractalgan"]
@@ -64,3 +65,20 @@ def test_signal_saves_and_prints_how_to_resume(
     step = int(out.partition("stopped at step ")[2].partition(" after ")[0])
     assert call(*command, f"--trainer.max_steps={step + 3}") == 0
     assert f"finished at step {step + 3}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_before_the_first_step_leaves_nothing(
+    number: signal.Signals,
+    call: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As while collages are searched, which takes a minute for many targets."""
+    monkeypatch.setattr(Reconstruction, "_start", lambda *_: os.kill(os.getpid(), number))
+    options = ["--model=Reconstruction", "--data=TargetData", *TINY_RECONSTRUCTION]
+    with caplog.at_level("INFO", logger="fractalgan"), pytest.raises(SystemExit) as stopped:
+        call("fit", *options)
+    assert stopped.value.code == 128 + number
+    assert f"{number.name}: stopped before the first step" in caplog.text
+    assert not list(Path("runs").iterdir())
