@@ -1,5 +1,6 @@
 """Initial fractals from the targets themselves: collages of them, adjusted by gradient descent."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from fractalgan.ops import Greed, Transforms, collage_bound, descend_collage, search_collages
 from fractalgan.randomness import Purpose, generator_for
+
+log = logging.getLogger(__name__)
 
 # What the searches for a target prefer, in turn.
 GREEDS = (
@@ -42,6 +45,8 @@ def collage_fractals(
         A [n * candidates, N, 2, 2] and b [n * candidates, N, 2], the candidates of each target in turn.
     """
     slow = len(targets) >= MANY
+    if slow:
+        log.info("searching initial collages for %d targets: about a second each", len(targets))
     found = []
     for target, index in track(
         [*zip(targets[:, 0], indices, strict=True)], "searching collages", transient=True, disable=not slow
