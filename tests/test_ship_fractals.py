@@ -47,7 +47,7 @@ def test_missing_run_is_refused_in_one_line(
     assert ship("nothing") == 1
     error = capsys.readouterr().err
     assert error.splitlines() == [
-        "ship_fractals.py: error: run folder nothing does not exist: name an existing one"
+        "ship_fractals.py: error: run folder nothing does not exist: set --run to an existing one"
     ]
     assert not list(Path().glob("mine.*"))
 

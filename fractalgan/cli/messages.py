@@ -53,7 +53,7 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
 
 
 def is_usage_error(error: BaseException) -> bool:
-    """Whether an error is invalid input: running the same command again cannot help."""
+    """Whether an error is invalid input, and not a failure of the run."""
     return isinstance(error, USAGE_ERRORS) or isinstance(error.__cause__, USAGE_ERRORS)
 
 

@@ -62,7 +62,7 @@ def test_figure_is_complete_and_can_be_resumed(
             expected += [(source, seed, step, labels) for source in ("learned", "random") for step in "24"]
     assert sorted(cells) == sorted(expected)
     out, err = capsys.readouterr()
-    assert "the GAN has no earlier checkpoint of [500]: left out" in err
+    assert "the GAN has no earlier checkpoint of [500]: skipped" in err
     assert "FractalGAN on digits: finished" in out
     assert "next:" not in out  # the comparison uses the fractals itself
     assert "learned - random, all labels" in out

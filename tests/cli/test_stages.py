@@ -218,7 +218,7 @@ BAD = {
     "too many labels": (["--model.labels_per_class=999"], "labels_per_class must be <="),
     "steps": (
         ["--trainer.max_steps=9"],
-        "the probe tries 6 penalties, one per step: set --trainer.max_steps 6",
+        "the probe tries 6 L2 penalties, one per step: set --trainer.max_steps 6",
     ),
     "penalty": (["--model.penalties=[0.0]"], "penalties[0] must be > 0"),
 }

@@ -210,7 +210,7 @@ def test_bright_and_black_images_are_warned_of(
     ("level", "binarize", "message"),
     [
         (0, 0.5, "all 9 images in .* have a single color: choose other images"),
-        (90, 0.5, "all 9 images in .* single color after --data.binarize 0.5: set another level or null"),
+        (90, 0.5, "all 9 images in .* single color after --data.binarize 0.5: set another threshold or null"),
         (90, 0.2, None),
         (90, None, None),
     ],

@@ -74,7 +74,7 @@ def two_at_once(folder: Path) -> Outcome:
     first = start_and_save(run, *options)
     first.send_signal(signal.SIGSTOP)  # or it might finish before the second one has started
     status, lines = run_here(run, *options)
-    refused = status == 1 and "another program is writing" in lines[-1]
+    refused = status == 2 and "another program is writing" in lines[-1]
     first.send_signal(signal.SIGCONT)
     first.communicate()
     lost = differences(reference, run)

@@ -12,7 +12,10 @@ from fractalgan.tasks import FractalGAN, LinearProbe
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_paths_with_spaces_are_quoted(tmp_path: Path, finished: bool) -> None:
+def test_paths_with_spaces_are_quoted(
+    tmp_path: Path, finished: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # programs outside of the current folder have absolute paths
     run = RunFolder(tmp_path / "my runs" / "one")
     run.checkpoints.mkdir(parents=True)
     run.last.touch()

@@ -57,5 +57,5 @@ def test_incomplete_line_is_dropped(tmp_path: Path, length: int) -> None:
 def test_line_that_is_not_a_cell_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "cells.jsonl"
     path.write_text(json.dumps(row(0)) + "\n" + line + "\n")
-    with pytest.raises(InputError, match="line 2 is not a finished cell"):
+    with pytest.raises(InputError, match="line 2 is not a valid result"):
         Cells(path, KEY)

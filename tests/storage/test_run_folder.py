@@ -56,7 +56,9 @@ def test_missing_checkpoint_is_explained() -> None:
     with pytest.raises(InputError, match="mine has no checkpoints: set another --run"):
         folder.checkpoint("best")
     saved(folder, 1000)
-    with pytest.raises(InputError, match=r"no best\.ckpt: set --ckpt_path to another file in mine/"):
+    with pytest.raises(
+        InputError, match=r"no best\.ckpt yet: set --ckpt_path to last, or to a file in mine/"
+    ):
         folder.checkpoint("best")
     folder.last.rename(folder.periodic(1000))
     assert folder.checkpoint("last") == folder.last  # another one takes its place

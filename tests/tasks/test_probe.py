@@ -107,7 +107,7 @@ def test_older_checkpoint_is_loaded(tmp_path: Path) -> None:
 
 
 def test_steps_are_as_many_as_penalties() -> None:
-    with pytest.raises(InputError, match=r"tries 6 penalties, one per step: set Trainer\(max_steps=6\)"):
+    with pytest.raises(InputError, match=r"tries 6 L2 penalties, one per step: set Trainer\(max_steps=6\)"):
         quiet_trainer(5, enable_checkpointing=False).fit(LinearProbe(image_size=16), digits())
 
 
