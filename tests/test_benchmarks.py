@@ -84,6 +84,7 @@ def test_free_points(lines: Lines) -> None:
     (line,) = lines("free_points", "--data=digits", "--gray", "--count=3", "--steps=30", "--size=16")
     assert (line["data"], line["targets"], line["points"]) == ("digits", 3, 75)
     assert 0 < line["mse"] <= min(line["by_piles"].values())
+    assert all(line["points"] % int(piles) == 0 for piles in line["by_piles"])
 
 
 def test_free_point_goes_to_the_only_bright_pixel(load: Callable[[str], ModuleType]) -> None:

@@ -14,30 +14,25 @@ log = logging.getLogger(__name__)
 class GracefulStop(Callback):
     """Stops the run after the current batch on Ctrl-C, SIGTERM, SIGHUP, or SLURM's SIGUSR1.
 
-    A second signal takes effect at once, and so does one before the first step, which leaves nothing to save.
+    A second signal takes effect at once.
 
     Attributes:
         signal_name: the signal that this rank or another one has received; None if there was none.
+        has_started: whether the training has begun.
     """
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
+        self.has_started = False
         self._handlers: dict[signal.Signals, Any] = {}  # of before
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.has_started = True
         if threading.current_thread() is threading.main_thread():  # others cannot set handlers
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-                if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                    self._handlers[number] = signal.signal(number, self._stop_at_once)
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for number in self._handlers:
-            signal.signal(number, self._receive)
-
-    def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
-        self._restore_handlers()
-        log.info("%s: stopped before the first step: there is nothing to save", signal.Signals(number).name)
-        raise SystemExit(128 + number)
+                if signal.getsignal(number) == signal.SIG_IGN:  # under nohup
+                    continue
+                self._handlers[number] = signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_name = signal.Signals(number).name

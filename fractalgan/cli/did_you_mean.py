@@ -41,26 +41,31 @@ def _hint_for_value(word: str) -> str:
         return f"; did you mean --ckpt_path {word}?"
     if word.endswith((".yaml", ".yml")):
         return f"; did you mean --config {word}?"
-    for group, base in (("model", LightningModule), ("data", LightningDataModule)):
-        if any(each.__name__ == word and issubclass(each, base) for each in _public_classes()):
-            return f"; did you mean --{group} {word}?"
+    for kind in _public_classes():
+        if kind.__name__ == word.rpartition(".")[2]:
+            return f"; did you mean --{'model' if issubclass(kind, LightningModule) else 'data'} {word}?"
     return "; options start with --"
 
 
 def _hint_for_argument(owner: str, argument: str) -> str:
     """What was meant by an argument that a class, or a group of options, does not have."""
-    classes = _public_classes()
-    (*found,) = (each for each in classes if each.__name__ == owner)
-    known = known_options(found or (PLANS if owner == "plan" else []))
-    if found and argument not in known:
-        bases = [base for base in (LightningModule, LightningDataModule) if issubclass(found[0], base)]
-        others = {each.__name__ for each in classes if issubclass(each, tuple(bases))} & set(
-            fractalgan.__all__
-        )
-        named = sorted(each.__name__ for each in classes if argument in inspect.signature(each).parameters)
-        if of_others := [name for name in dict.fromkeys(named) if name in others]:
-            return f"; it is an option of {', '.join(of_others)}"
-    return did_you_mean_name(argument, known)
+    classes = {each.__name__: each for each in _public_classes() if each.__name__ in fractalgan.__all__}
+    groups: dict[str, list[type]] = {
+        "trainer": [Trainer],
+        "plan": PLANS,
+        "plan.options": [classes["Reconstruction"]],
+    }
+    owners = [classes[owner]] if owner in classes else groups.get(owner, [])
+    known = {name for each in owners for name in inspect.signature(each).parameters}
+    if hint := did_you_mean_name(argument, known - {argument}):
+        return hint
+    base = LightningModule if issubclass(classes.get(owner, object), LightningModule) else LightningDataModule
+    others = [
+        name
+        for name, each in classes.items()
+        if owner in classes and issubclass(each, base) and argument in inspect.signature(each).parameters
+    ]
+    return f"; it is an option of {', '.join(sorted(others))}" if others else ""
 
 
 def did_you_mean_class(path: str) -> str:

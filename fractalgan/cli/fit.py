@@ -27,6 +27,7 @@ from fractalgan.callbacks import (
     StepCount,
 )
 from fractalgan.cli.command import Command, exclusive, prepare, prepare_data, source_fractals
+from fractalgan.cli.early_signals import exit_before_first_step
 from fractalgan.cli.messages import one_line
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.cli.resume import RestoreGuard
@@ -117,7 +118,7 @@ def _train_in(run: RunFolder, command: Command, watchers: Watchers) -> Outcome |
             fit_loggers(options, run, start.step),
             default_root_dir=options.default_root_dir or str(run),
         )
-        with _explained(run, command, watchers):
+        with _explained(run, command, watchers), exit_before_first_step(watchers.stop):
             trainer.fit(command.task, command.data, ckpt_path=command.checkpoint_path, weights_only=True)
     if start.same_command and trainer.global_step == start.step and start.path != run.last:
         trainer.save_checkpoint(run.last)  # in place of a damaged one

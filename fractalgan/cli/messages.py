@@ -97,7 +97,9 @@ def _reason(lines: list[str]) -> str:
         return f"expected a subclass of {wrong[1]}" + _got(lines)
     if re.search(r"'\w+' object has no attribute", text):
         return "cannot be read" + _got(lines)
-    innermost = max((line for line in lines if not ONLY_A_KEY.fullmatch(line)), key=_indentation)
+    innermost = max(
+        (line for line in lines if not ONLY_A_KEY.fullmatch(line)), key=_indentation, default=lines[-1]
+    )
     choices = _choices([line for line in lines if _indentation(line) == _indentation(innermost)])
     if choices:
         return f"expected one of {', '.join(choices)}" + _got(lines)

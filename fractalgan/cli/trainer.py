@@ -31,10 +31,10 @@ WITHOUT_EFFECT = {
 }
 
 
-# Options of the Trainer that manual optimization does not follow: the default, and what to do instead.
+# Options of the Trainer that manual optimization does not follow: neutral values, and what to do instead.
 MANUAL = {
-    "gradient_clip_val": (None, "leave it out"),
-    "accumulate_grad_batches": (1, "set --data.batch_size"),
+    "gradient_clip_val": ((None, 0), "leave it out"),
+    "accumulate_grad_batches": ((1,), "set --data.batch_size"),
 }
 
 
@@ -51,15 +51,15 @@ def check_trainer(trainer: Namespace) -> None:
             f" got {trainer.precision}"
         )
     strategies = {"auto", *StrategyRegistry.available_strategies()}
-    if isinstance(trainer.strategy, str) and trainer.strategy not in strategies:
+    if isinstance(trainer.strategy, str) and trainer.strategy.lower() not in strategies:
         hint = did_you_mean_name(trainer.strategy, strategies, cutoff=0.5) or ": use auto or ddp"
         raise InputError(f"--trainer.strategy: there is no strategy {trainer.strategy}{hint}")
 
 
 def check_manual_optimization(trainer: Namespace, task: Task) -> None:
     """Raise InputError for options that need Lightning's automatic optimization, where a task has none."""
-    for name, (default, remedy) in MANUAL.items():
-        if not task.automatic_optimization and trainer.get(name) != default:
+    for name, (off, remedy) in MANUAL.items():
+        if not task.automatic_optimization and trainer.get(name) not in off:
             raise InputError(
                 f"--trainer.{name} has no effect: {type(task).__name__} has manual optimization: {remedy}"
             )

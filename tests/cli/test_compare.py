@@ -64,7 +64,7 @@ def test_figure_is_complete_and_can_be_resumed(
     out, err = capsys.readouterr()
     assert "the GAN has no earlier checkpoint of [500]: skipped" in err
     assert "FractalGAN on digits: finished" in out
-    assert "next:" not in out  # the comparison uses the fractals itself
+    assert "pre-train:" not in out  # the comparison uses the fractals itself
     assert "learned - random, all labels" in out
 
     # killed with half of the cells done and the last line incomplete; the GAN is not trained again

@@ -15,6 +15,7 @@ from fractalgan.cli.did_you_mean import did_you_mean
         ("unrecognized arguments: best", "--ckpt_path best"),
         ("unrecognized arguments: mine.yaml", "--config mine.yaml"),
         ("unrecognized arguments: TargetData", "--data TargetData"),
+        ("unrecognized arguments: fractalgan.TargetData", "--data fractalgan.TargetData"),
         ("unrecognized arguments: FractalGAN 3", "--model FractalGAN"),
         ("unrecognized arguments: --pretraning.lr 3", "--pretraining.lr"),
         ("unrecognized arguments: --drawing.jiter 3", "--drawing.jitter"),
@@ -34,6 +35,14 @@ def test_word_without_option_is_explained() -> None:
     assert did_you_mean("unrecognized arguments: images") == "; options start with --"
 
 
-@pytest.mark.parametrize("message", ["unrecognized arguments: --model.xyz 3", "tau must be > 0, got -1"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "unrecognized arguments: --model.xyz 3",
+        "tau must be > 0, got -1",
+        "trainer has no option 'lr'",
+        "EarlyStopping has no option 'num_fractal'",
+    ],
+)
 def test_other_messages_get_no_hint(message: str) -> None:
     assert did_you_mean(message) == ""

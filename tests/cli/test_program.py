@@ -77,8 +77,10 @@ def test_signal_before_the_first_step_leaves_nothing(
     """As while collages are searched, which takes a minute for many targets."""
     monkeypatch.setattr(Reconstruction, "_start", lambda *_: os.kill(os.getpid(), number))
     options = ["--model=Reconstruction", "--data=TargetData", *TINY_RECONSTRUCTION]
+    before = signal.getsignal(number)
     with caplog.at_level("INFO", logger="fractalgan"), pytest.raises(SystemExit) as stopped:
         call("fit", *options)
     assert stopped.value.code == 128 + number
+    assert signal.getsignal(number) == before
     assert f"{number.name}: stopped before the first step" in caplog.text
     assert not list(Path("runs").iterdir())
