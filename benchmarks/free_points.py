@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from fractalgan.data import TargetData
-from fractalgan.experiments.table1 import BINARIZE, DOWNLOADED
+from fractalgan.experiments.table1 import BINARIZE, DOWNLOADED, load_targets
 from fractalgan.nn import points_for, tau_for
 from fractalgan.ops import splat_separable
 
@@ -78,10 +78,7 @@ def main() -> None:
             binarize=None if options.gray else BINARIZE[name],
             invert=False,
         )
-        data.prepare_data()
-        data.setup()
-        assert data.targets is not None
-        targets = data.targets.squeeze(1)
+        targets = load_targets(data).squeeze(1)
         numbers = [piles for piles in PILES if num_points % piles == 0]
         found = [lowest_mse(targets, piles, num_points / piles, tau, options.steps) for piles in numbers]
         by_piles = {piles: round(mse.mean().item(), 4) for piles, mse in zip(numbers, found, strict=True)}

@@ -3,7 +3,7 @@
 from fractalgan.callbacks.checkpoints import BestCheckpoint, LastCheckpoint, PeriodicCheckpoint
 from fractalgan.callbacks.film import Film
 from fractalgan.callbacks.fitted_fractals import SaveFittedFractals
-from fractalgan.callbacks.graceful_stop import GracefulStop
+from fractalgan.callbacks.graceful_stop import GracefulStop, restore_handlers, set_handlers
 from fractalgan.callbacks.image_writer import ImageWriter
 from fractalgan.callbacks.last_validation import FinalValidation, LastValidation
 from fractalgan.callbacks.loggers import EventsLogger, JsonLinesLogger
@@ -37,5 +37,7 @@ __all__ = [
     "StepCount",
     "StepProgress",
     "grid",
+    "restore_handlers",
     "save_picture",
+    "set_handlers",
 ]

@@ -3,12 +3,34 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 log = logging.getLogger(__name__)
+
+Receiver = Callable[[int, FrameType | None], None]
+
+
+def set_handlers(receive: Receiver) -> dict[signal.Signals, Any]:
+    """Let ``receive`` handle the signals that stop a run, but for those that are ignored, as under nohup.
+
+    Returns:
+        The handlers of before, none outside of the main thread, which alone can set them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    handled = [number for number in stopping if signal.getsignal(number) != signal.SIG_IGN]
+    return {number: signal.signal(number, receive) for number in handled}
+
+
+def restore_handlers(before: dict[signal.Signals, Any]) -> None:
+    """Set the handlers that :func:`set_handlers` returned."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class GracefulStop(Callback):
@@ -28,11 +50,7 @@ class GracefulStop(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.has_started = True
-        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-                if signal.getsignal(number) == signal.SIG_IGN:  # under nohup
-                    continue
-                self._handlers[number] = signal.signal(number, self._receive)
+        self._handlers = set_handlers(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_name = signal.Signals(number).name
@@ -52,6 +70,5 @@ class GracefulStop(Callback):
         self._restore_handlers()
 
     def _restore_handlers(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        restore_handlers(self._handlers)
+        self._handlers = {}

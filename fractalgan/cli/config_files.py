@@ -24,9 +24,6 @@ RENAMED_CLASSES = {"SystemData": "RandomFractalData"}
 RENAMED_ARGUMENTS = {"RandomFractalData": {"num_systems": "num_fractals"}}
 
 
-LISTED = ": fit --help lists the shipped ones"
-
-
 class ConfigFileError(ArgumentError):
     """An error in a configuration file.
 
@@ -151,7 +148,8 @@ def _load(name: str) -> Any:
 def _read(name: str) -> str:
     path = find_config(name)
     if not path.exists():
-        raise ArgumentError(None, f"--config: there is no file {name}{did_you_mean_config(name) or LISTED}")
+        hint = did_you_mean_config(name) or ": fit --help lists the shipped ones"
+        raise ArgumentError(None, f"--config: there is no file {name}{hint}")
     if not path.is_file():
         raise ArgumentError(None, f"--config: {name} is not a file")
     try:

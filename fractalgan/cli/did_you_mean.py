@@ -41,37 +41,35 @@ def _hint_for_value(word: str) -> str:
         return f"; did you mean --ckpt_path {word}?"
     if word.endswith((".yaml", ".yml")):
         return f"; did you mean --config {word}?"
-    for kind in _public_classes():
-        if kind.__name__ == word.rpartition(".")[2]:
-            return f"; did you mean --{'model' if issubclass(kind, LightningModule) else 'data'} {word}?"
+    if kind := _public_classes().get(word.rpartition(".")[2]):
+        return f"; did you mean --{'model' if issubclass(kind, LightningModule) else 'data'} {word}?"
     return "; options start with --"
 
 
 def _hint_for_argument(owner: str, argument: str) -> str:
     """What was meant by an argument that a class, or a group of options, does not have."""
-    classes = {each.__name__: each for each in _public_classes() if each.__name__ in fractalgan.__all__}
+    classes = _public_classes()
     groups: dict[str, list[type]] = {
         "trainer": [Trainer],
         "plan": PLANS,
         "plan.options": [classes["Reconstruction"]],
     }
-    owners = [classes[owner]] if owner in classes else groups.get(owner, [])
+    kind = classes.get(owner)
+    owners = groups.get(owner, []) if kind is None else [kind]
     known = {name for each in owners for name in inspect.signature(each).parameters}
     if hint := did_you_mean_name(argument, known - {argument}):
         return hint
-    base = LightningModule if issubclass(classes.get(owner, object), LightningModule) else LightningDataModule
-    others = [
-        name
-        for name, each in classes.items()
-        if owner in classes and issubclass(each, base) and argument in inspect.signature(each).parameters
-    ]
-    return f"; it is an option of {', '.join(sorted(others))}" if others else ""
+    if kind is None:
+        return ""
+    base = LightningModule if issubclass(kind, LightningModule) else LightningDataModule
+    of_group = {name: each for name, each in classes.items() if issubclass(each, base)}
+    having = [name for name, each in of_group.items() if argument in inspect.signature(each).parameters]
+    return f"; it is an option of {', '.join(sorted(having))}" if having else ""
 
 
 def did_you_mean_class(path: str) -> str:
     """``"; did you mean fractalgan.Reconstruction?"`` for the path of a class with a similar name."""
-    names = {each.__name__ for each in _public_classes()} & set(fractalgan.__all__)
-    return did_you_mean_name(path.rpartition(".")[2], names, prefix="fractalgan.")
+    return did_you_mean_name(path.rpartition(".")[2], _public_classes(), prefix="fractalgan.")
 
 
 def did_you_mean_config(path: str) -> str:
@@ -94,7 +92,7 @@ def did_you_mean_name(name: str, known: Collection[str], prefix: str = "", cutof
 
 def known_options(classes: Sequence[type] = ()) -> set[str]:
     """The names of groups and of the arguments of these classes, of all if there are none."""
-    kinds = classes or [Trainer, *PLANS, *_public_classes()]
+    kinds = classes or [Trainer, *PLANS, *_public_classes().values()]
     return {name for kind in kinds for name in inspect.signature(kind).parameters} | GROUPS | SINGLE
 
 
@@ -102,7 +100,12 @@ def _closest(part: str, known: Collection[str], cutoff: float = CUTOFF) -> list[
     return difflib.get_close_matches(part, known, n=1, cutoff=cutoff)
 
 
-def _public_classes() -> list[type]:
-    """The tasks and data modules of the package."""
-    public = [each for room in (data, tasks) for each in vars(room).values() if isinstance(each, type)]
-    return [each for each in public if issubclass(each, (LightningModule, LightningDataModule))]
+def _public_classes() -> dict[str, type]:
+    """The tasks and data modules of the package, by name."""
+    found = {
+        name: each for room in (data, tasks) for name, each in vars(room).items() if isinstance(each, type)
+    }
+    bases = LightningModule, LightningDataModule
+    return {
+        name: each for name, each in found.items() if name in fractalgan.__all__ and issubclass(each, bases)
+    }

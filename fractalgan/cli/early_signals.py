@@ -2,13 +2,12 @@
 
 import logging
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from fractalgan.callbacks import GracefulStop
+from fractalgan.callbacks import GracefulStop, restore_handlers, set_handlers
 from fractalgan.cli.run_command import EXIT_STATUS
 
 log = logging.getLogger(__name__)
@@ -23,23 +22,16 @@ def exit_before_first_step(stop: GracefulStop) -> Iterator[None]:
     """
     before: dict[signal.Signals, Any] = {}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def receive(number: int, _: FrameType | None) -> None:
-        restore()
+        restore_handlers(before)
         if stop.has_started:  # the training is over
             signal.raise_signal(number)
             return
         log.info("%s: stopped before the first step: there is nothing to save", signal.Signals(number).name)
         raise SystemExit(EXIT_STATUS[signal.Signals(number).name])
 
-    if threading.current_thread() is threading.main_thread():  # others cannot set handlers
-        for number in (signal.Signals[name] for name in EXIT_STATUS):
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                before[number] = signal.signal(number, receive)
+    before.update(set_handlers(receive))
     try:
         yield
     finally:
-        restore()
+        restore_handlers(before)

@@ -30,7 +30,6 @@ WITHOUT_EFFECT = {
     "reload_dataloaders_every_n_epochs": "training data is an endless stream",
 }
 
-
 # Options of the Trainer that manual optimization does not follow: neutral values, and what to do instead.
 MANUAL = {
     "gradient_clip_val": ((None, 0), "leave it out"),

@@ -165,20 +165,20 @@ class AblationPlan:
         """
         numbers = {name: getattr(self, name) for name in ("seeds", "count", "steps", "workers")}
         require_at_least(1, **{f"plan.{name}": number for name, number in numbers.items()})
-        for name, given in {"data": self.data, "rows": self.rows}.items():
+        for name, given, known in (("data", self.data, get_args(TargetName)), ("rows", self.rows, ROWS)):
             if not given or len(set(given)) < len(given):
                 raise InputError(f"plan.{name} must be distinct names, at least one, got {given}")
-            known = {"data": get_args(TargetName), "rows": ROWS}[name]
             if unknown := [each for each in given if each not in known]:
                 raise InputError(f"plan.{name} must be among {', '.join(known)}, got {unknown[0]!r}")
         for row in self.rows:
             task = self.task(row, 0)
             if row in ENCODERS:
                 self._check_encoder(row, task.hparams)
-        return {name: _load_targets(self.targets(name)) for name in self.data}
+        return {name: load_targets(self.targets(name)) for name in self.data}
 
 
-def _load_targets(data: TargetData) -> Tensor:
+def load_targets(data: TargetData) -> Tensor:
+    """The targets [n, 1, H, W], after the download where they need one."""
     data.prepare_data()
     data.setup()
     assert data.targets is not None

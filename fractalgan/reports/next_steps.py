@@ -14,7 +14,7 @@ def format_commands(**commands: str) -> list[str]:
 
     Paths in the commands have to be quoted, see :func:`quote`.
     """
-    return _aligned({label: f"{_python()} -m fractalgan {each}" for label, each in commands.items()})
+    return _aligned(_of_program(commands))
 
 
 def commands_after_fit(run: RunFolder, task: Task, finished: bool) -> list[str]:
@@ -31,16 +31,17 @@ def commands_after_fit(run: RunFolder, task: Task, finished: bool) -> list[str]:
     if not finished:
         return format_commands(resume=f"fit --run {quote(run)} --ckpt_path last")
     paths = {"best": quote(checkpoints[0]), "last": quote(checkpoints[-1]), "run": quote(run)}
-    steps = {
-        label: f"{_python()} -m fractalgan {command.format(**paths)}"
-        for label, command in task.next_steps().items()
-    }
-    return _aligned(steps | {"curves": f"{_tensorboard()} --logdir {quote(run.path.parent)}"})
+    steps = {label: command.format(**paths) for label, command in task.next_steps().items()}
+    return _aligned(_of_program(steps) | {"curves": f"{_tensorboard()} --logdir {quote(run.path.parent)}"})
 
 
 def quote(path: object) -> str:
     """A path as a shell reads it back: in quotes if it has spaces or the like."""
     return shlex.quote(str(path))
+
+
+def _of_program(commands: dict[str, str]) -> dict[str, str]:
+    return {label: f"{_python()} -m fractalgan {command}" for label, command in commands.items()}
 
 
 def _aligned(commands: dict[str, str]) -> list[str]:
