@@ -13,12 +13,13 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from fractalgan.errors import require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for, torch_seeded
-from fractalgan.tasks.protocols import LabelledImages, datamodule_of
+from fractalgan.tasks.protocols import Gallery, LabelledImages, datamodule_of
 
 log = logging.getLogger(__name__)
 
 LEARNING_RATE = 1e-3
 SCALE_IMAGES = 5000  # training images that the scale of the features is measured on
+CONFIDENT = 0.9  # probability of a class
 KID_SUBSET = 100  # images, or all validation images if there are fewer
 
 
@@ -30,7 +31,8 @@ class SetMetrics(Callback):
     values compare runs on one data set only. They are logged as ``val/frechet_lenet`` (Heusel et al. 2017)
     and ``val/kid_lenet`` (Binkowski et al. 2018). ``val/classes_covered`` is the exponential of the entropy
     of the judge's predictions for the drawn images: 1 if all of them look like one class, the number of
-    classes if they are spread evenly.
+    classes if they are spread evenly. ``val/recognized`` is the number of fractals whose image, without
+    jitter, the judge assigns to a class with a probability above 0.9.
 
     The task's validation steps must return the images that they draw. Without labels nothing is logged.
 
@@ -100,6 +102,9 @@ class SetMetrics(Callback):
         shares = counts / counts.sum()
         entropy = -torch.xlogy(shares, shares).sum()
         pl_module.log("val/classes_covered", entropy.exp(), sync_dist=True)
+        if isinstance(pl_module, Gallery) and self.features is not None:
+            confidences = self.features.judge(pl_module.gallery()).softmax(1).max(1).values
+            pl_module.log("val/recognized", (confidences > CONFIDENT).sum().float(), sync_dist=True)
 
     def _train_judge(self, images: Any, num_classes: int, seed: int, device: torch.device) -> LeNet:
         """A LeNet trained on the real training images; it follows from the seed alone."""

@@ -31,6 +31,9 @@ def _evaluate(verb: str, command: Command) -> int:
     evaluate = trainer.validate if verb == "validate" else trainer.test
     results = evaluate(command.task, command.data, ckpt_path=command.checkpoint_path, weights_only=True)
     run = None if command.start.path is None else RunFolder.of_checkpoint(command.start.path)
+    if results and trainer.is_global_zero:
+        for finding in command.task.findings(results[0]):
+            print(f"- {finding}")
     if run is not None and results and trainer.is_global_zero:
         row = {"verb": verb, "checkpoint": command.checkpoint_path, "step": command.start.step, **results[0]}
         with run.evaluations.open("a") as file:

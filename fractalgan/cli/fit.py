@@ -240,4 +240,5 @@ def _summarize(command: Command, trainer: Trainer, watchers: Watchers, seconds: 
         validated=watchers.validation.step,
         metrics=watchers.validation.metrics,
         warnings=watchers.warnings,
+        findings=watchers.validation.findings,
     )

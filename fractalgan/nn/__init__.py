@@ -18,8 +18,10 @@ from fractalgan.nn.matrices import (
 )
 from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for
+from fractalgan.nn.sample_scores import RealImages, SampleScores
 from fractalgan.nn.target_fractals import Objective, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
+from fractalgan.nn.transport import optimal_assignment, pyramid, transport_distance
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
@@ -40,9 +42,11 @@ __all__ = [
     "Objective",
     "ProbabilityRule",
     "RawMatrices",
+    "RealImages",
     "Renderer",
     "Resolution",
     "RotationScalingFlip",
+    "SampleScores",
     "SigmoidMatrices",
     "TargetFractals",
     "TargetScores",
@@ -52,14 +56,17 @@ __all__ = [
     "frechet_distance",
     "instance_noise",
     "intersection_over_union",
+    "optimal_assignment",
     "points_for",
     "points_to_cover",
+    "pyramid",
     "r1_penalty",
     "read_fractals",
     "require_halvings",
     "require_lenet_size",
     "shipped_fractals",
     "tau_for",
+    "transport_distance",
     "warn_of_detail",
     "write_fractals",
 ]

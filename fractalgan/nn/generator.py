@@ -15,6 +15,8 @@ from fractalgan.ops import SequenceKind, Transforms, iterate_points, start_point
 from fractalgan.randomness import RandomSource
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
 
+JITTER_WINDOW = 2.5  # in which the noise on b has the std of that on A
+
 # The options of a FractalGenerator, by their names in files.
 VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences")
 
@@ -30,6 +32,8 @@ class FractalGenerator(Renderer):
         tau: as for :class:`Renderer`.
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
+            For b it is relative to the window, and means the same number of pixels in each: 0.1 is 0.1 in
+            a window of 2.5, 0.06 in one of 1.5.
         probabilities: as for :class:`Renderer`.
         sequences: as for :class:`Renderer`.
 
@@ -168,12 +172,13 @@ class FractalGenerator(Renderer):
         Their probabilities stay those of the originals: the index sequences are drawn already.
         """
 
-        def around(entries: Tensor) -> Tensor:
+        def around(entries: Tensor, std: float) -> Tensor:
             center = entries.index_select(0, fractals)  # whose gradient adds up in order on a CPU
             noise = source.randn(*center.shape, dtype=center.dtype)
-            return center + self.jitter * noise.to(center.device)
+            return center + std * noise.to(center.device)
 
-        return Transforms(around(transforms.A), around(transforms.b))
+        std_of_b = self.jitter * (self.window / JITTER_WINDOW)
+        return Transforms(around(transforms.A, self.jitter), around(transforms.b, std_of_b))
 
 
 def _at_least_one(size: int) -> int:

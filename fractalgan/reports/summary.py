@@ -26,6 +26,7 @@ class Summary:
         validated: step of the last validation; None if there was none.
         metrics: metrics of the last validation.
         warnings: warnings that were logged.
+        findings: what the metrics mean, in words, the worst first.
     """
 
     version: str
@@ -42,6 +43,7 @@ class Summary:
     validated: int | None
     metrics: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, run: RunFolder) -> "Summary | None":
@@ -72,9 +74,10 @@ class Summary:
         if numbers:
             numbers.insert(0, f"validation at step {self.validated}:")
         best = [] if self.best is None else [f"best {self.monitor}: {self.best:.4g}"]
+        findings = [f"- {finding}" for finding in self.findings]
         pictures = [f"pictures:   {run.figures}"] if run.figures.is_dir() else []
         warnings = [f"warning:    {message}" for message in self.warnings]
-        return [head, *numbers, *best, *warnings, f"run folder: {run}", *pictures]
+        return [head, *numbers, *findings, *best, *warnings, f"run folder: {run}", *pictures]
 
 
 def write_summary(run: RunFolder, summary: dict[str, Any]) -> None:

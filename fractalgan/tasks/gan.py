@@ -1,40 +1,34 @@
 """FractalGAN: learn a set of fractals from real images, against a LeNet (Tu et al., Section 5)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from fractalgan.errors import (
-    as_input_error,
-    require_above,
-    require_at_least,
-    require_betas,
-    require_choice,
-    require_sigma_range,
-)
-from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import (
     LOSSES,
-    FractalEmbedding,
     FractalGenerator,
-    FrechetPixels,
     LeNet,
     LossName,
     MatricesForm,
+    ProbabilityRule,
     instance_noise,
     r1_penalty,
-    require_lenet_size,
+    transport_distance,
 )
-from fractalgan.ops import Procedure, SequenceKind, collapse, random_fractals
+from fractalgan.ops import SequenceKind
 from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.fractal_task import FractalTask
+from fractalgan.tasks.gan_findings import findings
+from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
+from fractalgan.tasks.gan_scores import GANScores
+from fractalgan.tasks.gan_start import load_collages_, random_embedding
 from fractalgan.tasks.log_interval import should_log
-
-# Optimizers that take a learning rate and two betas, and have no weight decay by default.
-OptimizerName = Literal["Adam", "NAdam", "RAdam"]
+from fractalgan.tasks.protocols import datamodule_of
+from fractalgan.tasks.reconstruction_options import COLLAGE
 
 Side = Literal["generator", "discriminator"]
 
@@ -55,15 +49,21 @@ class FractalGAN(FractalTask):
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
-            pre-training, so that images of one fractal vary more.
+            pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
+            as many pixels in each.
+        probabilities: of the transforms in the chaos game: uniform, or determinant, as in the paper, in
+            proportion to the area that a transform keeps, or area, the same with a lower bound.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
-        start: procedure that samples the initial fractals; even has transforms of similar size.
+        start: procedure that samples the initial fractals; even has transforms of similar size. collage
+            searches for them: collages of training images, chosen so as to stand for all.
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
             scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
             without bounds; raw learns the entries of A.
         sigma_min: lower bound of the singular values of A; above 0, no transform gets the probability 0.
         sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
         loss: adversarial loss.
+        transport: weight of the optimal transport distance between drawn and real images of a batch, beside
+            the adversarial loss; 0 disables it, as in the paper.
         r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
@@ -83,6 +83,7 @@ class FractalGAN(FractalTask):
     checkpoint_interval = 500  # to see what longer training gains in pre-training
     run_name = "gan"
     callbacks = ("Pictures",)
+    legacy_options: ClassVar = {"probabilities": "determinant", "transport": 0.0}
     last_r1: Tensor
 
     def __init__(
@@ -93,13 +94,15 @@ class FractalGAN(FractalTask):
         image_size: int = 32,
         window: float = 2.5,
         tau: float | None = None,
-        jitter: float = 0.1,
-        sequences: SequenceKind = "random",
-        start: Procedure = "anderson-farrell",
+        jitter: float = 0.05,
+        probabilities: ProbabilityRule = "uniform",
+        sequences: SequenceKind = "even",
+        start: GANStart = "anderson-farrell",
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
         loss: LossName = "non-saturating",
+        transport: float = 100.0,
         r1_gamma: float = 5.0,
         r1_interval: int = 8,
         instance_noise: float = 0.2,
@@ -114,35 +117,31 @@ class FractalGAN(FractalTask):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_sizes(num_fractals=num_fractals, num_transforms=num_transforms)
-        require_lenet_size(image_size)
-        require_sizes(image_size=image_size)
-        require_transforms(num_fractals, num_transforms)
-        require_choice(Procedure, start=start)
-        require_choice(LossName, loss=loss)
-        require_choice(OptimizerName, generator_optimizer=generator_optimizer)
-        require_choice(OptimizerName, discriminator_optimizer=discriminator_optimizer)
-        require_at_least(1, r1_interval=r1_interval, parameter_noise_interval=parameter_noise_interval)
-        require_at_least(0, r1_gamma=r1_gamma, instance_noise=instance_noise, parameter_noise=parameter_noise)
-        require_above(0, generator_lr=generator_lr, discriminator_lr=discriminator_lr)
-        require_betas(generator_betas=generator_betas, discriminator_betas=discriminator_betas)
-        require_sigma_range(sigma_min, sigma_max)
         self.save_hyperparameters()
+        check_options(self.hparams)
         self.automatic_optimization = False
+        self.started = False  # or there are fractals of a checkpoint
 
-        random = generator_for(seed, Purpose.GAN_INITIAL)
-        with as_input_error(f"start {start}"):
-            initial = random_fractals(start, num_fractals, num_transforms, random)
-        embedding = FractalEmbedding(initial, matrices, (sigma_min, sigma_max))
         view = image_size, num_points, window, tau, jitter
-        self.generator = FractalGenerator(embedding, *view, sequences=sequences)
+        self.generator = FractalGenerator(random_embedding(self.hparams), *view, probabilities, sequences)
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams.update(num_points=self.generator.num_points, tau=self.generator.tau)
         self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
         # R1 and logging have intervals of their own: kept, so that a resumed run logs the same
         self.register_buffer("last_r1", torch.zeros(()))
-        self.frechet = FrechetPixels()
+        self.scores = GANScores(seed)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.hparams["start"] == COLLAGE and not self.started:
+            load_collages_(self.generator.embedding, self.hparams, self.trainer)
+        self.started = True
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.generator.probabilities = self.hparams["probabilities"]
+        self.started = True
 
     def learned_fractals(self) -> FractalGenerator:
         return self.generator
@@ -153,6 +152,9 @@ class FractalGAN(FractalTask):
             "draw": "predict --ckpt_path {best}",
             "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
         }
+
+    def findings(self, metrics: Mapping[str, float]) -> list[str]:
+        return findings({name.partition("/")[2]: value for name, value in metrics.items()})
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
@@ -180,11 +182,14 @@ class FractalGAN(FractalTask):
 
         std = self.hparams["instance_noise"] * (1 - self._progress(step))
         random = self._random(step, Purpose.GAN_NOISE)
-        real, seen = (instance_noise(images, std, random) for images in (real, fake))
+        noisy_real, noisy_fake = (instance_noise(images, std, random) for images in (real, fake))
 
         generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
-        self._train_discriminator(discriminator, real, seen.detach(), step)
-        self._train_generator(generator, seen, step)
+        self._train_discriminator(discriminator, noisy_real, noisy_fake.detach(), step)
+        transport = fake.new_zeros(())
+        if self.hparams["transport"] > 0:
+            transport = transport_distance(fake, real, self.all_gather, self.shard)
+        self._train_generator(generator, noisy_fake, transport, step)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random.generator)
 
@@ -212,17 +217,20 @@ class FractalGAN(FractalTask):
             self.log("train/r1", self.last_r1)
             self._log_accuracies("train", real_logits, fake_logits)
 
-    def _train_generator(self, optimizer: LightningOptimizer, fake: Tensor, step: int) -> None:
+    def _train_generator(
+        self, optimizer: LightningOptimizer, fake: Tensor, transport: Tensor, step: int
+    ) -> None:
         # without DDP, which waits for all gradients, the discriminator's need not be computed
         self.discriminator.requires_grad_(self._is_parallel())
         loss = self.loss.generator(self.discriminator(fake).squeeze(1))
-        self.require_finite("the generator's loss", loss)
-        self._backward(optimizer, loss)
+        self.require_finite("the generator's loss", loss, transport)
+        self._backward(optimizer, loss + self.hparams["transport"] * transport)
         optimizer.step()
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)
         if should_log(self.trainer, step + 1):
             self.log("train/generator_loss", loss, prog_bar=True, sync_dist=True)
+            self.log("train/transport", transport, sync_dist=True)
 
     def _backward(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """The gradients of the loss for the parameters of this optimizer, in place of those it had."""
@@ -239,6 +247,11 @@ class FractalGAN(FractalTask):
         return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
 
     # -- validation, test -----------------------------------------------------------------------
+
+    def on_validation_start(self) -> None:
+        self.scores.begin(datamodule_of(self.trainer), self.device)
+
+    on_test_start = on_validation_start
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluate(batch[0], batch_idx, "val")
@@ -258,39 +271,29 @@ class FractalGAN(FractalTask):
         fake: Tensor = self(fractals, self._random(batch_idx, Purpose.GAN_VALIDATION))
         real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
         self._log_accuracies(stage, real_logits, fake_logits)
-        self.log(
-            f"{stage}/discriminator_loss", self.loss.discriminator(real_logits, fake_logits), sync_dist=True
-        )
-        self.log(f"{stage}/generator_loss", self.loss.generator(fake_logits), sync_dist=True)
-        self.frechet.update(real, real=True)
-        self.frechet.update(fake, real=False)
+        losses = self.loss.discriminator(real_logits, fake_logits), self.loss.generator(fake_logits)
+        names = f"{stage}/discriminator_loss", f"{stage}/generator_loss"
+        self.log_dict(dict(zip(names, losses, strict=True)), sync_dist=True)
+        self.scores.update(real, fake)
         return fake
 
     def _conclude(self, stage: str) -> None:
-        self.log(f"{stage}/frechet_pixels", self.frechet.compute(), sync_dist=True)
-        self.frechet.reset()
-        fractals, sequences = self._fixed_sequences()
-        found = collapse(self.generator.points(fractals, sequences), self.generator.size)
-        self.log(f"{stage}/collapsed", found.any.sum().float(), sync_dist=True)
-        for kind in found._fields:
-            self.log(f"{stage}/collapsed_{kind}", getattr(found, kind).sum().float(), sync_dist=True)
+        scores = self.scores.compute(self.generator)
+        self.log_dict({f"{stage}/{name}": score for name, score in scores.items()}, sync_dist=True)
 
     def _log_accuracies(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
         """The discriminator's accuracy on real and on drawn images."""
-        self.log(f"{stage}/accuracy_real", (real_logits > 0).float().mean(), sync_dist=True)
-        self.log(f"{stage}/accuracy_fake", (fake_logits < 0).float().mean(), sync_dist=True)
+        right = {"real": real_logits > 0, "fake": fake_logits < 0}
+        accuracies = {f"{stage}/accuracy_{kind}": each.float().mean() for kind, each in right.items()}
+        self.log_dict(accuracies, sync_dist=True)
 
     @torch.no_grad()
     def gallery(self) -> Tensor:
         """One image per fractal [J, 1, H, W], in order, without jitter, from the same numbers every time."""
-        images: Tensor = self.generator(*self._fixed_sequences())
-        return images
-
-    def _fixed_sequences(self) -> tuple[Tensor, Tensor]:
-        """All fractals [J] in order, and sequences [J, T] from the same random numbers every time."""
         fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
         random = generator_for(self.hparams["seed"], Purpose.GALLERY)
-        return fractals, self.generator.draw_sequences(fractals, random)
+        images: Tensor = self.generator(fractals, self.generator.draw_sequences(fractals, random))
+        return images
 
 
 def _no_closure() -> None:

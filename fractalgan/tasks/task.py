@@ -30,6 +30,7 @@ class Task(LightningModule):
         shard: this rank's rows of what all ranks draw together.
         callbacks: names of callbacks in ``fractalgan.callbacks`` that the command line adds to a fit.
         legacy_names: names in the state of older checkpoints, and what they are called today.
+        legacy_options: hyperparameters that older checkpoints lack, and what holds for these.
     """
 
     monitor: str
@@ -40,6 +41,7 @@ class Task(LightningModule):
     shard: RankShard = RankShard()
     callbacks: tuple[str, ...] = ()
     legacy_names: ClassVar[Mapping[str, str]] = {}
+    legacy_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -52,6 +54,14 @@ class Task(LightningModule):
         The fields {best}, {last} and {run} stand for the checkpoints and the folder of the run.
         """
         return {}
+
+    def findings(self, metrics: Mapping[str, float]) -> list[str]:
+        """What the metrics of a validation or a test mean, in words, the worst first.
+
+        Args:
+            metrics: by name, with the stage, as Lightning returns them: ``val/accuracy``.
+        """
+        return []
 
     def sizes_for_next(self, **options: str) -> str:
         """Options that the next command needs where they differ from its defaults, as " --data.size 16".
@@ -94,6 +104,8 @@ class Task(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {self._current_name(name): value for name, value in state.items()}
+        options = checkpoint.get("hyper_parameters", {})
+        self.hparams.update({name: old for name, old in self.legacy_options.items() if name not in options})
 
     def _current_name(self, name: str) -> str:
         """The name of an entry of an older state today: by its whole name, or by the module it belongs to."""

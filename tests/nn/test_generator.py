@@ -43,17 +43,24 @@ def test_only_the_fractals_that_are_drawn_get_a_gradient() -> None:
     assert moved.tolist() == [False, True, False, True, False, False]
 
 
-@pytest.mark.parametrize(("b", "spread"), [((0.0, 0.0), 1.0), ((1.0, 0.0), 2**0.5)])
-def test_jitter_moves_each_image_by_its_std(b, spread) -> None:
-    """A transform with A = 0 draws a single bump at b; jitter moves it by A's noise times b, and by b's."""
-    still = Transforms(torch.zeros(1, 1, 2, 2), torch.tensor([[b]]))
-    generator = FractalGenerator(FractalEmbedding(still, "raw"), 32, num_points=1, window=2.0, jitter=0.05)
+@pytest.mark.parametrize("window", [2.0, 5.0])
+@pytest.mark.parametrize(("b", "spread"), [((0.0, 0.0), 1.0), ((0.4, 0.0), 2**0.5)])
+def test_jitter_moves_each_image_by_as_many_pixels_in_every_window(window, b, spread) -> None:
+    """A transform with A = 0 draws a single bump at b; jitter moves it by A's noise times b, and by b's.
+
+    Both are the same in pixels in every window: b is given in windows here, and 0.4 of one is a unit of 2.5.
+    """
+    b = torch.tensor(b) * window
+    still = Transforms(torch.zeros(1, 1, 2, 2), b.view(1, 1, 2))
+    view = {"num_points": 1, "window": window, "jitter": 0.05}
+    generator = FractalGenerator(FractalEmbedding(still, "raw"), 32, **view)
     images = generator.draw(torch.zeros(4000, dtype=torch.long), torch.Generator().manual_seed(0))
     mass, along = images.detach().squeeze(1), torch.arange(32.0)
     centers = torch.stack([mass.sum(3 - axis) @ along / mass.sum((1, 2)) for axis in (1, 2)], 1)
-    unit = 31 / 4  # pixels: a window of 4 units is 31 pixels from the first to the last
-    torch.testing.assert_close(centers.std(0), torch.full((2,), 0.05 * spread * unit), rtol=0.1, atol=0)
-    torch.testing.assert_close(centers.mean(0), 15.5 + unit * torch.tensor(b), rtol=0, atol=0.1)
+    unit = 31 / (2 * window)  # pixels: a window of 4 units is 31 pixels from the first to the last
+    pixels = 0.05 * spread * 31 / (2 * 2.5)
+    torch.testing.assert_close(centers.std(0), torch.full((2,), pixels), rtol=0.1, atol=0)
+    torch.testing.assert_close(centers.mean(0), 15.5 + unit * b, rtol=0, atol=0.1)
 
 
 def test_jitter_is_repeatable_and_differentiable() -> None:

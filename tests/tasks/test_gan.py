@@ -173,7 +173,8 @@ def test_parameter_noise_comes_at_its_interval(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("matrices", ["sigmoid", "clamp", "unbounded", "raw"])
 def test_every_loss_trains_every_form(loss, matrices) -> None:
     """The discriminator tells frozen fractals from real images better after some steps."""
-    model = tiny(loss=loss, matrices=matrices, start="fractaldb", discriminator_lr=0.01, generator_lr=1e-6)
+    frozen = {"transport": 0, "generator_lr": 1e-6}
+    model = tiny(loss=loss, matrices=matrices, start="fractaldb", discriminator_lr=0.01, **frozen)
     before = parts(model, "generator")
     (first,) = quiet_trainer(1).validate(model, digits(), verbose=False)
     last = train(model, 20).callback_metrics
@@ -204,9 +205,47 @@ def test_fractals_come_to_look_like_the_digits() -> None:
     assert after["val/collapsed"] == 0
 
 
+def test_transport_alone_moves_fractals_to_the_digits() -> None:
+    """Against a discriminator that does not learn, the distance between the batches falls by a third."""
+    model = FractalGAN(num_fractals=8, image_size=16, discriminator_lr=1e-9)
+    distances: list[float] = []
+
+    class Note(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *args) -> None:
+            distances.append(trainer.callback_metrics["train/transport"].item())
+
+    trainer = quiet_trainer(60, callbacks=[Note()], enable_checkpointing=False, log_every_n_steps=1)
+    trainer.fit(model, ImageData(size=16, batch_size=16))
+    assert sum(distances[-5:]) < 0.67 * sum(distances[:5])
+
+
+def test_without_transport_nothing_of_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("called")
+
+    monkeypatch.setattr("fractalgan.tasks.gan.transport_distance", forbidden)
+    train(tiny(transport=0), 2)
+    with pytest.raises(AssertionError, match="called"):
+        train(tiny(), 1)
+
+
+@pytest.mark.parametrize("name", ["probabilities", "transport"])
+def test_older_checkpoint_is_what_it_was(tmp_path: Path, name: str) -> None:
+    """Checkpoints of before had no transport, and probabilities by determinant."""
+    before = tiny(probabilities="determinant", transport=0)
+    train(before, 1).save_checkpoint(tmp_path / "now.ckpt")
+    checkpoint = torch.load(tmp_path / "now.ckpt", weights_only=True)
+    del checkpoint["hyper_parameters"][name]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    again = FractalGAN.load_from_checkpoint(tmp_path / "old.ckpt", weights_only=True)
+    assert again.hparams[name] == before.hparams[name]
+    assert again.generator.probabilities == "determinant"
+    assert again.gallery().equal(before.gallery())
+
+
 def test_generator_learns_to_please_a_fixed_discriminator() -> None:
     """With the discriminator held, the generator's loss falls: the gradient points the right way."""
-    model = tiny(num_points=100, instance_noise=0.0, generator_lr=0.05)
+    model = tiny(num_points=100, transport=0, instance_noise=0.0, generator_lr=0.05)
     losses: list[float] = []
 
     class Note(Callback):
@@ -255,6 +294,9 @@ def test_metrics_keep_no_weights_in_the_checkpoint() -> None:
         ({"generator_lr": 0.0}, "generator_lr"),
         ({"image_size": 8}, "image_size"),
         ({"sigma_min": 0.9, "sigma_max": 0.1}, "sigma_min"),
+        ({"transport": -1.0}, "transport must be >= 0, got -1.0"),
+        ({"probabilities": "even"}, "probabilities must be one of determinant, area, uniform, got 'even'"),
+        ({"start": "photo"}, "start must be one of anderson-farrell, fractaldb, even, collage, got 'photo'"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:

@@ -1,0 +1,62 @@
+"""What a validation of FractalGAN measures of the images that its fractals draw."""
+
+import torch
+from torch import Tensor, nn
+
+from fractalgan.nn import FractalGenerator, FrechetPixels, RealImages
+from fractalgan.ops import collapse
+from fractalgan.randomness import Purpose, generator_for
+from fractalgan.tasks.protocols import LabelledImages
+
+MAX_REAL = 4000  # images that the drawn ones are compared with
+IMAGES_PER_FRACTAL = 8
+
+
+class GANScores(nn.Module):
+    """Compares the images that fractals draw with real ones, without labels.
+
+    Drawn images are compared with the training images; without a data module that has them, with those of
+    the first validation.
+
+    Args:
+        seed: random seed of the images that are drawn.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.frechet = FrechetPixels()
+        self.real: RealImages | None = None
+        self.seen: list[Tensor] = []
+
+    def begin(self, data: object, device: torch.device) -> None:
+        """To be called before a validation, with the trainer's data module."""
+        if self.real is None and isinstance(data, LabelledImages) and data.train_images is not None:
+            images, _ = data.train_images[:MAX_REAL]
+            self.real = RealImages(images.to(device))
+
+    def update(self, real: Tensor, fake: Tensor) -> None:
+        """Add real and drawn images [B, 1, H, W]."""
+        self.frechet.update(real, real=True)
+        self.frechet.update(fake, real=False)
+        if self.real is None and sum(map(len, self.seen)) < MAX_REAL:
+            self.seen.append(real)
+
+    def compute(self, generator: FractalGenerator) -> dict[str, Tensor]:
+        """The scores of the images since the last call, and of images of every fractal without jitter."""
+        if self.real is None:
+            self.real = RealImages(torch.cat(self.seen))
+            self.seen.clear()
+        fractals = torch.arange(len(generator.embedding), device=generator.embedding.b.device)
+        random = generator_for(self.seed, Purpose.GALLERY)
+        sequences = [generator.draw_sequences(fractals, random) for _ in range(IMAGES_PER_FRACTAL)]
+        found = collapse(generator.points(fractals, sequences[0]), generator.size)
+        drawn = torch.stack([generator(fractals, each) for each in sequences])
+        counts = {f"collapsed_{kind}": getattr(found, kind) for kind in found._fields}
+        scores = {"frechet_pixels": self.frechet.compute(), "nearest_other": self.real.nearest_other}
+        self.frechet.reset()
+        return (
+            scores
+            | self.real.scores(drawn)._asdict()
+            | {name: each.sum().float() for name, each in {"collapsed": found.any, **counts}.items()}
+        )
