@@ -21,15 +21,18 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 from fractalgan.cli import program
 from fractalgan.storage import RunFolder
 
+BEFORE = ["probabilities=determinant", "sequences=random", "jitter=0.1", "tau=1", "generator_lr=0.02"]
 RECIPES = {
     "default": [],
-    "before": ["transport=0", "probabilities=determinant", "sequences=random", "jitter=0.1"],
-    "no-transport": ["transport=0"],
+    "before": ["prototypes=0", "generator_schedule=constant", *BEFORE],
+    "before-with-prototypes": ["generator_schedule=constant", *BEFORE],
+    "no-prototypes": ["prototypes=0"],
     "untrained-discriminator": ["discriminator_lr=1e-12"],
+    "tau-1": ["tau=1"],
+    "lr-of-before": ["generator_lr=0.02", "generator_schedule=constant"],
     "by-determinant": ["probabilities=determinant"],
     "random-sequences": ["sequences=random"],
     "jitter-0.1": ["jitter=0.1"],
-    "transport-20": ["transport=20"],
     "collage": ["start=collage"],
 }
 CONFIGS = {"digits": "gan_digits.yaml", "MNIST": "gan_mnist.yaml", "FashionMNIST": "gan_fashion_mnist.yaml"}

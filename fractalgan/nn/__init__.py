@@ -16,12 +16,12 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
+from fractalgan.nn.prototypes import assigned_prototypes, choose_prototypes, prototype_distance, pyramid
 from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
-from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for
+from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
 from fractalgan.nn.sample_scores import RealImages, SampleScores
 from fractalgan.nn.target_fractals import Objective, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
-from fractalgan.nn.transport import optimal_assignment, pyramid, transport_distance
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
@@ -51,14 +51,16 @@ __all__ = [
     "TargetFractals",
     "TargetScores",
     "UnboundedMatrices",
+    "assigned_prototypes",
+    "choose_prototypes",
     "clip_per_fractal",
     "collage_fractals",
     "frechet_distance",
     "instance_noise",
     "intersection_over_union",
-    "optimal_assignment",
     "points_for",
     "points_to_cover",
+    "prototype_distance",
     "pyramid",
     "r1_penalty",
     "read_fractals",
@@ -66,7 +68,7 @@ __all__ = [
     "require_lenet_size",
     "shipped_fractals",
     "tau_for",
-    "transport_distance",
+    "tau_to_cover",
     "warn_of_detail",
     "write_fractals",
 ]

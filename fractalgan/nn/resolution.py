@@ -71,5 +71,10 @@ def points_to_cover(area: float, tau: float, coverage: float) -> int:
     return _within_limits(256 * round(number / 256) if number >= CHAIN_LENGTH else number)
 
 
+def tau_to_cover(area: float, num_points: int, coverage: float) -> float:
+    """The tau with which points cover an area in pixels ``coverage`` times, from 0.25 to 4."""
+    return min(max(0.25, coverage * area / (math.pi * num_points)), 4.0)
+
+
 def _within_limits(num_points: float) -> int:
     return min(max(1, round(num_points)), MAX_SIZES["num_points"])

@@ -1,6 +1,5 @@
 """FractalGAN: learn a set of fractals from real images, against a LeNet (Tu et al., Section 5)."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,24 +15,23 @@ from fractalgan.nn import (
     MatricesForm,
     ProbabilityRule,
     instance_noise,
+    prototype_distance,
     r1_penalty,
-    transport_distance,
 )
 from fractalgan.ops import SequenceKind
-from fractalgan.randomness import Purpose, RandomSource, generator_for
-from fractalgan.tasks.fractal_task import FractalTask
-from fractalgan.tasks.gan_findings import findings
+from fractalgan.randomness import Purpose
+from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import load_collages_, random_embedding
+from fractalgan.tasks.gan_start import adapt_, covering_tau, random_embedding, training_images
 from fractalgan.tasks.log_interval import should_log
-from fractalgan.tasks.protocols import datamodule_of
 from fractalgan.tasks.reconstruction_options import COLLAGE
+from fractalgan.tasks.schedules import Schedule, schedule_factor
 
 Side = Literal["generator", "discriminator"]
 
 
-class FractalGAN(FractalTask):
+class FractalGAN(GANEvaluation):
     """A GAN with J learnable fractals as its generator and a LeNet as real/fake discriminator.
 
     Each batch is one step: the fractals draw as many images as there are real ones, each fractal equally
@@ -47,7 +45,8 @@ class FractalGAN(FractalTask):
         image_size: height and width in pixels; set by --data.size.
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
-            brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
+            brightness falls to 1/e; null adapts it to the data, so that the points of an image cover the
+            bright area of a real one three times.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
             pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
             as many pixels in each.
@@ -55,15 +54,16 @@ class FractalGAN(FractalTask):
             proportion to the area that a transform keeps, or area, the same with a lower bound.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         start: procedure that samples the initial fractals; even has transforms of similar size. collage
-            searches for them: collages of training images, chosen so as to stand for all.
+            searches for them: collages of the prototypes.
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
             scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
             without bounds; raw learns the entries of A.
         sigma_min: lower bound of the singular values of A; above 0, no transform gets the probability 0.
         sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
         loss: adversarial loss.
-        transport: weight of the optimal transport distance between drawn and real images of a batch, beside
-            the adversarial loss; 0 disables it, as in the paper.
+        prototypes: weight of the distance between drawn images and the prototype of their fractal, beside the
+            adversarial loss; 0 disables it, as in the paper. Prototypes are training images that stand for
+            all: those nearest to the centers of k-means clusters.
         r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
@@ -72,6 +72,7 @@ class FractalGAN(FractalTask):
         parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
+        generator_schedule: its schedule: constant, halving after each quarter of the run, or cosine to 0.
         generator_betas: betas of the optimizer of the fractals.
         discriminator_optimizer: optimizer of the LeNet.
         discriminator_lr: learning rate of the LeNet.
@@ -83,7 +84,11 @@ class FractalGAN(FractalTask):
     checkpoint_interval = 500  # to see what longer training gains in pre-training
     run_name = "gan"
     callbacks = ("Pictures",)
-    legacy_options: ClassVar = {"probabilities": "determinant", "transport": 0.0}
+    legacy_options: ClassVar = {
+        "probabilities": "determinant",
+        "prototypes": 0.0,
+        "generator_schedule": "constant",
+    }
     last_r1: Tensor
 
     def __init__(
@@ -102,14 +107,15 @@ class FractalGAN(FractalTask):
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
         loss: LossName = "non-saturating",
-        transport: float = 100.0,
+        prototypes: float = 100.0,
         r1_gamma: float = 5.0,
         r1_interval: int = 8,
         instance_noise: float = 0.2,
         parameter_noise: float = 0.0,
         parameter_noise_interval: int = 5,
         generator_optimizer: OptimizerName = "Adam",
-        generator_lr: float = 2e-2,
+        generator_lr: float = 5e-2,
+        generator_schedule: Schedule = "cosine",
         generator_betas: tuple[float, float] = (0.5, 0.99),
         discriminator_optimizer: OptimizerName = "Adam",
         discriminator_lr: float = 2e-4,
@@ -121,6 +127,9 @@ class FractalGAN(FractalTask):
         check_options(self.hparams)
         self.automatic_optimization = False
         self.started = False  # or there are fractals of a checkpoint
+        self.tau_follows_data = tau is None
+        self.prototypes: Tensor | None
+        self.register_buffer("prototypes", None, persistent=False)
 
         view = image_size, num_points, window, tau, jitter
         self.generator = FractalGenerator(random_embedding(self.hparams), *view, probabilities, sequences)
@@ -134,17 +143,33 @@ class FractalGAN(FractalTask):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if self.hparams["start"] == COLLAGE and not self.started:
-            load_collages_(self.generator.embedding, self.hparams, self.trainer)
+        images = None if self.started else training_images(self.trainer)
+        if images is not None:
+            self._adapt(images)
+
+    def _adapt(self, images: Tensor) -> None:
+        """Adapt the width of points to real images [n, 1, H, W], and choose the prototypes."""
         self.started = True
+        if self.tau_follows_data:
+            self.generator.tau = self.hparams["tau"] = covering_tau(images, self.generator.num_points)
+        if self.hparams["prototypes"] > 0 or self.hparams["start"] == COLLAGE:
+            chosen = adapt_(self.generator, self.hparams, images) if self.trainer.is_global_zero else images
+            shared = self.trainer.strategy.broadcast((chosen, self.generator.embedding.state_dict()))
+            self.prototypes = shared[0].to(self.device)
+            self.generator.embedding.load_state_dict(shared[1])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         self.generator.probabilities = self.hparams["probabilities"]
+        tau = checkpoint["hyper_parameters"].get("tau")
+        if tau is not None:
+            self.generator.tau = self.hparams["tau"] = tau
+        self.prototypes = checkpoint.get("prototypes")
         self.started = True
 
-    def learned_fractals(self) -> FractalGenerator:
-        return self.generator
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["prototypes"] = self.prototypes
 
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
@@ -152,9 +177,6 @@ class FractalGAN(FractalTask):
             "draw": "predict --ckpt_path {best}",
             "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
         }
-
-    def findings(self, metrics: Mapping[str, float]) -> list[str]:
-        return findings({name.partition("/")[2]: value for name, value in metrics.items()})
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
@@ -168,15 +190,14 @@ class FractalGAN(FractalTask):
             **({"fused": True} if kind is Adam else {}),  # the others have no fused form
         )
 
-    def forward(self, fractals: Tensor, random: RandomSource | torch.Generator | None = None) -> Tensor:
-        """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
-        return self.generator.draw(fractals, random)
-
     # -- training -------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, _ = batch
         step = self.global_step
+        if not self.started:  # without a data module, whose images are more
+            gathered: Any = self.all_gather(real)
+            self._adapt(gathered.flatten(0, -4).cpu())
         fractals = self._every_fractal_equally(len(real), step)
         fake = self(fractals, self._random(step, Purpose.GAN_TRAINING))
 
@@ -186,10 +207,10 @@ class FractalGAN(FractalTask):
 
         generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
         self._train_discriminator(discriminator, noisy_real, noisy_fake.detach(), step)
-        transport = fake.new_zeros(())
-        if self.hparams["transport"] > 0:
-            transport = transport_distance(fake, real, self.all_gather, self.shard)
-        self._train_generator(generator, noisy_fake, transport, step)
+        distance = fake.new_zeros(())
+        if self.hparams["prototypes"] > 0 and self.prototypes is not None:
+            distance = prototype_distance(fake, self.prototypes[fractals])
+        self._train_generator(generator, noisy_fake, distance, step)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random.generator)
 
@@ -218,19 +239,22 @@ class FractalGAN(FractalTask):
             self._log_accuracies("train", real_logits, fake_logits)
 
     def _train_generator(
-        self, optimizer: LightningOptimizer, fake: Tensor, transport: Tensor, step: int
+        self, optimizer: LightningOptimizer, fake: Tensor, distance: Tensor, step: int
     ) -> None:
         # without DDP, which waits for all gradients, the discriminator's need not be computed
         self.discriminator.requires_grad_(self._is_parallel())
         loss = self.loss.generator(self.discriminator(fake).squeeze(1))
-        self.require_finite("the generator's loss", loss, transport)
-        self._backward(optimizer, loss + self.hparams["transport"] * transport)
+        self.require_finite("the generator's loss", loss, distance)
+        factor = schedule_factor(self.hparams["generator_schedule"], self._progress(step))
+        for group in optimizer.param_groups:
+            group["lr"] = self.hparams["generator_lr"] * factor
+        self._backward(optimizer, loss + self.hparams["prototypes"] * distance)
         optimizer.step()
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)
         if should_log(self.trainer, step + 1):
             self.log("train/generator_loss", loss, prog_bar=True, sync_dist=True)
-            self.log("train/transport", transport, sync_dist=True)
+            self.log("train/prototype_distance", distance, sync_dist=True)
 
     def _backward(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """The gradients of the loss for the parameters of this optimizer, in place of those it had."""
@@ -238,62 +262,6 @@ class FractalGAN(FractalTask):
         if self._is_parallel():  # DDP waits for a gradient of every parameter, of the other side, too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
-
-    def _every_fractal_equally(self, count: int, step: int) -> Tensor:
-        """Which fractals are drawn [count]: all of them in turn, in an order that follows from the step."""
-        number = self.hparams["num_fractals"]
-        order = torch.randperm(number, generator=self._random(step, Purpose.GAN_INITIAL).generator)
-        total = count * self.shard.world_size
-        return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
-
-    # -- validation, test -----------------------------------------------------------------------
-
-    def on_validation_start(self) -> None:
-        self.scores.begin(datamodule_of(self.trainer), self.device)
-
-    on_test_start = on_validation_start
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate(batch[0], batch_idx, "val")
-
-    def on_validation_epoch_end(self) -> None:
-        self._conclude("val")
-
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch[0], batch_idx, "test")
-
-    def on_test_epoch_end(self) -> None:
-        self._conclude("test")
-
-    def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> Tensor:
-        """Evaluate fresh images, as many as there are real ones, and return them."""
-        fractals = self._every_fractal_equally(len(real), batch_idx)
-        fake: Tensor = self(fractals, self._random(batch_idx, Purpose.GAN_VALIDATION))
-        real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
-        self._log_accuracies(stage, real_logits, fake_logits)
-        losses = self.loss.discriminator(real_logits, fake_logits), self.loss.generator(fake_logits)
-        names = f"{stage}/discriminator_loss", f"{stage}/generator_loss"
-        self.log_dict(dict(zip(names, losses, strict=True)), sync_dist=True)
-        self.scores.update(real, fake)
-        return fake
-
-    def _conclude(self, stage: str) -> None:
-        scores = self.scores.compute(self.generator)
-        self.log_dict({f"{stage}/{name}": score for name, score in scores.items()}, sync_dist=True)
-
-    def _log_accuracies(self, stage: str, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """The discriminator's accuracy on real and on drawn images."""
-        right = {"real": real_logits > 0, "fake": fake_logits < 0}
-        accuracies = {f"{stage}/accuracy_{kind}": each.float().mean() for kind, each in right.items()}
-        self.log_dict(accuracies, sync_dist=True)
-
-    @torch.no_grad()
-    def gallery(self) -> Tensor:
-        """One image per fractal [J, 1, H, W], in order, without jitter, from the same numbers every time."""
-        fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
-        random = generator_for(self.hparams["seed"], Purpose.GALLERY)
-        images: Tensor = self.generator(fractals, self.generator.draw_sequences(fractals, random))
-        return images
 
 
 def _no_closure() -> None:

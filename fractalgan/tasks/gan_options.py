@@ -13,6 +13,7 @@ from fractalgan.errors import (
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import LossName, MatricesForm, ProbabilityRule, require_lenet_size
 from fractalgan.ops import Procedure, SequenceKind
+from fractalgan.tasks.schedules import Schedule
 
 # Optimizers that take a learning rate and two betas, and have no weight decay by default.
 OptimizerName = Literal["Adam", "NAdam", "RAdam"]
@@ -26,6 +27,7 @@ CHOICES = {
     "probabilities": ProbabilityRule,
     "sequences": SequenceKind,
     "loss": LossName,
+    "generator_schedule": Schedule,
     "generator_optimizer": OptimizerName,
     "discriminator_optimizer": OptimizerName,
 }
@@ -40,7 +42,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name, choice in CHOICES.items():
         require_choice(choice, **{name: options[name]})
     require_at_least(1, **{name: options[name] for name in ("r1_interval", "parameter_noise_interval")})
-    amounts = ("transport", "r1_gamma", "instance_noise", "parameter_noise")
+    amounts = ("prototypes", "r1_gamma", "instance_noise", "parameter_noise")
     require_at_least(0, **{name: options[name] for name in amounts})
     require_above(0, **{name: options[name] for name in ("generator_lr", "discriminator_lr")})
     require_betas(**{name: options[name] for name in ("generator_betas", "discriminator_betas")})

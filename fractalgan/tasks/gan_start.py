@@ -1,37 +1,28 @@
-"""The initial fractals of FractalGAN: random, or collages of real images that are chosen without labels."""
+"""Before the first step of FractalGAN: the initial fractals, and what is adapted to the real images."""
 
 from collections.abc import Mapping
 from typing import Any, get_args
 
 import torch
 from pytorch_lightning import Trainer
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from fractalgan.errors import InputError, as_input_error
-from fractalgan.nn import FractalEmbedding, collage_fractals, pyramid
+from fractalgan.errors import as_input_error
+from fractalgan.nn import (
+    FractalEmbedding,
+    FractalGenerator,
+    assigned_prototypes,
+    choose_prototypes,
+    collage_fractals,
+    tau_to_cover,
+)
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
 from fractalgan.tasks.protocols import LabelledImages, datamodule_of
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
 MAX_IMAGES = 10_000  # that are clustered
-
-
-def representative_images(images: Tensor, count: int, seed: int) -> Tensor:
-    """``count`` images [count, 1, H, W] that stand for all: those nearest to the centers of k-means clusters.
-
-    Args:
-        images: [n, 1, H, W]; where n <= count, all are taken, in turn.
-        count: number of images.
-        seed: random seed of the clustering.
-    """
-    if len(images) <= count:
-        return images[torch.arange(count) % len(images)]
-    features = pyramid(images)
-    clusters = MiniBatchKMeans(count, batch_size=1024, n_init=1, random_state=seed).fit(features.numpy())
-    distances = torch.cdist(torch.from_numpy(clusters.cluster_centers_), features)
-    return images[distances.argmin(1)]
+COVERAGE = 3.0  # times that the points of an image cover the bright area of a real one
 
 
 def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
@@ -51,29 +42,43 @@ def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
     return _embedding(drawn, options)
 
 
-def load_collages_(embedding: FractalEmbedding, options: Mapping[str, Any], trainer: Trainer) -> None:
-    """Replace the fractals by collages of training images that stand for all.
-
-    Args:
-        embedding: the fractals.
-        options: the hyperparameters of FractalGAN.
-        trainer: whose data module has the images. Its rank 0 searches for the collages.
-
-    Raises:
-        InputError: where there are no training images.
-    """
+def training_images(trainer: Trainer) -> Tensor | None:
+    """The first training images [n, 1, H, W] of the trainer's data module; None if it has none."""
     data = datamodule_of(trainer)
     if not isinstance(data, LabelledImages) or data.train_images is None:
-        raise InputError(f"start {COLLAGE} needs training images: use --data fractalgan.ImageData")
-    state: dict[str, Any] = {}
-    if trainer.is_global_zero:
-        images, _ = data.train_images[:MAX_IMAGES]
-        number, seed = options["num_fractals"], options["seed"]
-        chosen = representative_images(images, number, seed)
+        return None
+    images, _ = data.train_images[:MAX_IMAGES]
+    return images
+
+
+def covering_tau(images: Tensor, num_points: int) -> float:
+    """The tau with which as many points cover the bright area of real images [n, 1, H, W] three times."""
+    return tau_to_cover(images.mean().item() * images[0].numel(), num_points, COVERAGE)
+
+
+@torch.no_grad()
+def adapt_(generator: FractalGenerator, options: Mapping[str, Any], images: Tensor) -> Tensor:
+    """Choose a prototype for each fractal; with start collage, replace the fractals by collages of them.
+
+    Args:
+        generator: the initial fractals.
+        options: the hyperparameters of FractalGAN.
+        images: real images [n, 1, H, W] in [0, 1], on the CPU.
+
+    Returns:
+        The prototypes [J, 1, H, W], in the order of the fractals.
+    """
+    number, seed = options["num_fractals"], options["seed"]
+    prototypes = choose_prototypes(images, number, seed)
+    if options["start"] == COLLAGE:
         view = options["num_transforms"], options["window"]
-        found = collage_fractals(chosen, range(number), 1, *view, seed)
-        state = _embedding(found, options).state_dict()
-    embedding.load_state_dict(trainer.strategy.broadcast(state))
+        found = collage_fractals(prototypes, range(number), 1, *view, seed)
+        generator.embedding.load_state_dict(_embedding(found, options).state_dict())
+        return prototypes
+    random = generator_for(seed, Purpose.GALLERY)
+    fractals = torch.arange(number, device=generator.embedding.b.device)
+    drawn = generator(fractals, generator.draw_sequences(fractals, random))
+    return assigned_prototypes(drawn.cpu().to(prototypes), prototypes)
 
 
 def _embedding(transforms: Transforms, options: Mapping[str, Any]) -> FractalEmbedding:

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader, TensorDataset
 
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError
@@ -173,7 +174,7 @@ def test_parameter_noise_comes_at_its_interval(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("matrices", ["sigmoid", "clamp", "unbounded", "raw"])
 def test_every_loss_trains_every_form(loss, matrices) -> None:
     """The discriminator tells frozen fractals from real images better after some steps."""
-    frozen = {"transport": 0, "generator_lr": 1e-6}
+    frozen = {"prototypes": 0, "generator_lr": 1e-6}
     model = tiny(loss=loss, matrices=matrices, start="fractaldb", discriminator_lr=0.01, **frozen)
     before = parts(model, "generator")
     (first,) = quiet_trainer(1).validate(model, digits(), verbose=False)
@@ -205,34 +206,90 @@ def test_fractals_come_to_look_like_the_digits() -> None:
     assert after["val/collapsed"] == 0
 
 
-def test_transport_alone_moves_fractals_to_the_digits() -> None:
-    """Against a discriminator that does not learn, the distance between the batches falls by a third."""
+def test_fractals_move_to_their_prototypes() -> None:
+    """Against a discriminator that does not learn, the distance from the prototypes falls to a half."""
     model = FractalGAN(num_fractals=8, image_size=16, discriminator_lr=1e-9)
     distances: list[float] = []
 
     class Note(Callback):
         def on_train_batch_end(self, trainer: Trainer, *args) -> None:
-            distances.append(trainer.callback_metrics["train/transport"].item())
+            distances.append(trainer.callback_metrics["train/prototype_distance"].item())
 
     trainer = quiet_trainer(60, callbacks=[Note()], enable_checkpointing=False, log_every_n_steps=1)
     trainer.fit(model, ImageData(size=16, batch_size=16))
-    assert sum(distances[-5:]) < 0.67 * sum(distances[:5])
+    assert sum(distances[-5:]) < 0.5 * sum(distances[:5])
 
 
-def test_without_transport_nothing_of_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(*_: object) -> None:
-        raise AssertionError("called")
-
-    monkeypatch.setattr("fractalgan.tasks.gan.transport_distance", forbidden)
-    train(tiny(transport=0), 2)
-    with pytest.raises(AssertionError, match="called"):
-        train(tiny(), 1)
+def test_without_prototypes_none_are_chosen(tmp_path: Path) -> None:
+    model = tiny(prototypes=0)
+    train(model, 1).save_checkpoint(tmp_path / "one.ckpt")
+    assert model.prototypes is None
+    assert torch.load(tmp_path / "one.ckpt", weights_only=True)["prototypes"] is None
 
 
-@pytest.mark.parametrize("name", ["probabilities", "transport"])
+def test_prototypes_are_training_images_and_stay_the_same_on_resume(tmp_path: Path) -> None:
+    model, data = tiny(), digits()
+    trainer = quiet_trainer(1, enable_checkpointing=False)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    assert model.prototypes is not None
+    assert data.train_images is not None
+    real, _ = data.train_images[:]
+    assert all((real == each).flatten(1).all(1).any() for each in model.prototypes)
+    other = ImageData(size=16, batch_size=8, binarize=0.9)  # which would have other prototypes
+    resumed = tiny()
+    quiet_trainer(2, enable_checkpointing=False).fit(
+        resumed, other, ckpt_path=tmp_path / "one.ckpt", weights_only=True
+    )
+    assert resumed.prototypes is not None
+    assert resumed.prototypes.equal(model.prototypes)
+    assert resumed.hparams["tau"] == resumed.generator.tau == model.generator.tau
+
+
+def test_tau_follows_the_bright_area_unless_it_is_given() -> None:
+    """Of 60 points three times over an area, each of which covers pi * tau; within its limits."""
+    taus = {}
+    for binarize in (0.2, 0.8):
+        data = ImageData(size=16, batch_size=8, binarize=binarize)
+        model = tiny(num_points=60)
+        quiet_trainer(1, enable_checkpointing=False).fit(model, data)
+        assert data.train_images is not None
+        area = data.train_images[:][0].mean().item() * 16**2
+        taus[binarize] = model.generator.tau
+        assert model.hparams["tau"] == taus[binarize] == pytest.approx(3 * area / (torch.pi * 60), rel=1e-5)
+    assert taus[0.8] < 0.7 * taus[0.2]
+    explicit = tiny(tau=0.8)
+    train(explicit, 1)
+    assert explicit.generator.tau == 0.8
+
+
+def test_plain_loaders_give_prototypes_from_the_first_batch() -> None:
+    images = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)).round()
+    loader = DataLoader(TensorDataset(images, torch.full((8,), -1)), batch_size=8)
+    model = tiny()
+    quiet_trainer(2, enable_checkpointing=False).fit(model, loader, loader)
+    assert model.prototypes is not None
+    assert all((images == each).flatten(1).all(1).any() for each in model.prototypes)
+
+
+def test_learning_rate_of_the_fractals_falls_to_zero() -> None:
+    rates: list[float] = []
+
+    class Note(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *args) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    train(tiny(generator_lr=0.4), 4, Note())
+    assert rates == pytest.approx([0.4, 0.2 * (1 + 0.5**0.5), 0.2, 0.2 * (1 - 0.5**0.5)])
+    rates.clear()
+    train(tiny(generator_lr=0.4, generator_schedule="constant"), 2, Note())
+    assert rates == [0.4, 0.4]
+
+
+@pytest.mark.parametrize("name", ["probabilities", "prototypes", "generator_schedule"])
 def test_older_checkpoint_is_what_it_was(tmp_path: Path, name: str) -> None:
-    """Checkpoints of before had no transport, and probabilities by determinant."""
-    before = tiny(probabilities="determinant", transport=0)
+    """Checkpoints of before had no prototypes, a constant rate, and probabilities by determinant."""
+    before = tiny(probabilities="determinant", prototypes=0, generator_schedule="constant")
     train(before, 1).save_checkpoint(tmp_path / "now.ckpt")
     checkpoint = torch.load(tmp_path / "now.ckpt", weights_only=True)
     del checkpoint["hyper_parameters"][name]
@@ -245,7 +302,7 @@ def test_older_checkpoint_is_what_it_was(tmp_path: Path, name: str) -> None:
 
 def test_generator_learns_to_please_a_fixed_discriminator() -> None:
     """With the discriminator held, the generator's loss falls: the gradient points the right way."""
-    model = tiny(num_points=100, transport=0, instance_noise=0.0, generator_lr=0.05)
+    model = tiny(num_points=100, prototypes=0, instance_noise=0.0, generator_lr=0.05)
     losses: list[float] = []
 
     class Note(Callback):
@@ -294,7 +351,7 @@ def test_metrics_keep_no_weights_in_the_checkpoint() -> None:
         ({"generator_lr": 0.0}, "generator_lr"),
         ({"image_size": 8}, "image_size"),
         ({"sigma_min": 0.9, "sigma_max": 0.1}, "sigma_min"),
-        ({"transport": -1.0}, "transport must be >= 0, got -1.0"),
+        ({"prototypes": -1.0}, "prototypes must be >= 0, got -1.0"),
         ({"probabilities": "even"}, "probabilities must be one of determinant, area, uniform, got 'even'"),
         ({"start": "photo"}, "start must be one of anderson-farrell, fractaldb, even, collage, got 'photo'"),
     ],

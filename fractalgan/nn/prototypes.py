@@ -1,0 +1,53 @@
+"""Prototypes: real images that stand for all, one per fractal, and the distance of drawn images from them."""
+
+import torch
+import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import MiniBatchKMeans
+from torch import Tensor
+
+LEVELS = 3  # of a pyramid: the image, and its means over 2 x 2 and 4 x 4 pixels
+
+
+def pyramid(images: Tensor) -> Tensor:
+    """Features [B, D] of images [B, 1, H, W] whose squared distances compare the images at several scales.
+
+    The squared distance of two images is the sum of their MSE over the levels of an image pyramid.
+    """
+    levels = []
+    for _ in range(LEVELS):
+        levels.append(images.flatten(1) / images[0].numel() ** 0.5)
+        images = F.avg_pool2d(images, 2, ceil_mode=True)
+    return torch.cat(levels, 1)
+
+
+def choose_prototypes(images: Tensor, count: int, seed: int) -> Tensor:
+    """The images nearest to the centers of k-means clusters: ``count`` images [count, 1, H, W].
+
+    Args:
+        images: [n, 1, H, W] on the CPU; where n <= count, all are taken, in turn.
+        count: number of prototypes.
+        seed: random seed of the clustering.
+    """
+    if len(images) <= count:
+        return images[torch.arange(count) % len(images)]
+    features = pyramid(images)
+    clusters = MiniBatchKMeans(count, batch_size=1024, n_init=1, random_state=seed).fit(features.numpy())
+    centers = torch.from_numpy(clusters.cluster_centers_).to(features)
+    return images[torch.cdist(centers, features).argmin(1)]
+
+
+def assigned_prototypes(drawn: Tensor, prototypes: Tensor) -> Tensor:
+    """The prototypes [J, 1, H, W] in the order of the drawn images [J, 1, H, W] that they are nearest to.
+
+    Each is taken once, so that the sum of the squared distances of :func:`pyramid` is as small as possible.
+    """
+    cost = torch.cdist(pyramid(drawn), pyramid(prototypes)).square()
+    _, columns = linear_sum_assignment(cost.cpu().numpy())
+    return prototypes[torch.from_numpy(columns).to(prototypes.device)]
+
+
+def prototype_distance(drawn: Tensor, prototypes: Tensor) -> Tensor:
+    """The mean squared distance [] of images [B, 1, H, W] from their prototypes, by :func:`pyramid`."""
+    distances: Tensor = (pyramid(drawn) - pyramid(prototypes)).square().sum(1)
+    return distances.mean()
