@@ -7,59 +7,82 @@ from torch import Tensor
 
 LEVEL = 0.5  # a pixel above it is white
 NEIGHBORS = 5  # of a real image, among the real ones; the number of Naeem et al.
-BLOCK = 1024  # images whose distances are computed at a time
+BLOCK = 1024  # images that are compared with all others at a time
 
 
 class SampleScores(NamedTuple):
-    """Scores of drawn images, from shapes alone: pixels are black or white, without labels or a network."""
+    """Scores of drawn images, from shapes alone: pixels are black or white, without labels or a network.
 
-    nearest_real: Tensor  # mean over fractals: differing pixels of its best image and the nearest real one
-    nearest_drawn: Tensor  # mean over real images: differing pixels of it and the nearest drawn one
+    IoU is the share of the white pixels of two images, of either, that are white in both. Every field is a
+    scalar tensor.
+    """
+
+    shape_distance: Tensor  # 1 - (iou_real + iou_drawn) / 2
+    iou_real: Tensor  # mean over fractals: IoU of its best image and the nearest real one
+    iou_drawn: Tensor  # mean over real images: IoU of it and the nearest drawn one
+    iou_other: Tensor  # mean over real images: IoU of it and the nearest other real one
+    nearest_real: Tensor  # as iou_real, by the share of pixels that differ: the MSE
+    nearest_drawn: Tensor
+    nearest_other: Tensor
     density: Tensor  # how many real neighborhoods a drawn image is in, over what is expected; 1 for real ones
-    coverage: Tensor  # the share of real neighborhoods with a drawn image; 1 at most
+    coverage: Tensor  # the share of real neighborhoods with a drawn image
 
 
 class RealImages:
     """Real images, as drawn ones are compared with them.
 
+    Density and coverage are those of Naeem et al. (ICML 2020); the distance is the share of differing pixels.
+
     Args:
         images: [n, 1, H, W] in [0, 1], at least two.
-
-    Attributes:
-        nearest_other: mean over real images: the share of pixels in which the nearest other one differs.
-            What ``nearest_real`` would be if the fractals drew new real images.
     """
 
     def __init__(self, images: Tensor) -> None:
         self.shapes = _shapes(images)
-        self.nearest_other = _least(self.shapes, self.shapes, rank=2).mean()
         self.neighbors = min(NEIGHBORS, len(images) - 1)
-        self.radii = _least(
-            self.shapes, self.shapes, rank=1 + self.neighbors
-        )  # of rank 1 is the image itself
+        differing, ious, radii = [], [], []
+        for first in range(0, len(images), BLOCK):
+            block = self.shapes[first : first + BLOCK]
+            differ, iou = compare_shapes(block, self.shapes)
+            itself = torch.arange(len(block), device=images.device), torch.arange(first, first + len(block))
+            differ[itself], iou[itself] = torch.inf, 0
+            differing.append(differ.min(1).values)
+            ious.append(iou.max(1).values)
+            radii.append(differ.kthvalue(self.neighbors, 1).values)
+        self.nearest_other, self.iou_other = torch.cat(differing).mean(), torch.cat(ious).mean()
+        self.radii = torch.cat(radii)
 
     def scores(self, drawn: Tensor) -> SampleScores:
         """The scores of images [K, J, 1, H, W], K of each of J fractals."""
-        per_fractal, number = drawn.shape[:2]
-        shapes = _shapes(drawn.flatten(0, 1))
-        to_real = _least(shapes, self.shapes).view(per_fractal, number)
-        inside = torch.cdist(shapes, self.shapes).square() <= self.radii
+        differ, iou = compare_shapes(_shapes(drawn.flatten(0, 1)), self.shapes)
+        per_fractal = drawn.shape[:2]
+        iou_real = iou.max(1).values.view(per_fractal).max(0).values.mean()
+        iou_drawn = iou.max(0).values.mean()
+        inside = differ <= self.radii
         return SampleScores(
-            nearest_real=to_real.min(0).values.mean(),
-            nearest_drawn=_least(self.shapes, shapes).mean(),
+            shape_distance=1 - (iou_real + iou_drawn) / 2,
+            iou_real=iou_real,
+            iou_drawn=iou_drawn,
+            iou_other=self.iou_other,
+            nearest_real=differ.min(1).values.view(per_fractal).min(0).values.mean(),
+            nearest_drawn=differ.min(0).values.mean(),
+            nearest_other=self.nearest_other,
             density=inside.float().sum(1).mean() / self.neighbors,
             coverage=inside.any(0).float().mean(),
         )
 
 
+def compare_shapes(shapes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """The shares of differing pixels, and the IoU, of shapes [n, P] and others [m, P]: [n, m] each.
+
+    Two shapes without a white pixel have an IoU of 1.
+    """
+    both = shapes @ others.T
+    either = shapes.sum(1, keepdim=True) + others.sum(1) - both
+    iou = torch.where(either > 0, both / either.clamp_min(1), 1)
+    return (either - both) / shapes.shape[1], iou
+
+
 def _shapes(images: Tensor) -> Tensor:
-    """Pixels [n, H * W] that are 0 or 1, scaled so that squared distances are shares of differing pixels."""
-    white = (images > LEVEL).float().flatten(1)
-    scaled: Tensor = white / white.shape[1] ** 0.5
-    return scaled
-
-
-def _least(points: Tensor, others: Tensor, rank: int = 1) -> Tensor:
-    """The squared distance [n] of each of points [n, D] to its nearest of others [m, D], or a later one."""
-    distances = (torch.cdist(block, others).square() for block in torch.split(points, BLOCK))
-    return torch.cat([each.kthvalue(rank, dim=1).values for each in distances])
+    """Pixels [n, H * W] that are 0, black, or 1, white."""
+    return (images > LEVEL).float().flatten(1)

@@ -80,7 +80,7 @@ class FractalGAN(GANEvaluation):
         seed: random seed; defaults to --seed_everything.
     """
 
-    monitor = "val/frechet_pixels"
+    monitor = "val/shape_distance"
     checkpoint_interval = 500  # to see what longer training gains in pre-training
     run_name = "gan"
     callbacks = ("Pictures",)

@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 TOLD_APART = 0.95  # accuracy on real and on drawn images from which on the discriminator has won
-FAR = 1.5  # times the distance between real images
-SPARSE = 0.5  # coverage
+FAR = 0.8  # of the IoU of neighboring real images
+ADVICE = (
+    "the fractals do not look like the data yet. Look at figures/real.png: shapes should be white, whole and"
+    " separate (--data.binarize, --data.invert). Then try more steps (--trainer.max_steps), or"
+    " --model.start collage"
+)
 
 
 def findings(scores: Mapping[str, float]) -> list[str]:
@@ -14,26 +18,23 @@ def findings(scores: Mapping[str, float]) -> list[str]:
         scores: by their names without the stage, as ``coverage``; see docs/metrics.md.
 
     Returns:
-        What was found, the worst first; then, if it is bad, what to try.
+        What has failed, and what to try; then how near drawn and real images are.
     """
-    found = [*_failures(scores)]
-    near, real = scores["nearest_real"], scores["nearest_other"]
-    distances = (
-        f"a fractal's best image differs from the nearest training image in {near:.1%} of the pixels;"
-        f" from one training image to the next it is {real:.1%}"
-    )
-    return [*found, distances]
+    return [
+        *_failures(scores),
+        f"a fractal's best image and the nearest training image have {scores['iou_real']:.0%} of their white"
+        f" pixels in common, a training image and the nearest drawn one {scores['iou_drawn']:.0%}, and"
+        f" neighboring training images {scores['iou_other']:.0%}",
+    ]
 
 
 def _failures(scores: Mapping[str, float]) -> Iterator[str]:
     real, drawn = scores["accuracy_real"], scores["accuracy_fake"]
     if min(real, drawn) >= TOLD_APART:
-        yield (
-            f"the discriminator recognizes {drawn:.0%} of drawn and {real:.0%} of real images as such: the"
-            " fractals do not look like the data yet. Look at figures/real.png: shapes should be"
-            " white, whole and separate (--data.binarize, --data.invert). Then try more steps"
-            " (--trainer.max_steps) or --model.start collage"
-        )
+        share = f"{drawn:.0%} of drawn and {real:.0%} of real images"
+        yield f"the discriminator recognizes {share} as such: {ADVICE}"
+    elif scores["iou_real"] < FAR * scores["iou_other"]:
+        yield f"drawn images are farther from the training images than these are from each other: {ADVICE}"
     lost = scores["collapsed_dot"] + scores["collapsed_outside"]  # a line may be a drawing of one
     if lost > 0:
         yield f"{lost:.0f} fractals have collapsed to a dot or left the window"

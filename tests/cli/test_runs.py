@@ -55,7 +55,7 @@ def test_fit_writes_the_complete_folder(call: Call, capsys: pytest.CaptureFixtur
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["finished"]
     assert summary["step"] == 6
-    assert summary["best"] == pytest.approx(min(r["val/frechet_pixels"] for r in rows(folder) if len(r) > 7))
+    assert summary["best"] == pytest.approx(min(r["val/shape_distance"] for r in rows(folder) if len(r) > 7))
     out = capsys.readouterr().out
     assert "run folder: runs/gan-digits-1" in out
     assert "-m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt" in out

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fractalgan.nn import RealImages
+from fractalgan.nn.sample_scores import compare_shapes
 
 
 def patterns(count: int, seed: int = 0) -> torch.Tensor:
@@ -19,6 +20,7 @@ def test_real_images_themselves_are_perfect() -> None:
     scores = RealImages(real).scores(real.unsqueeze(0))
     assert scores.nearest_real == pytest.approx(0, abs=1e-6)
     assert scores.nearest_drawn == pytest.approx(0, abs=1e-6)
+    assert scores.shape_distance == pytest.approx(0, abs=1e-6)
     assert scores.coverage == 1
 
 
@@ -45,6 +47,7 @@ def test_dust_is_far_from_everything() -> None:
     reference = RealImages(patterns(100))
     scores = reference.scores(dust.unsqueeze(0))
     assert scores.nearest_real > 1.5 * reference.nearest_other
+    assert scores.iou_real < 0.7 * scores.iou_other
     assert scores.density < 0.05
     assert scores.coverage < 0.05
 
@@ -61,3 +64,26 @@ def test_distances_are_shares_of_pixels_that_differ() -> None:
     scores = reference.scores(torch.stack([half.flip(-1), quarter]))  # two images of one fractal
     assert scores.nearest_real == pytest.approx(0.25)
     assert scores.nearest_drawn == pytest.approx(0.25)
+    assert scores.iou_real == pytest.approx(0.5)  # a quarter, of the half
+    assert scores.iou_drawn == pytest.approx(0.25)  # of the half; nothing covers the black image
+    assert scores.iou_other == 0
+    assert scores.shape_distance == pytest.approx(1 - 0.375)
+
+
+def test_dots_in_the_place_of_thin_strokes_are_seen_by_iou_alone() -> None:
+    """Few pixels differ between a dot and a stroke, but it covers little of the stroke."""
+    real = torch.zeros(8, 1, 16, 16)
+    for row in range(8):
+        real[row, 0, 2 * row, :8] = 1
+    dots = real.clone()
+    dots[..., :7] = 0
+    reference = RealImages(real)
+    scores = reference.scores(dots.unsqueeze(0))
+    assert scores.nearest_real < 0.5 * reference.nearest_other
+    assert scores.iou_real == pytest.approx(1 / 8)
+
+
+def test_black_images_are_alike() -> None:
+    differ, iou = compare_shapes(torch.zeros(1, 4), torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0]]))
+    assert differ.tolist() == [[0, 0.25]]
+    assert iou.tolist() == [[1, 0]]

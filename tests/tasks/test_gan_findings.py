@@ -10,18 +10,16 @@ GOOD = {
     "collapsed_dot": 0.0,
     "collapsed_outside": 0.0,
     "collapsed_line": 7.0,
-    "nearest_real": 0.0367,
-    "nearest_other": 0.054,
-    "nearest_drawn": 0.08,
-    "coverage": 0.6,
-    "density": 1.1,
+    "iou_real": 0.66,
+    "iou_drawn": 0.34,
+    "iou_other": 0.54,
 }
 
 
 def test_good_scores_are_explained_without_alarm() -> None:
     (only,) = findings(GOOD)
-    assert "differs from the nearest training image in 3.7% of the pixels" in only
-    assert "from one training image to the next it is 5.4%" in only
+    assert "nearest training image have 66% of their white pixels in common" in only
+    assert "neighboring training images 54%" in only
 
 
 @pytest.mark.parametrize(
@@ -39,3 +37,11 @@ def test_discriminator_that_has_won_on_both_sides_is_a_failure(real: float, draw
 def test_lost_fractals_are_counted_without_lines() -> None:
     lost = {"collapsed_dot": 4.0, "collapsed_outside": 2.0}
     assert findings(GOOD | lost)[0].startswith("6 fractals have collapsed")
+
+
+@pytest.mark.parametrize(("iou", "far"), [(0.42, True), (0.45, False)])
+def test_images_far_from_all_real_ones_are_a_failure(iou: float, far: bool) -> None:
+    """Even where the discriminator does not see it."""
+    found = findings(GOOD | {"iou_real": iou})
+    assert (len(found) == 2) == far
+    assert found[0].startswith("drawn images are farther from the training images") == far
