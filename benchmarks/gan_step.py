@@ -42,10 +42,12 @@ def watch(clock: Clock) -> None:
         (LightningModule, "manual_backward", "discriminator"),
         (gan, "r1_penalty", "discriminator"),
         (gan, "instance_noise", "noise"),
+        (gan, "prototype_distance", "prototypes"),
         (torch.optim.Adam, "step", "optimizers"),
         (torch.optim.Adam, "zero_grad", "optimizers"),
         (FractalGAN, "require_finite", "finite checks"),
         (FractalGAN, "log", "logging"),
+        (FractalGAN, "log_dict", "logging"),
     ]:
         clock.watch(owner, name, part)
     clock.begin_step_at(FractalGAN, "training_step")

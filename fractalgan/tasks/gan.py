@@ -23,8 +23,9 @@ from fractalgan.randomness import Purpose
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import adapt_, covering_tau, random_embedding, training_images
+from fractalgan.tasks.gan_start import adapt_, covering_tau, random_embedding
 from fractalgan.tasks.log_interval import should_log
+from fractalgan.tasks.protocols import datamodule_of, training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
 from fractalgan.tasks.schedules import Schedule, schedule_factor
 
@@ -143,7 +144,7 @@ class FractalGAN(GANEvaluation):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        images = None if self.started else training_images(self.trainer)
+        images = None if self.started else training_images(datamodule_of(self.trainer))
         if images is not None:
             self._adapt(images)
 

@@ -6,17 +6,17 @@ from torch import Tensor, nn
 from fractalgan.nn import FractalGenerator, FrechetPixels, RealImages
 from fractalgan.ops import collapse
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.tasks.protocols import LabelledImages
+from fractalgan.tasks.protocols import training_images
 
-MAX_REAL = 10_000  # images that the drawn ones are compared with; prototypes are among them
+MAX_SEEN = 10_000  # validation images that the drawn ones are compared with, without a data module
 IMAGES_PER_FRACTAL = 8
 
 
 class GANScores(nn.Module):
     """Compares the images that fractals draw with real ones, without labels.
 
-    Drawn images are compared with the training images; without a data module that has them, with those of
-    the first validation.
+    Drawn images are compared with training images, prototypes included; without a data module that has them,
+    with those of the first validation.
 
     Args:
         seed: random seed of the images that are drawn.
@@ -31,15 +31,15 @@ class GANScores(nn.Module):
 
     def begin(self, data: object, device: torch.device) -> None:
         """To be called before a validation, with the trainer's data module."""
-        if self.real is None and isinstance(data, LabelledImages) and data.train_images is not None:
-            images, _ = data.train_images[:MAX_REAL]
+        images = training_images(data) if self.real is None else None
+        if images is not None:
             self.real = RealImages(images.to(device))
 
     def update(self, real: Tensor, fake: Tensor) -> None:
         """Add real and drawn images [B, 1, H, W]."""
         self.frechet.update(real, real=True)
         self.frechet.update(fake, real=False)
-        if self.real is None and sum(map(len, self.seen)) < MAX_REAL:
+        if self.real is None and sum(map(len, self.seen)) < MAX_SEEN:
             self.seen.append(real)
 
     def compute(self, generator: FractalGenerator) -> dict[str, Tensor]:

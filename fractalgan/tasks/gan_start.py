@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 import torch
-from pytorch_lightning import Trainer
 from torch import Tensor
 
 from fractalgan.errors import as_input_error
@@ -18,10 +17,8 @@ from fractalgan.nn import (
 )
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.tasks.protocols import LabelledImages, datamodule_of
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
-MAX_IMAGES = 10_000  # that are clustered
 COVERAGE = 3.0  # times that the points of an image cover the bright area of a real one
 
 
@@ -40,15 +37,6 @@ def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
     with as_input_error(f"start {start}"):
         drawn = random_fractals(procedure, options["num_fractals"], options["num_transforms"], random)
     return _embedding(drawn, options)
-
-
-def training_images(trainer: Trainer) -> Tensor | None:
-    """The first training images [n, 1, H, W] of the trainer's data module; None if it has none."""
-    data = datamodule_of(trainer)
-    if not isinstance(data, LabelledImages) or data.train_images is None:
-        return None
-    images, _ = data.train_images[:MAX_IMAGES]
-    return images
 
 
 def covering_tau(images: Tensor, num_points: int) -> float:

@@ -43,6 +43,22 @@ class LabelledImages(Protocol):
         """Set by ``setup``."""
 
 
+MAX_PIXELS = 10_000 * 32 * 32
+MIN_IMAGES = 1000
+
+
+def training_images(data: object) -> Tensor | None:
+    """The first training images [n, 1, H, W] of a data module; None if it has none.
+
+    There are up to 10,000 of 32 x 32 pixels; of larger ones as many pixels, but 1,000 images at least.
+    """
+    if not isinstance(data, LabelledImages) or data.train_images is None:
+        return None
+    first, _ = data.train_images[:1]
+    images, _ = data.train_images[: max(MIN_IMAGES, MAX_PIXELS // first.numel())]
+    return images
+
+
 @runtime_checkable
 class Targets(Protocol):
     """Images to reconstruct: ``TargetData``."""
