@@ -34,18 +34,19 @@ class RealImages:
     Density and coverage are those of Naeem et al. (ICML 2020); the distance is the share of differing pixels.
 
     Args:
-        images: [n, 1, H, W] in [0, 1], at least two.
+        images: [n, 1, H, W] in [0, 1]. An only image is its own neighbor.
     """
 
     def __init__(self, images: Tensor) -> None:
         self.shapes = _shapes(images)
-        self.neighbors = min(NEIGHBORS, len(images) - 1)
+        self.neighbors = max(1, min(NEIGHBORS, len(images) - 1))
         differing, ious, radii = [], [], []
         for first in range(0, len(images), BLOCK):
             block = self.shapes[first : first + BLOCK]
             differ, iou = compare_shapes(block, self.shapes)
             itself = torch.arange(len(block), device=images.device), torch.arange(first, first + len(block))
-            differ[itself], iou[itself] = torch.inf, 0
+            if len(images) > 1:
+                differ[itself], iou[itself] = torch.inf, 0
             differing.append(differ.min(1).values)
             ious.append(iou.max(1).values)
             radii.append(differ.kthvalue(self.neighbors, 1).values)

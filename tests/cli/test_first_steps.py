@@ -44,8 +44,8 @@ def test_points_and_tau_follow_the_size(call: Call) -> None:
         drawn[size] = options["num_points"], options["tau"]
         with Image.open(f"size-{size}/figures/fractals_000000.png") as picture:
             drawn[size] += ((np.asarray(picture.convert("L")) > 128).mean(),)
-    assert drawn[32][:2] == (300, 1.0)
-    assert drawn[64][:2] == (1200, pytest.approx(2**0.5))
+    assert (drawn[32][0], drawn[64][0]) == (300, 1200)
+    assert drawn[32][1] == pytest.approx(drawn[64][1], rel=0.1)  # follows the bright area, as points do
     assert drawn[64][2] > 0.8 * drawn[32][2]  # a similar share of bright pixels
     given = ["--model.num_points=77", "--model.tau=0.5", "--data.size=64", "--run=given"]
     assert call("fit", *SHORT, *small, *given) == 0

@@ -83,6 +83,12 @@ def test_dots_in_the_place_of_thin_strokes_are_seen_by_iou_alone() -> None:
     assert scores.iou_real == pytest.approx(1 / 8)
 
 
+def test_only_real_image_is_its_own_neighbor() -> None:
+    real = patterns(1)
+    scores = RealImages(real).scores(real.unsqueeze(0))
+    assert (scores.iou_real, scores.iou_other, scores.nearest_other, scores.coverage) == (1, 1, 0, 1)
+
+
 def test_black_images_are_alike() -> None:
     differ, iou = compare_shapes(torch.zeros(1, 4), torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0]]))
     assert differ.tolist() == [[0, 0.25]]
