@@ -1,12 +1,11 @@
 """FractalGAN with and without its parts: one JSON line per data set, recipe and seed.
 
     python benchmarks/gan_recipes.py --data digits MNIST FashionMNIST --seeds 0 1 2 > gan_recipes.jsonl
-    python benchmarks/gan_recipes.py --data /tmp/glyphs --recipes default before
+    python benchmarks/gan_recipes.py --data /tmp/glyphs --recipes default previous
 
 Each is a run of `fit` with the metrics of its last validation; --runs is the folder of the runs, whose
-pictures can be looked at. Runs that are there are not repeated, and interrupted ones are resumed. A name of
-`--data` with a slash is a folder of images. Options that are not named here are passed to every `fit`, such
-as `--trainer.max_steps 1000`.
+pictures can be looked at. Finished runs there are not repeated, and interrupted ones are resumed. Options
+that are not named here are passed to every `fit`, such as `--trainer.max_steps 1000`.
 """
 
 import argparse
@@ -21,27 +20,32 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 from fractalgan.cli import program
 from fractalgan.storage import RunFolder
 
-BEFORE = ["probabilities=determinant", "sequences=random", "jitter=0.1", "tau=1", "generator_lr=0.02"]
+PREVIOUS = ["probabilities=determinant", "sequences=random", "jitter=0.1", "tau=1", "generator_lr=0.02"]
 RECIPES = {
     "default": [],
-    "before": ["prototypes=0", "generator_schedule=constant", *BEFORE],
-    "before-with-prototypes": ["generator_schedule=constant", *BEFORE],
+    "previous": ["prototypes=0", "generator_schedule=constant", *PREVIOUS],
+    "previous-with-prototypes": ["generator_schedule=constant", *PREVIOUS],
     "no-prototypes": ["prototypes=0"],
     "untrained-discriminator": ["discriminator_lr=1e-12"],
     "tau-1": ["tau=1"],
-    "lr-of-before": ["generator_lr=0.02", "generator_schedule=constant"],
+    "previous-lr": ["generator_lr=0.02", "generator_schedule=constant"],
     "by-determinant": ["probabilities=determinant"],
     "random-sequences": ["sequences=random"],
     "jitter-0.1": ["jitter=0.1"],
     "collage": ["start=collage"],
 }
-CONFIGS = {"digits": "gan_digits.yaml", "MNIST": "gan_mnist.yaml", "FashionMNIST": "gan_fashion_mnist.yaml"}
+CONFIGS = {
+    "digits": "gan_digits.yaml",
+    "MNIST": "gan_mnist.yaml",
+    "FashionMNIST": "gan_fashion_mnist.yaml",
+    "KMNIST": "gan_kmnist.yaml",
+}
 JUDGE = ["--trainer.callbacks+=fractalgan.callbacks.SetMetrics"]
 
 
 def options_for(data: str, root: str) -> list[str]:
     """Options of `fit` for a data set, or for a folder of images."""
-    if "/" in data:
+    if data not in CONFIGS:
         return ["--config", "gan_folder.yaml", "--data.root", data, *JUDGE]
     if data == "digits":
         return ["--config", CONFIGS[data], *JUDGE]
@@ -50,9 +54,8 @@ def options_for(data: str, root: str) -> list[str]:
 
 def fit(run: RunFolder, options: list[str]) -> dict[str, object]:
     """Run `fit` in this folder, or what is left of it, and return its summary."""
-    again = ["--ckpt_path", "last"] if run.last.exists() else []
     with contextlib.redirect_stdout(sys.stderr):
-        status = program.run(["fit", "--run", str(run), *again, *options])
+        status = program.run(["fit", "--run", str(run), *options])
     if status:
         sys.exit(status)
     summary: dict[str, object] = json.loads(run.summary.read_text())

@@ -38,7 +38,7 @@ def fonts() -> list[str]:
 
 
 def glyph(character: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
-    """The character in the middle of a square, white on black; None if the font has no such character."""
+    """The character in the middle of a square, white on black; None if the font draws nothing for it."""
     canvas = Image.new("L", (4 * SIZE, 4 * SIZE))
     ImageDraw.Draw(canvas).text((SIZE, SIZE), character, 255, font)
     box = canvas.getbbox()

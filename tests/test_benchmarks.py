@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import matplotlib
 import pytest
 import torch
+from PIL import Image
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -139,3 +141,28 @@ def test_stippled_images_have_their_points_where_the_image_is_bright(
     upper, lower = (drawn[:, rows, rows].flatten(1).amax(1) > 0 for rows in (slice(0, 16), slice(16, 32)))
     assert (upper ^ lower).all()  # a single point, at one place or the other
     assert 0.62 < upper.float().mean() < 0.71  # twice as often at the brighter one
+
+
+def test_gan_recipes(lines: Lines, tmp_path: Path) -> None:
+    """Every recipe is one that FractalGAN accepts; finished runs are not repeated."""
+    small = ["--data.size=16", "--data.batch_size=8", "--model.num_fractals=4", "--model.num_points=20"]
+    small += ["--trainer.accelerator=cpu", "--trainer.max_steps=2", "--trainer.val_check_interval=2"]
+    options = ["--data", "digits", "--runs", str(tmp_path / "runs"), *small, "--trainer.callbacks.steps=5"]
+    first = lines("gan_recipes", *options)
+    assert [line["recipe"] for line in first] == list(importlib.import_module("gan_recipes").RECIPES)
+    assert all({"val/shape_distance", "val/recognized"} <= line["metrics"].keys() for line in first)
+    assert lines("gan_recipes", *options) == first
+
+
+def test_glyphs(load: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a font that matplotlib brings, which draws a box where it has no character."""
+    glyphs, font = load("glyphs"), matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    monkeypatch.setattr(glyphs, "fonts", lambda: [font])
+    monkeypatch.setattr(sys, "argv", ["glyphs.py", str(tmp_path / "glyphs"), "--per_class", "2"])
+    glyphs.main()
+    folders = sorted((tmp_path / "glyphs").iterdir())
+    assert len(folders) == 90
+    for path in folders[0].iterdir():
+        with Image.open(path) as image:
+            assert image.size == (64, 64)
+            assert image.getextrema()[1] > 200

@@ -37,20 +37,21 @@ class BestCheckpoint(Checkpoint):
             trainer.save_checkpoint(self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"score": self.score}
+        return {"score": self.score, "monitor": self.monitor}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._restore(state_dict["score"])
+        self._restore(state_dict["score"], state_dict.get("monitor"))
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         for name, state in checkpoint["callbacks"].items():
             if str(name).startswith(LEGACY_STATE):
-                self._restore(state["best_model_score"])
+                self._restore(state["best_model_score"], state.get("monitor"))
 
-    def _restore(self, score: Any) -> None:
-        if score is not None and self.path.is_file():
+    def _restore(self, score: Any, monitor: str | None) -> None:
+        """Continue from a score of the same metric; another one is not comparable."""
+        if score is not None and monitor == self.monitor and self.path.is_file():
             self.score = torch.as_tensor(score).item()
 
 

@@ -1,6 +1,7 @@
 """The options of a model that is resumed or evaluated: those of its checkpoint."""
 
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def take_hyper_parameters(
         )
     options.ckpt_path = str(point.path)
     given = options.model.init_args.clone()
-    saved: dict[str, Any] = point.checkpoint["hyper_parameters"]
+    saved = _hyper_parameters(options.model.class_path, point.checkpoint)
     follow_data = [name for name, value in vars(given).items() if value is None]
     _let_others_follow(options, saved)
     options = _with_model_options(parser, options, saved, given)
@@ -58,6 +59,13 @@ def take_hyper_parameters(
         elif name not in (*follow_data, *FOLLOWING.values()) and used[name] != value:
             _log_ignored(f"model.{name}", value, used[name])
     return options, follow_data
+
+
+def _hyper_parameters(class_path: str, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The hyperparameters of a checkpoint, with those that it lacks and whose former value is known."""
+    module, _, name = class_path.rpartition(".")
+    task = getattr(import_module(module), name)
+    return {**getattr(task, "legacy_options", {}), **checkpoint["hyper_parameters"]}
 
 
 def _with_model_options(

@@ -1,5 +1,6 @@
 """How well a set of drawn images stands for real ones: distances to the nearest, density and coverage."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -34,7 +35,7 @@ class RealImages:
     Density and coverage are those of Naeem et al. (ICML 2020); the distance is the share of differing pixels.
 
     Args:
-        images: [n, 1, H, W] in [0, 1]. An only image is its own neighbor.
+        images: [n, 1, H, W] in [0, 1]. A single image is its own neighbor.
     """
 
     def __init__(self, images: Tensor) -> None:
@@ -53,35 +54,42 @@ class RealImages:
         self.nearest_other, self.iou_other = torch.cat(differing).mean(), torch.cat(ious).mean()
         self.radii = torch.cat(radii)
 
-    def scores(self, drawn: Tensor) -> SampleScores:
-        """The scores of images [K, J, 1, H, W], K of each of J fractals."""
-        differ, iou = compare_shapes(_shapes(drawn.flatten(0, 1)), self.shapes)
-        per_fractal = drawn.shape[:2]
-        iou_real = iou.max(1).values.view(per_fractal).max(0).values.mean()
-        iou_drawn = iou.max(0).values.mean()
-        inside = differ <= self.radii
+    def scores(self, draws: Iterable[Tensor]) -> SampleScores:
+        """The scores of images [J, 1, H, W] of J fractals, drawn several times."""
+        zeros = torch.zeros_like(self.radii)
+        iou_drawn, nearest_drawn, covered = zeros, zeros + torch.inf, zeros.bool()
+        ious, distances, inside = [], [], []
+        for drawn in draws:
+            differ, iou = compare_shapes(_shapes(drawn), self.shapes)
+            ious.append(iou.max(1).values)
+            distances.append(differ.min(1).values)
+            iou_drawn = iou_drawn.maximum(iou.max(0).values)
+            nearest_drawn = nearest_drawn.minimum(differ.min(0).values)
+            within = differ <= self.radii
+            inside.append(within.float().sum(1).mean())
+            covered |= within.any(0)
+        iou_real = torch.stack(ious).max(0).values.mean()
         return SampleScores(
-            shape_distance=1 - (iou_real + iou_drawn) / 2,
+            shape_distance=1 - (iou_real + iou_drawn.mean()) / 2,
             iou_real=iou_real,
-            iou_drawn=iou_drawn,
+            iou_drawn=iou_drawn.mean(),
             iou_other=self.iou_other,
-            nearest_real=differ.min(1).values.view(per_fractal).min(0).values.mean(),
-            nearest_drawn=differ.min(0).values.mean(),
+            nearest_real=torch.stack(distances).min(0).values.mean(),
+            nearest_drawn=nearest_drawn.mean(),
             nearest_other=self.nearest_other,
-            density=inside.float().sum(1).mean() / self.neighbors,
-            coverage=inside.any(0).float().mean(),
+            density=torch.stack(inside).mean() / self.neighbors,
+            coverage=covered.float().mean(),
         )
 
 
 def compare_shapes(shapes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The shares of differing pixels, and the IoU, of shapes [n, P] and others [m, P]: [n, m] each.
 
-    Two shapes without a white pixel have an IoU of 1.
+    Two shapes without a white pixel have an IoU of 0: a fractal that draws nothing is never a good one.
     """
     both = shapes @ others.T
     either = shapes.sum(1, keepdim=True) + others.sum(1) - both
-    iou = torch.where(either > 0, both / either.clamp_min(1), 1)
-    return (either - both) / shapes.shape[1], iou
+    return (either - both) / shapes.shape[1], both / either.clamp_min(1)
 
 
 def _shapes(images: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from fractalgan.randomness import Purpose
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import adapt_, covering_tau, random_embedding
+from fractalgan.tasks.gan_start import choose_prototypes_for_, covering_tau, random_embedding
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import datamodule_of, training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
@@ -47,10 +47,10 @@ class FractalGAN(GANEvaluation):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null adapts it to the data, so that the points of an image cover the
-            bright area of a real one three times.
+            bright area of a real one three times, from 0.25 to 4.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
             pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
-            as many pixels in each.
+            the same number of pixels in every window.
         probabilities: of the transforms in the chaos game: uniform, or determinant, as in the paper, in
             proportion to the area that a transform keeps, or area, the same with a lower bound.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
@@ -59,12 +59,13 @@ class FractalGAN(GANEvaluation):
         matrices: parametrization of the linear maps. sigmoid and clamp factorize them into rotations,
             scaling and flips, with singular values between sigma_min and sigma_max; unbounded is the same
             without bounds; raw learns the entries of A.
-        sigma_min: lower bound of the singular values of A; above 0, no transform gets the probability 0.
+        sigma_min: lower bound of the singular values of A; above 0, no transform loses all its probability
+            where that follows the determinant.
         sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
         loss: adversarial loss.
-        prototypes: weight of the distance between drawn images and the prototype of their fractal, beside the
-            adversarial loss; 0 disables it, as in the paper. Prototypes are training images that stand for
-            all: those nearest to the centers of k-means clusters.
+        prototypes: weight of the distance between drawn images and the prototype of their fractal, a second
+            loss beside the adversarial one; 0 disables it, as in the paper. Prototypes are training images:
+            those nearest to the centers of k-means clusters. Checkpoints contain them, in 8 bits.
         r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
@@ -87,6 +88,7 @@ class FractalGAN(GANEvaluation):
     callbacks = ("Pictures",)
     legacy_options: ClassVar = {
         "probabilities": "determinant",
+        "sequences": "random",
         "prototypes": 0.0,
         "generator_schedule": "constant",
     }
@@ -127,7 +129,7 @@ class FractalGAN(GANEvaluation):
         self.save_hyperparameters()
         check_options(self.hparams)
         self.automatic_optimization = False
-        self.started = False  # or there are fractals of a checkpoint
+        self.adapted = False  # to real images, or restored from a checkpoint
         self.tau_follows_data = tau is None
         self.prototypes: Tensor | None
         self.register_buffer("prototypes", None, persistent=False)
@@ -144,29 +146,36 @@ class FractalGAN(GANEvaluation):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        images = None if self.started else training_images(datamodule_of(self.trainer))
+        images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None
         if images is not None:
             self._adapt(images)
 
+    def _needs_images(self) -> bool:
+        return not self.adapted or (self.hparams["prototypes"] > 0 and self.prototypes is None)
+
     def _adapt(self, images: Tensor) -> None:
         """Adapt the width of points to real images [n, 1, H, W], and choose the prototypes."""
-        self.started = True
-        if self.tau_follows_data:
+        new, self.adapted = not self.adapted, True
+        if new and self.tau_follows_data:
             self.generator.tau = self.hparams["tau"] = covering_tau(images, self.generator.num_points)
-        if self.hparams["prototypes"] > 0 or self.hparams["start"] == COLLAGE:
-            chosen = adapt_(self.generator, self.hparams, images) if self.trainer.is_global_zero else images
-            shared = self.trainer.strategy.broadcast((chosen, self.generator.embedding.state_dict()))
-            self.prototypes = shared[0].to(self.device)
-            self.generator.embedding.load_state_dict(shared[1])
+        if self.hparams["prototypes"] > 0 or (new and self.hparams["start"] == COLLAGE):
+            chosen = images
+            if self.trainer.is_global_zero:
+                chosen = choose_prototypes_for_(self.generator, self.hparams, images, collages=new)
+            parameters = {name: value.cpu() for name, value in self.generator.embedding.state_dict().items()}
+            chosen, parameters = self.trainer.strategy.broadcast((chosen, parameters))
+            self.prototypes = chosen.to(self.device)
+            self.generator.embedding.load_state_dict(parameters)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.generator.probabilities = self.hparams["probabilities"]
-        tau = checkpoint["hyper_parameters"].get("tau")
+        for name in ("probabilities", "sequences"):
+            setattr(self.generator, name, self.hparams[name])
+        tau = checkpoint.get("hyper_parameters", {}).get("tau")
         if tau is not None:
             self.generator.tau = self.hparams["tau"] = tau
         self.prototypes = checkpoint.get("prototypes")
-        self.started = True
+        self.adapted = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -196,7 +205,7 @@ class FractalGAN(GANEvaluation):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, _ = batch
         step = self.global_step
-        if not self.started:  # without a data module, whose images are more
+        if self._needs_images():  # there is no data module, which has more images than one batch
             gathered: Any = self.all_gather(real)
             self._adapt(gathered.flatten(0, -4).cpu())
         fractals = self._every_fractal_equally(len(real), step)
@@ -210,7 +219,7 @@ class FractalGAN(GANEvaluation):
         self._train_discriminator(discriminator, noisy_real, noisy_fake.detach(), step)
         distance = fake.new_zeros(())
         if self.hparams["prototypes"] > 0 and self.prototypes is not None:
-            distance = prototype_distance(fake, self.prototypes[fractals])
+            distance = prototype_distance(fake, self.prototypes[fractals].to(fake.dtype) / 255)
         self._train_generator(generator, noisy_fake, distance, step)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random.generator)

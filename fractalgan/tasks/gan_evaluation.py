@@ -45,6 +45,10 @@ class GANEvaluation(FractalTask):
         total = count * self.shard.world_size
         return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
 
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self.scores.forget()
+
     def on_validation_start(self) -> None:
         self.scores.begin(datamodule_of(self.trainer), self.device)
 

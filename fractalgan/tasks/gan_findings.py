@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-TOLD_APART = 0.95  # accuracy on real and on drawn images from which on the discriminator has won
+TOLD_APART = 0.95  # accuracy on real and on drawn images at which the discriminator has won
 FAR = 0.8  # of the IoU of neighboring real images
 ADVICE = (
     "the fractals do not look like the data yet. Look at figures/real.png: shapes should be white, whole and"
@@ -30,11 +30,13 @@ def findings(scores: Mapping[str, float]) -> list[str]:
 
 def _failures(scores: Mapping[str, float]) -> Iterator[str]:
     real, drawn = scores["accuracy_real"], scores["accuracy_fake"]
-    if min(real, drawn) >= TOLD_APART:
+    told_apart = min(real, drawn) >= TOLD_APART and scores["iou_real"] < scores["iou_other"]
+    if told_apart:
         share = f"{drawn:.0%} of drawn and {real:.0%} of real images"
         yield f"the discriminator recognizes {share} as such: {ADVICE}"
     elif scores["iou_real"] < FAR * scores["iou_other"]:
         yield f"drawn images are farther from the training images than these are from each other: {ADVICE}"
     lost = scores["collapsed_dot"] + scores["collapsed_outside"]  # a line may be a drawing of one
     if lost > 0:
-        yield f"{lost:.0f} fractals have collapsed to a dot or left the window"
+        fractals = "1 fractal has" if lost == 1 else f"{lost:.0f} fractals have"
+        yield f"{fractals} collapsed to a dot or left the window"

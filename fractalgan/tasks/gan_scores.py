@@ -29,6 +29,11 @@ class GANScores(nn.Module):
         self.real: RealImages | None = None
         self.seen: list[Tensor] = []
 
+    def forget(self) -> None:
+        """Forget the real images: the next ones may be others, or on another device."""
+        self.real = None
+        self.seen.clear()
+
     def begin(self, data: object, device: torch.device) -> None:
         """To be called before a validation, with the trainer's data module."""
         images = training_images(data) if self.real is None else None
@@ -42,6 +47,7 @@ class GANScores(nn.Module):
         if self.real is None and sum(map(len, self.seen)) < MAX_SEEN:
             self.seen.append(real)
 
+    @torch.no_grad()
     def compute(self, generator: FractalGenerator) -> dict[str, Tensor]:
         """The scores of the images since the last call, and of images of every fractal without jitter."""
         if self.real is None:
@@ -51,12 +57,11 @@ class GANScores(nn.Module):
         random = generator_for(self.seed, Purpose.GALLERY)
         sequences = [generator.draw_sequences(fractals, random) for _ in range(IMAGES_PER_FRACTAL)]
         found = collapse(generator.points(fractals, sequences[0]), generator.size)
-        drawn = torch.stack([generator(fractals, each) for each in sequences])
         counts = {f"collapsed_{kind}": getattr(found, kind) for kind in found._fields}
         scores = {"frechet_pixels": self.frechet.compute()}
         self.frechet.reset()
         return (
             scores
-            | self.real.scores(drawn)._asdict()
+            | self.real.scores(generator(fractals, each) for each in sequences)._asdict()
             | {name: each.sum().float() for name, each in {"collapsed": found.any, **counts}.items()}
         )

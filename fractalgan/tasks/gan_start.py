@@ -45,28 +45,32 @@ def covering_tau(images: Tensor, num_points: int) -> float:
 
 
 @torch.no_grad()
-def adapt_(generator: FractalGenerator, options: Mapping[str, Any], images: Tensor) -> Tensor:
+def choose_prototypes_for_(
+    generator: FractalGenerator, options: Mapping[str, Any], images: Tensor, *, collages: bool
+) -> Tensor:
     """Choose a prototype for each fractal; with start collage, replace the fractals by collages of them.
 
     Args:
-        generator: the initial fractals.
+        generator: the fractals.
         options: the hyperparameters of FractalGAN.
         images: real images [n, 1, H, W] in [0, 1], on the CPU.
+        collages: whether fractals may be replaced: they have not been trained yet.
 
     Returns:
-        The prototypes [J, 1, H, W], in the order of the fractals.
+        The prototypes [J, 1, H, W], uint8 in [0, 255], in the order of the fractals.
     """
     number, seed = options["num_fractals"], options["seed"]
-    prototypes = choose_prototypes(images, number, seed)
-    if options["start"] == COLLAGE:
+    chosen = choose_prototypes(images, number, seed)
+    if collages and options["start"] == COLLAGE:
         view = options["num_transforms"], options["window"]
-        found = collage_fractals(prototypes, range(number), 1, *view, seed)
+        found = collage_fractals(chosen, range(number), 1, *view, seed)
         generator.embedding.load_state_dict(_embedding(found, options).state_dict())
-        return prototypes
-    random = generator_for(seed, Purpose.GALLERY)
-    fractals = torch.arange(number, device=generator.embedding.b.device)
-    drawn = generator(fractals, generator.draw_sequences(fractals, random))
-    return assigned_prototypes(drawn.cpu().to(prototypes), prototypes)
+    else:
+        random = generator_for(seed, Purpose.GALLERY)
+        fractals = torch.arange(number, device=generator.embedding.b.device)
+        drawn = generator(fractals, generator.draw_sequences(fractals, random))
+        chosen = assigned_prototypes(drawn.cpu().to(chosen), chosen)
+    return (255 * chosen).round().to(torch.uint8)
 
 
 def _embedding(transforms: Transforms, options: Mapping[str, Any]) -> FractalEmbedding:

@@ -15,9 +15,10 @@ from tests.conftest import TINY
 WITH_METRICS = [
     "--trainer.callbacks=fractalgan.callbacks.SetMetrics",
     "--trainer.callbacks.steps=40",
-    "--model.instance_noise=0",  # which depends on the length of the run
+    "--model.instance_noise=0",  # which depends on the length of the run, as a schedule does
+    "--model.generator_schedule=constant",
 ]
-NAMES = {"val/frechet_lenet", "val/kid_lenet", "val/classes_covered"}
+NAMES = {"val/frechet_lenet", "val/kid_lenet", "val/classes_covered", "val/recognized"}
 
 
 class FakeModule:
@@ -26,8 +27,12 @@ class FakeModule:
     device = torch.device("cpu")
     hparams = {"seed": 0}
 
-    def __init__(self) -> None:
+    def __init__(self, gallery: Tensor) -> None:
         self.logged: dict[str, float] = {}
+        self.images = gallery
+
+    def gallery(self) -> Tensor:
+        return self.images
 
     def log(self, name: str, value: Tensor, **_: bool) -> None:
         self.logged[name] = float(value)
@@ -57,7 +62,7 @@ def metrics() -> SetMetrics:
 
 
 def evaluate(metrics: SetMetrics, data: ImageData, drawn: Tensor) -> dict[str, float]:
-    trainer, module = FakeTrainer(data), FakeModule()
+    trainer, module = FakeTrainer(data), FakeModule(drawn)
     assert data.validation_images is not None
     real, labels = data.validation_images[torch.arange(len(data.validation_images))]
     metrics.on_validation_start(trainer, module)
@@ -77,6 +82,8 @@ def test_real_images_are_near_and_cover_all_classes(metrics: SetMetrics, digits:
         assert values[0] < 0.2 * min(values[1:]), name
     assert by_set[0]["val/classes_covered"] > 9
     assert by_set[1]["val/classes_covered"] < 2.5
+    assert 320 < by_set[0]["val/recognized"] <= 400
+    assert by_set[2]["val/recognized"] < 100  # of 200
 
 
 def test_results_can_be_repeated(digits: ImageData) -> None:
@@ -100,7 +107,11 @@ def test_resumed_run_logs_the_same_as_an_uninterrupted_one(call: Callable[..., i
 
 
 def test_every_run_trains_its_own_judge(digits: ImageData) -> None:
-    metrics, trainer, module = SetMetrics(steps=20), FakeTrainer(digits), FakeModule()
+    metrics, trainer, module = (
+        SetMetrics(steps=20),
+        FakeTrainer(digits),
+        FakeModule(torch.zeros(1, 1, 20, 20)),
+    )
     metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]
     first = metrics.features
     metrics.on_validation_start(trainer, module)  # type: ignore[arg-type]

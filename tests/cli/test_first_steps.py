@@ -174,8 +174,12 @@ def test_config_is_found_by_its_bare_name(call: Call, tmp_path: Path) -> None:
     assert Path("runs/gan-mine-1/summary.json").is_file()
 
 
-def test_run_of_an_earlier_version_is_resumed(call: Call, trained: Trained) -> None:
-    """With its config.yaml, its checkpoint's state of ModelCheckpoint, and without later options."""
+@pytest.mark.parametrize("comparable", [True, False])
+def test_run_of_an_earlier_version_is_resumed(call: Call, trained: Trained, comparable: bool) -> None:
+    """With its config.yaml, its checkpoint's state of ModelCheckpoint, and without later options.
+
+    Its best score stands if it is of the metric of today.
+    """
     trained("gan", "old")
     config = yaml.safe_load(Path("old/config.yaml").read_text())
     config |= {"optimizer": None, "lr_scheduler": None, "weights_only": None}
@@ -186,14 +190,33 @@ def test_run_of_an_earlier_version_is_resumed(call: Call, trained: Trained) -> N
     states = {name: state for name, state in checkpoint["callbacks"].items() if name != "BestCheckpoint"}
     assert len(states) == len(checkpoint["callbacks"]) - 1
     score = torch.tensor(-1.0)  # better than any later one
-    checkpoint["callbacks"] = states | {"ModelCheckpoint{'monitor': 'val/x'}": {"best_model_score": score}}
+    monitor = "val/shape_distance" if comparable else "val/frechet_pixels"
+    state = {"best_model_score": score, "monitor": monitor}
+    checkpoint["callbacks"] = states | {f"ModelCheckpoint{{'monitor': '{monitor}'}}": state}
     del checkpoint["fractals"]
     torch.save(checkpoint, f"old/{LAST}")
     best = Path("old/checkpoints/best.ckpt").read_bytes()
     assert read_fractals(f"old/{LAST}").parameters["b"].shape == (4, 3, 2)
     assert call("fit", "--run=old", "--ckpt_path=last", "--trainer.max_steps=9") == 0
-    assert Path("old/checkpoints/best.ckpt").read_bytes() == best
-    assert json.loads(Path("old/summary.json").read_text())["best"] == -1
+    assert (Path("old/checkpoints/best.ckpt").read_bytes() == best) == comparable
+    assert (json.loads(Path("old/summary.json").read_text())["best"] == -1) == comparable
+
+
+def test_options_that_an_older_checkpoint_lacks_are_those_of_its_time(
+    call: Call,
+) -> None:
+    earlier = ["--model.prototypes=0", "--model.generator_schedule=constant"]
+    assert call("fit", *TINY, *earlier, "--model.sequences=random", "--run=older") == 0
+    checkpoint = torch.load(f"older/{LAST}", weights_only=True)
+    config = yaml.safe_load(Path("older/config.yaml").read_text())
+    for options in (checkpoint["hyper_parameters"], config["model"]["init_args"]):
+        for name in ("prototypes", "generator_schedule", "sequences"):
+            del options[name]
+    torch.save(checkpoint, f"older/{LAST}")
+    Path("older/config.yaml").write_text(yaml.safe_dump(config))
+    assert call("fit", "--run=older", "--ckpt_path=last", "--trainer.max_steps=9") == 0
+    kept = yaml.safe_load(Path("older/config.yaml").read_text())["model"]["init_args"]
+    assert (kept["prototypes"], kept["generator_schedule"], kept["sequences"]) == (0, "constant", "random")
 
 
 def test_config_with_an_earlier_class_name_is_read(call: Call) -> None:

@@ -57,6 +57,8 @@ def test_fit_writes_the_complete_folder(call: Call, capsys: pytest.CaptureFixtur
     assert summary["step"] == 6
     assert summary["best"] == pytest.approx(min(r["val/shape_distance"] for r in rows(folder) if len(r) > 7))
     out = capsys.readouterr().out
+    assert "of their white pixels in common" in summary["findings"][-1]
+    assert all(f"- {finding}" in out for finding in summary["findings"])
     assert "run folder: runs/gan-digits-1" in out
     assert "-m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt" in out
 
@@ -99,7 +101,9 @@ def test_checkpoint_is_evaluated(
         assert call(verb, "--ckpt_path=last") == 0
     first, second = Path("runs/gan-digits-1/evaluations.jsonl").read_text().splitlines()
     assert first == second
-    assert "metrics appended to runs/gan-digits-1/evaluations.jsonl" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "of their white pixels in common" in out
+    assert "metrics appended to runs/gan-digits-1/evaluations.jsonl" in out
     row = json.loads(first)
     assert row["step"] == 6
     if verb == "validate":

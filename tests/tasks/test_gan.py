@@ -235,7 +235,8 @@ def test_prototypes_are_training_images_and_stay_the_same_on_resume(tmp_path: Pa
     assert model.prototypes is not None
     assert data.train_images is not None
     real, _ = data.train_images[:]
-    assert all((real == each).flatten(1).all(1).any() for each in model.prototypes)
+    assert model.prototypes.dtype == torch.uint8
+    assert all((real == each / 255).flatten(1).all(1).any() for each in model.prototypes)
     other = ImageData(size=16, batch_size=8, binarize=0.9)  # which would have other prototypes
     resumed = tiny()
     quiet_trainer(2, enable_checkpointing=False).fit(
@@ -263,13 +264,35 @@ def test_tau_follows_the_bright_area_unless_it_is_given() -> None:
     assert explicit.generator.tau == 0.8
 
 
+def test_prototypes_are_chosen_for_a_checkpoint_without(tmp_path: Path) -> None:
+    """Its fractals and points stay as they are."""
+    train(tiny(prototypes=0, tau=0.7), 1).save_checkpoint(tmp_path / "one.ckpt")
+    again = FractalGAN.load_from_checkpoint(tmp_path / "one.ckpt", weights_only=True, prototypes=50.0)
+    learned = parts(again, "generator")
+    again.hparams["generator_lr"] = 0.0
+    train(again, 1)
+    assert again.prototypes is not None
+    assert again.generator.tau == 0.7
+    assert not any(moved(learned, parts(again, "generator")))
+
+
+def test_scores_are_of_the_images_at_hand() -> None:
+    """Not of those that an earlier validation has seen."""
+    model = tiny()
+    found = {}
+    for binarize in (0.2, 0.8):
+        data = ImageData(size=16, batch_size=8, binarize=binarize)
+        (found[binarize],) = quiet_trainer(1).validate(model, data, verbose=False)
+    assert found[0.2]["val/iou_other"] > found[0.8]["val/iou_other"]
+
+
 def test_plain_loaders_give_prototypes_from_the_first_batch() -> None:
     images = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)).round()
     loader = DataLoader(TensorDataset(images, torch.full((8,), -1)), batch_size=8)
     model = tiny()
     quiet_trainer(2, enable_checkpointing=False).fit(model, loader, loader)
     assert model.prototypes is not None
-    assert all((images == each).flatten(1).all(1).any() for each in model.prototypes)
+    assert all((images == each / 255).flatten(1).all(1).any() for each in model.prototypes)
 
 
 def test_learning_rate_of_the_fractals_falls_to_zero() -> None:
@@ -286,17 +309,18 @@ def test_learning_rate_of_the_fractals_falls_to_zero() -> None:
     assert rates == [0.4, 0.4]
 
 
-@pytest.mark.parametrize("name", ["probabilities", "prototypes", "generator_schedule"])
+@pytest.mark.parametrize("name", ["probabilities", "sequences", "prototypes", "generator_schedule"])
 def test_older_checkpoint_is_what_it_was(tmp_path: Path, name: str) -> None:
-    """Checkpoints of before had no prototypes, a constant rate, and probabilities by determinant."""
-    before = tiny(probabilities="determinant", prototypes=0, generator_schedule="constant")
+    """Older ones had no prototypes, a constant rate, random sequences, and probabilities by determinant."""
+    earlier = {"probabilities": "determinant", "sequences": "random", "generator_schedule": "constant"}
+    before = tiny(**earlier, prototypes=0)
     train(before, 1).save_checkpoint(tmp_path / "now.ckpt")
     checkpoint = torch.load(tmp_path / "now.ckpt", weights_only=True)
     del checkpoint["hyper_parameters"][name]
     torch.save(checkpoint, tmp_path / "old.ckpt")
     again = FractalGAN.load_from_checkpoint(tmp_path / "old.ckpt", weights_only=True)
     assert again.hparams[name] == before.hparams[name]
-    assert again.generator.probabilities == "determinant"
+    assert (again.generator.probabilities, again.generator.sequences) == ("determinant", "random")
     assert again.gallery().equal(before.gallery())
 
 
