@@ -47,7 +47,7 @@ class FractalGAN(GANEvaluation):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null adapts it to the data, so that the points of an image cover the
-            bright area of a real one three times, from 0.25 to 4.
+            bright area of a real one three times, within 0.25 and 4.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
             pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
             the same number of pixels in every window.
@@ -74,7 +74,8 @@ class FractalGAN(GANEvaluation):
         parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
-        generator_schedule: its schedule: constant, halving after each quarter of the run, or cosine to 0.
+        generator_schedule: learning rate schedule of the fractals: constant, halving after each quarter of the
+            run, or cosine to 0.
         generator_betas: betas of the optimizer of the fractals.
         discriminator_optimizer: optimizer of the LeNet.
         discriminator_lr: learning rate of the LeNet.
