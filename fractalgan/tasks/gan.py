@@ -74,8 +74,8 @@ class FractalGAN(GANEvaluation):
         parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
-        generator_schedule: learning rate schedule of the fractals: constant, halving after each quarter of the
-            run, or cosine to 0.
+        generator_schedule: learning rate schedule of the fractals: constant, halving after each quarter of
+            the run, or cosine to 0.
         generator_betas: betas of the optimizer of the fractals.
         discriminator_optimizer: optimizer of the LeNet.
         discriminator_lr: learning rate of the LeNet.
