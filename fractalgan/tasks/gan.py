@@ -14,6 +14,8 @@ from fractalgan.nn import (
     LossName,
     MatricesForm,
     ProbabilityRule,
+    assigned_prototypes,
+    choose_prototypes,
     instance_noise,
     prototype_distance,
     r1_penalty,
@@ -23,7 +25,7 @@ from fractalgan.randomness import Purpose
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import choose_prototypes_for_, covering_tau, random_embedding
+from fractalgan.tasks.gan_start import covering_tau, load_collages_, random_embedding
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import datamodule_of, training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
@@ -159,14 +161,20 @@ class FractalGAN(GANEvaluation):
         new, self.adapted = not self.adapted, True
         if new and self.tau_follows_data:
             self.generator.tau = self.hparams["tau"] = covering_tau(images, self.generator.num_points)
-        if self.hparams["prototypes"] > 0 or (new and self.hparams["start"] == COLLAGE):
-            chosen = images
+        collages = new and self.hparams["start"] == COLLAGE
+        if collages or self.hparams["prototypes"] > 0:
+            chosen, embedding = images, self.generator.embedding
             if self.trainer.is_global_zero:
-                chosen = choose_prototypes_for_(self.generator, self.hparams, images, collages=new)
-            parameters = {name: value.cpu() for name, value in self.generator.embedding.state_dict().items()}
+                chosen = choose_prototypes(images, self.hparams["num_fractals"], self.hparams["seed"])
+                if collages:
+                    load_collages_(embedding, self.hparams, chosen)
+                else:
+                    chosen = assigned_prototypes(self.gallery().cpu().to(chosen), chosen)
+                chosen = (255 * chosen).round().to(torch.uint8)
+            parameters = {name: value.cpu() for name, value in embedding.state_dict().items()}
             chosen, parameters = self.trainer.strategy.broadcast((chosen, parameters))
             self.prototypes = chosen.to(self.device)
-            self.generator.embedding.load_state_dict(parameters)
+            embedding.load_state_dict(parameters)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

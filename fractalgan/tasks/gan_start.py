@@ -3,21 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from fractalgan.errors import as_input_error
-from fractalgan.nn import (
-    FractalEmbedding,
-    FractalGenerator,
-    assigned_prototypes,
-    choose_prototypes,
-    collage_fractals,
-    tau_to_cover,
-)
+from fractalgan.nn import FractalEmbedding, collage_fractals, tau_to_cover
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.tasks.reconstruction_options import COLLAGE
 
 COVERAGE = 3.0  # times that the points of an image cover the bright area of a real one
 
@@ -44,33 +35,17 @@ def covering_tau(images: Tensor, num_points: int) -> float:
     return tau_to_cover(images.mean().item() * images[0].numel(), num_points, COVERAGE)
 
 
-@torch.no_grad()
-def choose_prototypes_for_(
-    generator: FractalGenerator, options: Mapping[str, Any], images: Tensor, *, collages: bool
-) -> Tensor:
-    """Choose a prototype for each fractal; with start collage, replace the fractals by collages of them.
+def load_collages_(embedding: FractalEmbedding, options: Mapping[str, Any], prototypes: Tensor) -> None:
+    """Replace the fractals by collages of their prototypes [J, 1, H, W] in [0, 1].
 
     Args:
-        generator: the fractals.
+        embedding: the fractals.
         options: the hyperparameters of FractalGAN.
-        images: real images [n, 1, H, W] in [0, 1], on the CPU.
-        collages: whether fractals may be replaced: they have not been trained yet.
-
-    Returns:
-        The prototypes [J, 1, H, W], uint8 in [0, 255], in the order of the fractals.
+        prototypes: on the CPU.
     """
-    number, seed = options["num_fractals"], options["seed"]
-    chosen = choose_prototypes(images, number, seed)
-    if collages and options["start"] == COLLAGE:
-        view = options["num_transforms"], options["window"]
-        found = collage_fractals(chosen, range(number), 1, *view, seed)
-        generator.embedding.load_state_dict(_embedding(found, options).state_dict())
-    else:
-        random = generator_for(seed, Purpose.GALLERY)
-        fractals = torch.arange(number, device=generator.embedding.b.device)
-        drawn = generator(fractals, generator.draw_sequences(fractals, random))
-        chosen = assigned_prototypes(drawn.cpu().to(chosen), chosen)
-    return (255 * chosen).round().to(torch.uint8)
+    view = options["num_transforms"], options["window"]
+    found = collage_fractals(prototypes, range(len(prototypes)), 1, *view, options["seed"])
+    embedding.load_state_dict(_embedding(found, options).state_dict())
 
 
 def _embedding(transforms: Transforms, options: Mapping[str, Any]) -> FractalEmbedding:
