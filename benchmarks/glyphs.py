@@ -1,4 +1,4 @@
-"""Images of Japanese characters, for runs on data that no option was chosen on.
+"""Images of Japanese characters: thin strokes, and many kinds.
 
     apt-get install fonts-ipafont fonts-vlgothic fonts-sawarabi-gothic fonts-sawarabi-mincho fonts-kiloji \\
         fonts-motoya-l-cedar fonts-motoya-l-maruberi fonts-seto fonts-yozvox-yozfont fonts-kouzan-mouhitsu
