@@ -45,9 +45,9 @@ class RealImages:
         for first in range(0, len(images), BLOCK):
             block = self.shapes[first : first + BLOCK]
             differ, iou = compare_shapes(block, self.shapes)
-            itself = torch.arange(len(block), device=images.device), torch.arange(first, first + len(block))
-            if len(images) > 1:
-                differ[itself], iou[itself] = torch.inf, 0
+            if len(images) > 1:  # leave out the image itself
+                differ.diagonal(first).fill_(torch.inf)
+                iou.diagonal(first).zero_()
             differing.append(differ.min(1).values)
             ious.append(iou.max(1).values)
             radii.append(differ.kthvalue(self.neighbors, 1).values)
