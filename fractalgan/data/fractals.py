@@ -149,7 +149,8 @@ class FractalData(DataModule):
         generator.image_size = self.size  # scales num_points and tau
         generator.num_points = generator.num_points if num_points is None else num_points
         generator.window = generator.window if window is None else window
-        generator.tau = generator.tau if tau is None else tau
+        if tau is not None:
+            generator.tau, generator.embedding.relative_tau = tau, None
         generator.jitter = generator.jitter if jitter is None else jitter
         generator.sequences = generator.sequences if sequences is None else sequences
         require_choice(SequenceKind, sequences=generator.sequences)

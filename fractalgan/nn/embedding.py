@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fractalgan.errors import require_choice
 from fractalgan.nn.matrices import (
@@ -34,13 +34,18 @@ class FractalEmbedding(nn.Module):
             ``raw`` learns the entries of A.
         sigma_range: lower and upper bound of the singular values. ``unbounded`` uses it for the initial
             values only, ``raw`` not at all.
+        relative_tau: squared width of the points of each fractal as a multiple of the renderer's ``tau``,
+            [J], a buffer that is not learned; None stands for 1, and adds nothing to the state.
     """
+
+    relative_tau: Tensor | None
 
     def __init__(
         self,
         transforms: Transforms,
         matrices: MatricesForm = "sigmoid",
         sigma_range: tuple[float, float] = (0.05, 0.9),
+        relative_tau: Tensor | None = None,
     ) -> None:
         super().__init__()
         require_choice(MatricesForm, matrices=matrices)
@@ -51,6 +56,7 @@ class FractalEmbedding(nn.Module):
         else:
             self.matrices = FORMS[matrices](transforms.A, sigma_range)
         self.b = nn.Parameter(transforms.b.clone())
+        self.register_buffer("relative_tau", relative_tau)
 
     def __len__(self) -> int:
         return self.num_fractals

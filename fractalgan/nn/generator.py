@@ -73,6 +73,7 @@ class FractalGenerator(Renderer):
                 Transforms(A, parameters["b"]),
                 settings["matrices"],
                 (settings["sigma_min"], settings["sigma_max"]),
+                parameters.get("relative_tau"),
             )
             embedding.load_state_dict(parameters)
             return cls(embedding, **{name: settings[name] for name in VIEW})
@@ -97,7 +98,7 @@ class FractalGenerator(Renderer):
 
     def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
         """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
-        return self.render(self.embedding(), fractals, sequences)
+        return self.render(self.embedding(), fractals, sequences, relative_tau=self._relative_tau(fractals))
 
     def draw(
         self,
@@ -125,10 +126,11 @@ class FractalGenerator(Renderer):
         transforms = self.embedding()
         indices = self._indices(fractals)
         sequences = self.sequences_for(transforms.A, indices, source, resolution.num_points)
+        relative_tau = self._relative_tau(indices)
         if self.jitter > 0:
             transforms = self._jittered(transforms, indices, source)
             indices = torch.arange(len(indices), device=indices.device)
-        return self.render(transforms, indices, sequences, resolution)
+        return self.render(transforms, indices, sequences, resolution, relative_tau)
 
     @torch.no_grad()
     def draw_sequences(
@@ -165,6 +167,11 @@ class FractalGenerator(Renderer):
         if len(wrong):
             raise IndexError(f"fractal index {wrong[0].item()} is out of range for {number} fractals")
         return fractals.to(self.embedding.b.device, torch.long)
+
+    def _relative_tau(self, fractals: Tensor) -> Tensor | None:
+        """The multiples [B] of tau with which ``fractals`` [B] are drawn; None where all are 1."""
+        of_all = self.embedding.relative_tau
+        return None if of_all is None else of_all[fractals]
 
     def _jittered(self, transforms: Transforms, fractals: Tensor, source: RandomSource) -> Transforms:
         """A fractal for each image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].

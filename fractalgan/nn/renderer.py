@@ -1,6 +1,7 @@
 """How transforms are drawn as images: the size, the points, and the order in which transforms follow."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -121,14 +122,32 @@ class Renderer(nn.Module):
         fractals: Tensor,
         sequences: Tensor,
         resolution: Resolution | None = None,
+        relative_tau: Tensor | None = None,
     ) -> Tensor:
-        """Images [B, 1, H, W] of any ``transforms`` along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
+        """Images [B, 1, H, W] of any ``transforms`` along the index ``sequences`` [B, T] (Eqs. 3 and 8).
+
+        Args:
+            transforms: A [J, N, 2, 2] and b [J, N, 2].
+            fractals: the fractal of each image, [B].
+            sequences: index sequences [B, T].
+            resolution: another one than the renderer's own.
+            relative_tau: multiples [B] of tau for each image. Images with equal multiples are drawn together:
+                the fewer there are, the faster.
+        """
         image_size, _, tau = resolution or self.resolution
         size = (image_size, image_size)
         if (chains := chains_for(sequences.shape[-1])) > 1:
             sequences = sequences.view(len(sequences), chains, -1)
-        images = render(transforms, fractals, sequences, size=size, window=self.window, tau=tau)
-        return images.unsqueeze(1)
+        draw = partial(render, transforms, size=size, window=self.window)
+        if relative_tau is None or not len(fractals):
+            return draw(fractals, sequences, tau=tau).unsqueeze(1)
+        multiples, groups = torch.unique(relative_tau, return_inverse=True)
+        rows = [(groups == group).nonzero().squeeze(1) for group in range(len(multiples))]
+        images = [
+            draw(fractals[chosen], sequences[chosen], tau=tau * multiple)
+            for chosen, multiple in zip(rows, multiples.tolist(), strict=True)
+        ]
+        return torch.cat(images)[torch.cat(rows).argsort()].unsqueeze(1)
 
     @torch.no_grad()
     def sequences_for(

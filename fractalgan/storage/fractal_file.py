@@ -182,3 +182,9 @@ def _check(content: FractalFile) -> None:
     b = content.parameters.get("b")
     if b is None or b.ndim != 3 or b.shape[2] != 2 or not b.is_floating_point() or not b.numel():
         raise ValueError("b must have the shape [num_fractals, num_transforms, 2]")
+    relative_tau = content.parameters.get("relative_tau")
+    if relative_tau is not None:
+        if relative_tau.shape != b.shape[:1] or not relative_tau.is_floating_point():
+            raise ValueError("relative_tau must have the shape [num_fractals]")
+        for multiple in relative_tau.tolist():
+            check_view((size, size), settings["window"], settings["tau"] * multiple)

@@ -25,7 +25,7 @@ from fractalgan.randomness import Purpose
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import covering_tau, load_collages_, random_embedding
+from fractalgan.tasks.gan_start import covering_tau, load_collages_, random_embedding, relative_tau
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import datamodule_of, training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
@@ -49,7 +49,7 @@ class FractalGAN(GANEvaluation):
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
             brightness falls to 1/e; null adapts it to the data, so that the points of an image cover the
-            bright area of a real one three times, within 0.25 and 4.
+            bright area of a real one three times, within 0.25 and 4, and for each fractal to its prototype.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
             pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
             the same number of pixels in every window.
@@ -175,6 +175,9 @@ class FractalGAN(GANEvaluation):
             chosen, parameters = self.trainer.strategy.broadcast((chosen, parameters))
             self.prototypes = chosen.to(self.device)
             embedding.load_state_dict(parameters)
+            if new and self.tau_follows_data:
+                relative = relative_tau(chosen / 255, self.generator.tau, self.generator.num_points)
+                embedding.relative_tau = relative.to(embedding.b)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -183,6 +186,8 @@ class FractalGAN(GANEvaluation):
         tau = checkpoint.get("hyper_parameters", {}).get("tau")
         if tau is not None:
             self.generator.tau = self.hparams["tau"] = tau
+        relative = checkpoint["state_dict"].get("generator.embedding.relative_tau")
+        self.generator.embedding.relative_tau = None if relative is None else relative.to(self.device)
         self.prototypes = checkpoint.get("prototypes")
         self.adapted = True
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
 from fractalgan.errors import as_input_error
@@ -31,8 +32,24 @@ def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
 
 
 def covering_tau(images: Tensor, num_points: int) -> float:
-    """The tau with which as many points cover the bright area of real images [n, 1, H, W] three times."""
-    return tau_to_cover(images.mean().item() * images[0].numel(), num_points, COVERAGE)
+    """The tau with which as many points cover the bright area of images [..., H, W] three times."""
+    area = images.mean().item() * images.shape[-2] * images.shape[-1]
+    return tau_to_cover(area, num_points, COVERAGE)
+
+
+def relative_tau(prototypes: Tensor, tau: float, num_points: int) -> Tensor:
+    """Multiples [J] of tau with which as many points cover the bright area of each prototype three times.
+
+    They are rounded to powers of the square root of 2, so that few groups of fractals are drawn one by one.
+
+    Args:
+        prototypes: [J, 1, H, W] in [0, 1].
+        tau: squared width of a point, in pixels^2.
+        num_points: number of points per image.
+    """
+    wanted = [covering_tau(prototype, num_points) for prototype in prototypes]
+    halves = (2 * (torch.tensor(wanted) / tau).log2()).round()
+    return torch.exp2(halves / 2)
 
 
 def load_collages_(embedding: FractalEmbedding, options: Mapping[str, Any], prototypes: Tensor) -> None:

@@ -110,6 +110,10 @@ def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None
     generator = FractalData(**few, num_points=30, window=3.0, tau=2.0, jitter=0.0).generator
     assert (generator.num_points, generator.window, generator.tau) == (30, 3.0, 2.0)
     assert generator.jitter == 0
+    learned.embedding.relative_tau = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0])
+    learned.save(tmp_path / "five.safetensors")
+    assert FractalData(**few).generator.embedding.relative_tau is not None
+    assert FractalData(**few, tau=2.0).generator.embedding.relative_tau is None  # one for all
     with pytest.raises(InputError, match=r"has 5 fractals, not 100: set num_fractals=5"):
         FractalData(str(tmp_path / "five.safetensors"))
 

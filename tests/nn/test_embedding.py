@@ -61,3 +61,12 @@ def test_transforms_are_computed_in_full_precision_under_autocast() -> None:
 def test_unknown_form_is_refused() -> None:
     with pytest.raises(InputError, match="matrices must be one of sigmoid, clamp, unbounded, raw"):
         FractalEmbedding(start(), "linear")  # type: ignore[arg-type]
+
+
+def test_relative_tau_is_part_of_the_state_but_not_learned() -> None:
+    multiples = torch.tensor([0.5, 1.0, 2.0, 1.0, 1.0, 4.0])
+    assert FractalEmbedding(start(), relative_tau=multiples).state_dict()["relative_tau"].equal(multiples)
+    assert "relative_tau" not in FractalEmbedding(start()).state_dict()
+    assert all(
+        "tau" not in name for name, _ in FractalEmbedding(start(), relative_tau=multiples).named_parameters()
+    )

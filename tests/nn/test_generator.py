@@ -239,3 +239,24 @@ def test_file_holds_plain_values(tmp_path: Path) -> None:
     assert loaded["settings"] == content.settings
     assert loaded["provenance"] == {"data": "digits"}
     assert loaded["parameters"].keys() == FractalEmbedding(start()).state_dict().keys()
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1])
+def test_each_fractal_is_drawn_with_its_own_tau(jitter: float) -> None:
+    """As by generators with that tau for all; their gradients, too."""
+    multiples = torch.tensor([0.5, 1.0, 2.0, 0.5, 1.0, 1.0])
+    embedding = FractalEmbedding(start(), relative_tau=multiples)
+    generator = FractalGenerator(embedding, 20, 100, tau=0.8, jitter=jitter)
+    fractals = torch.tensor([2, 0, 5, 3, 2, 1, 4])
+    images = generator.draw(fractals, seeded())
+    expected = torch.empty_like(images)
+    for multiple in multiples.unique().tolist():
+        same = small_generator(tau=0.8 * multiple, jitter=jitter)
+        rows = multiples[fractals] == multiple
+        expected[rows] = same.draw(fractals, seeded())[rows]
+    assert images.equal(expected)
+    images.sum().backward()
+    assert embedding.b.grad.abs().flatten(1).sum(1).all()
+    assert generator.draw([], seeded()).shape == (0, 1, 20, 20)
+    large, wide = (each.draw([0], seeded(), size=40) for each in (generator, small_generator(tau=0.4)))
+    assert jitter or large.equal(wide)

@@ -33,6 +33,33 @@ def test_file_restores_the_same_fractals(form: MatricesForm, tmp_path: Path) -> 
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_file_keeps_the_tau_of_each_fractal(tmp_path: Path) -> None:
+    written, path = generator(), tmp_path / "some.safetensors"
+    written.embedding.relative_tau = torch.tensor([1.0, 0.5, 0.7, 2.0, 1.4])
+    written.save(path)
+    read = FractalGenerator.from_pretrained(path)
+    drawn = [each.draw(range(5), torch.Generator().manual_seed(1)) for each in (written, read)]
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(generator().draw(range(5), torch.Generator().manual_seed(1)))
+
+
+@pytest.mark.parametrize(
+    ("multiples", "message"),
+    [
+        (torch.ones(4), r"relative_tau must have the shape \[num_fractals\]"),
+        (torch.ones(5, dtype=torch.long), "relative_tau must have the shape"),
+        (torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0]), "tau must be in"),
+        (torch.tensor([1.0, 1.0, float("nan"), 1.0, 1.0]), "tau must be in"),
+    ],
+)
+def test_tau_that_does_not_match_the_fractals_is_refused(multiples, message: str, tmp_path: Path) -> None:
+    written = generator()
+    written.embedding.relative_tau = multiples
+    written.save(tmp_path / "some.safetensors")
+    with pytest.raises(InputError, match=message):
+        FractalGenerator.from_pretrained(tmp_path / "some.safetensors")
+
+
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     generator().save(str(tmp_path / "some.safetensors"))
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):

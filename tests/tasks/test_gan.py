@@ -245,6 +245,9 @@ def test_prototypes_are_training_images_and_stay_the_same_on_resume(tmp_path: Pa
     assert resumed.prototypes is not None
     assert resumed.prototypes.equal(model.prototypes)
     assert resumed.hparams["tau"] == resumed.generator.tau == model.generator.tau
+    multiples = [each.generator.embedding.relative_tau for each in (model, resumed)]
+    assert all(each is not None for each in multiples)
+    assert multiples[0].equal(multiples[1])
 
 
 def test_tau_follows_the_bright_area_unless_it_is_given() -> None:
@@ -258,10 +261,20 @@ def test_tau_follows_the_bright_area_unless_it_is_given() -> None:
         area = data.train_images[:][0].mean().item() * 16**2
         taus[binarize] = model.generator.tau
         assert model.hparams["tau"] == taus[binarize] == pytest.approx(3 * area / (torch.pi * 60), rel=1e-5)
+        assert model.prototypes is not None
+        areas = (model.prototypes / 255).flatten(1).sum(1)
+        wanted = (3 * areas / (torch.pi * 60)).clamp(0.25, 4)
+        relative = model.generator.embedding.relative_tau
+        assert relative is not None
+        assert ((relative * taus[binarize] / wanted).log2().abs() <= 0.2501).all()  # rounded
     assert taus[0.8] < 0.7 * taus[0.2]
     explicit = tiny(tau=0.8)
     train(explicit, 1)
     assert explicit.generator.tau == 0.8
+    assert explicit.generator.embedding.relative_tau is None
+    alone = tiny(prototypes=0)
+    train(alone, 1)
+    assert alone.generator.embedding.relative_tau is None
 
 
 def test_prototypes_are_chosen_for_a_checkpoint_without(tmp_path: Path) -> None:
@@ -414,13 +427,16 @@ def test_pickled_task_draws_the_same_images(trained: bool) -> None:
     train(again, 1)
 
 
-def test_checkpoint_serves_as_fractals(tmp_path: Path) -> None:
-    model = tiny(jitter=0.2, tau=0.7)
+@pytest.mark.parametrize("tau", [{"tau": 0.7}, {}])
+def test_checkpoint_serves_as_fractals(tau, tmp_path: Path) -> None:
+    model = tiny(jitter=0.2, **tau)
     train(model, 2).save_checkpoint(tmp_path / "gan.ckpt")
     entry = torch.load(tmp_path / "gan.ckpt", weights_only=True)["fractals"]
     assert entry["provenance"] == {"task": "FractalGAN", "step": 2, "seed": 0, "data": "digits"}
     read = FractalGenerator.from_pretrained(tmp_path / "gan.ckpt")
-    assert (read.size, read.num_points, read.jitter, read.tau) == ((16, 16), 20, 0.2, 0.7)
+    assert (read.size, read.num_points, read.jitter) == ((16, 16), 20, 0.2)
+    assert read.tau == model.generator.tau
+    assert (read.embedding.relative_tau is None) == bool(tau)
     drawn = [each.draw(range(4), torch.Generator().manual_seed(0)) for each in (read, model.generator)]
     assert drawn[0].equal(drawn[1])
 
