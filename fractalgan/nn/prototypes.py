@@ -6,6 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
+SEEDS = 2**32  # that scikit-learn takes
 LEVELS = 3  # of a pyramid: the image, and its means over 2 x 2 and 4 x 4 pixels
 
 
@@ -32,7 +33,8 @@ def choose_prototypes(images: Tensor, count: int, seed: int) -> Tensor:
     if len(images) <= count:
         return images[torch.arange(count) % len(images)]
     features = pyramid(images)
-    clusters = MiniBatchKMeans(count, batch_size=1024, n_init=1, random_state=seed).fit(features.numpy())
+    kmeans = MiniBatchKMeans(count, batch_size=1024, n_init=1, random_state=seed % SEEDS)
+    clusters = kmeans.fit(features.numpy())
     centers = torch.from_numpy(clusters.cluster_centers_).to(features)
     return images[torch.cdist(centers, features).argmin(1)]
 

@@ -149,6 +149,8 @@ class FractalGAN(GANEvaluation):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
+        if self.hparams["generator_schedule"] != "constant":
+            self._require_last_step()
         images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None
         if images is not None:
             self._adapt(images)

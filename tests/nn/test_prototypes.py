@@ -35,6 +35,13 @@ def test_prototypes_are_given_images_and_one_of_each_kind() -> None:
     assert choose_prototypes(noisy, 4, seed=0).equal(chosen)
 
 
+def test_prototypes_follow_from_seeds_of_64_bits() -> None:
+    many = images(40)
+    chosen = [choose_prototypes(many, 3, seed) for seed in (1, 1, 2**63 + 1)]
+    assert chosen[0].equal(chosen[1])
+    assert chosen[2].shape == chosen[0].shape
+
+
 def test_fewer_images_than_prototypes_are_taken_in_turn() -> None:
     few = images(3)
     assert choose_prototypes(few, 5, seed=0).equal(few[[0, 1, 2, 0, 1]])

@@ -446,3 +446,11 @@ def test_next_steps_name_the_sizes_that_differ_from_the_defaults() -> None:
         "fit --config pretraining.yaml --model.fractals {best} --model.num_fractals 4 --data.size 16"
     )
     assert FractalGAN().next_steps()["pre-train"] == "fit --config pretraining.yaml --model.fractals {best}"
+
+
+def test_learning_rate_that_falls_needs_a_last_step() -> None:
+    endless = quiet_trainer(-1, max_time={"seconds": 1}, enable_checkpointing=False)
+    with pytest.raises(InputError, match="depend on the last step"):
+        endless.fit(tiny(), digits())
+    endless.fit(tiny(generator_schedule="constant"), digits())
+    assert endless.global_step > 0
