@@ -53,9 +53,16 @@ def cases(fractals: str, per_class: int) -> list[Case]:
         {"window": 1.5, "jitter": 0.0, "num_points": 30},
         {"window": 1.5, "jitter": 0.15},
     ]
+    of_learned: list[dict[str, Any]] = [
+        {},
+        {"jitter": 0.1},
+        {"jitter": 0.15},
+        {"jitter": 0.15, "sequences": "random"},
+    ]
+    learned = {"images": "learned", "fractals": fractals}
     return [
         *(Case({"images": "random", **view}, partial(drawn, "random", per_class, view)) for view in views),
-        Case({"images": "learned", "fractals": fractals}, partial(drawn, fractals, per_class, {})),
+        *(Case(learned | view, partial(drawn, fractals, per_class, view)) for view in of_learned),
         Case({"images": "exemplars", "points": 300}, partial(exemplars, per_class, 300)),
         Case({"images": "exemplars", "points": 100}, partial(exemplars, per_class, 100)),
         Case({"images": "clusters", "points": 100}, partial(clusters, 100)),
@@ -150,6 +157,7 @@ def main() -> None:
     parser.add_argument("--data", default="FashionMNIST", help="name of the data set")
     parser.add_argument("--root", default="data", help="folder of the data set")
     parser.add_argument("--fractals", default="fashion-mnist", help="source of the learned fractals")
+    parser.add_argument("--images", nargs="+", help="only these kinds, such as learned")
     parser.add_argument("--images-per-class", type=int, default=600)
     parser.add_argument("--steps", type=int, default=5000, help="training steps per LeNet")
     parser.add_argument("--seeds", type=int, default=3)
@@ -157,9 +165,12 @@ def main() -> None:
     given = parser.parse_args()
     data = {"name": given.data, "root": given.root}
     ImageData(**data).prepare_data()
-    jobs = [
-        (case, seed) for seed in range(given.seeds) for case in cases(given.fractals, given.images_per_class)
+    chosen = [
+        case
+        for case in cases(given.fractals, given.images_per_class)
+        if given.images is None or case.about["images"] in given.images
     ]
+    jobs = [(case, seed) for seed in range(given.seeds) for case in chosen]
     for row in run_jobs(partial(measure, data, given.steps), jobs, given.workers):
         print(json.dumps(row), flush=True)
 
