@@ -20,9 +20,10 @@ log = logging.getLogger(__name__)
 
 POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
 
-# How random fractals are drawn by default, at 32 x 32 pixels: the best for pre-training of all that were
-# tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
-RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": 0.15}
+# How fractals are drawn by default, random ones at 32 x 32 pixels: the best for pre-training of all that
+# were tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
+JITTER = 0.15
+RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": JITTER}
 
 
 class FractalData(DataModule):
@@ -51,8 +52,8 @@ class FractalData(DataModule):
         tau: squared width of a point, in pixels^2; null uses that of learned fractals, or 1 for random ones
             at 32 x 32 pixels, and scales with the image size.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, for b relative to a
-            window of 2.5, so that it is the same number of pixels in every window; null uses that of
-            learned fractals, or 0.15 for random ones.
+            window of 2.5, so that it is the same number of pixels in every window: images of a pseudo-class
+            must vary for a network to learn from them; null uses that of learned fractals.
         sequences: random index sequences, or even ones, with which images vary less; null uses those of
             learned fractals, or random ones.
         batch_size: batch size per process.
@@ -75,7 +76,7 @@ class FractalData(DataModule):
         num_points: int | None = None,
         window: float | None = None,
         tau: float | None = None,
-        jitter: float | None = None,
+        jitter: float | None = JITTER,
         sequences: SequenceKind | None = None,
         batch_size: int = 128,
         num_workers: int = 0,

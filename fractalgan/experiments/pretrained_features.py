@@ -17,7 +17,7 @@ from fractalgan.storage import Row, RunFolder
 from fractalgan.tasks import LinearProbe, Pretraining
 
 # Drawing options of random fractals only: learned ones are drawn as they were learned.
-RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau", "jitter"}
+RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau"}
 
 
 class BackboneJob(NamedTuple):

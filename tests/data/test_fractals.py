@@ -93,18 +93,19 @@ def test_validation_images_are_others() -> None:
     assert not seen & {image.numpy().tobytes() for image in data.validation_images.images}
 
 
-def test_learned_fractals_are_drawn_as_they_were_learned(tmp_path: Path) -> None:
+def test_learned_fractals_are_drawn_as_they_were_learned_with_more_jitter(tmp_path: Path) -> None:
     learned = FractalGenerator(
         FractalEmbedding(anderson_farrell(5, 3)), 24, 70, window=1.9, tau=0.6, jitter=0.1
     )
     learned.save(tmp_path / "five.safetensors")
     few = FEW | {"fractals": str(tmp_path / "five.safetensors")}
     generator = FractalData(**few | {"size": 24}).generator
-    assert (generator.num_points, generator.window, generator.tau, generator.jitter) == (70, 1.9, 0.6, 0.1)
+    assert (generator.num_points, generator.window, generator.tau, generator.jitter) == (70, 1.9, 0.6, 0.15)
+    assert FractalData(**few, jitter=None).generator.jitter == 0.1
     for size in (16, 48):
         generator = FractalData(**few | {"size": size}).generator
         assert (generator.num_points, generator.tau) == scaled(70, 0.6, 24, size)
-        assert (generator.window, generator.jitter) == (1.9, 0.1)
+        assert (generator.window, generator.jitter) == (1.9, 0.15)
         assert generator.size == (size, size)
     assert generator.embedding().A.equal(learned.embedding().A)
     generator = FractalData(**few, num_points=30, window=3.0, tau=2.0, jitter=0.0).generator
