@@ -54,7 +54,7 @@ def cases(fractals: str, per_class: int) -> list[Case]:
         {"window": 1.5, "jitter": 0.15},
     ]
     of_learned: list[dict[str, Any]] = [
-        {},
+        {"jitter": None},  # that of their training
         {"jitter": 0.1},
         {"jitter": 0.15},
         {"jitter": 0.15, "sequences": "random"},
