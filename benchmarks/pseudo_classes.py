@@ -1,6 +1,7 @@
 """What a LeNet learns from pseudo-classes, of fractals or not: one JSON line per case.
 
     python benchmarks/pseudo_classes.py --root data --seeds 1 > docs/figure5/pseudo_classes.jsonl
+    python benchmarks/pseudo_classes.py --root data --images learned --fractals runs/gan-fashionmnist-1
 
 Learned fractals can at best be as good as what they imitate. So there are not only random and learned
 fractals, but also 100 real images, each a class, and 100 clusters of all real images, drawn with as many
@@ -48,7 +49,7 @@ class Case(NamedTuple):
 def cases(fractals: str, per_class: int) -> list[Case]:
     """All cases; ``fractals`` is the source of the learned ones."""
     views: list[dict[str, Any]] = [
-        {"window": 2.5, "jitter": 0.0},  # as the GAN draws
+        {"window": 2.5, "jitter": 0.0},  # as the paper draws
         {"window": 1.5, "jitter": 0.0},
         {"window": 1.5, "jitter": 0.0, "num_points": 30},
         {"window": 1.5, "jitter": 0.15},
@@ -157,7 +158,8 @@ def main() -> None:
     parser.add_argument("--data", default="FashionMNIST", help="name of the data set")
     parser.add_argument("--root", default="data", help="folder of the data set")
     parser.add_argument("--fractals", default="fashion-mnist", help="source of the learned fractals")
-    parser.add_argument("--images", nargs="+", help="only these kinds, such as learned")
+    kinds = {case.about["images"]: None for case in cases("", 0)}
+    parser.add_argument("--images", nargs="+", choices=list(kinds), default=list(kinds), help="default: all")
     parser.add_argument("--images-per-class", type=int, default=600)
     parser.add_argument("--steps", type=int, default=5000, help="training steps per LeNet")
     parser.add_argument("--seeds", type=int, default=3)
@@ -166,9 +168,7 @@ def main() -> None:
     data = {"name": given.data, "root": given.root}
     ImageData(**data).prepare_data()
     chosen = [
-        case
-        for case in cases(given.fractals, given.images_per_class)
-        if given.images is None or case.about["images"] in given.images
+        case for case in cases(given.fractals, given.images_per_class) if case.about["images"] in given.images
     ]
     jobs = [(case, seed) for seed in range(given.seeds) for case in chosen]
     for row in run_jobs(partial(measure, data, given.steps), jobs, given.workers):

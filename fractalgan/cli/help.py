@@ -159,7 +159,8 @@ seeds, and evaluate linear probes of their features. --run resumes an interrupte
   --data.name NAME             real images: digits, MNIST, FashionMNIST, KMNIST, or folder (default: digits)
   --data.root DIR              folder of your own images, or of downloaded data sets (default: data)
   --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.lr 0.001
-  --drawing.OPTION VALUE       option of FractalData, such as --drawing.jitter 0.1
+  --drawing.OPTION VALUE       option of FractalData, such as --drawing.jitter 0.1; num_points, window and tau
+                               are those of random fractals only
   --help-all                   all options
 
 examples

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
 
-# How fractals are drawn by default, random ones at 32 x 32 pixels: the best for pre-training of all that
-# were tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
+# How fractals are drawn by default, random ones at 32 x 32 pixels: as good for pre-training as any way that
+# was tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
 JITTER = 0.15
 RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": JITTER}
 
@@ -49,11 +49,12 @@ class FractalData(DataModule):
             at 32 x 32 pixels, and scales with the image size.
         window: half the side length of the square region of the plane that is rendered; null uses that of
             learned fractals, or 1.5 for random ones.
-        tau: squared width of a point, in pixels^2; null uses that of learned fractals, or 1 for random ones
-            at 32 x 32 pixels, and scales with the image size.
+        tau: squared width of a point, in pixels^2; null uses that of each learned fractal, or 1 for random
+            ones at 32 x 32 pixels, and scales with the image size.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, for b relative to a
             window of 2.5, so that it is the same number of pixels in every window: images of a pseudo-class
-            must vary for a network to learn from them; null uses that of learned fractals.
+            must vary for a network to learn from them; null uses that of learned fractals, or 0.15 for random
+            ones.
         sequences: random index sequences, or even ones, with which images vary less; null uses those of
             learned fractals, or random ones.
         batch_size: batch size per process.
@@ -155,8 +156,10 @@ class FractalData(DataModule):
         generator.jitter = generator.jitter if jitter is None else jitter
         generator.sequences = generator.sequences if sequences is None else sequences
         require_choice(SequenceKind, sequences=generator.sequences)
+        multiples = generator.embedding.relative_tau
         with as_input_error():
-            check_view(generator.size, generator.window, generator.tau)
+            for multiple in [1.0] if multiples is None else multiples.tolist():
+                check_view(generator.size, generator.window, generator.tau * multiple)
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:

@@ -16,7 +16,7 @@ from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.storage import Row, RunFolder
 from fractalgan.tasks import LinearProbe, Pretraining
 
-# Drawing options of random fractals only: learned ones are drawn as they were learned.
+# Drawing options of random fractals only: points and window of learned ones are those of their training.
 RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau"}
 
 

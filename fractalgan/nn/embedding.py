@@ -36,6 +36,10 @@ class FractalEmbedding(nn.Module):
             values only, ``raw`` not at all.
         relative_tau: squared width of the points of each fractal as a multiple of the renderer's ``tau``,
             [J], a buffer that is not learned; None stands for 1, and adds nothing to the state.
+
+    Raises:
+        InputError: for an unknown form.
+        ValueError: for another number of multiples than of fractals.
     """
 
     relative_tau: Tensor | None
@@ -56,6 +60,8 @@ class FractalEmbedding(nn.Module):
         else:
             self.matrices = FORMS[matrices](transforms.A, sigma_range)
         self.b = nn.Parameter(transforms.b.clone())
+        if relative_tau is not None and relative_tau.shape != self.b.shape[:1]:
+            raise ValueError(f"relative_tau must have the shape [J], got {list(relative_tau.shape)}")
         self.register_buffer("relative_tau", relative_tau)
 
     def __len__(self) -> int:
@@ -77,6 +83,8 @@ class FractalEmbedding(nn.Module):
             f"num_transforms={self.num_transforms}",
             f"matrices={self.form!r}",
         ]
+        if self.relative_tau is not None:
+            parts.append(f"relative_tau={self.relative_tau.min():.3g} to {self.relative_tau.max():.3g}")
         if self.form != "raw":
             parts.append(f"sigma_range={self.sigma_range}")
         return ", ".join(parts)

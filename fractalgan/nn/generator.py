@@ -29,7 +29,7 @@ class FractalGenerator(Renderer):
         image_size: as for :class:`Renderer`.
         num_points: as for :class:`Renderer`.
         window: as for :class:`Renderer`.
-        tau: as for :class:`Renderer`.
+        tau: as for :class:`Renderer`, times ``embedding.relative_tau`` for each fractal.
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
             For b it is relative to the window, and means the same number of pixels in each: 0.1 is 0.1 in
@@ -171,7 +171,7 @@ class FractalGenerator(Renderer):
     def _relative_tau(self, fractals: Tensor) -> Tensor | None:
         """The multiples [B] of tau with which ``fractals`` [B] are drawn; None where all are 1."""
         of_all = self.embedding.relative_tau
-        return None if of_all is None else of_all[fractals]
+        return None if of_all is None else of_all[fractals.long()]  # uint8 would be taken for a mask
 
     def _jittered(self, transforms: Transforms, fractals: Tensor, source: RandomSource) -> Transforms:
         """A fractal for each image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].

@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-SEEDS = 2**32  # that scikit-learn takes
+SEEDS = 2**32  # scikit-learn's random_state must be below
 LEVELS = 3  # of a pyramid: the image, and its means over 2 x 2 and 4 x 4 pixels
 
 

@@ -133,6 +133,9 @@ class Renderer(nn.Module):
             resolution: another one than the renderer's own.
             relative_tau: multiples [B] of tau for each image. Images with equal multiples are drawn together:
                 the fewer there are, the faster.
+
+        Raises:
+            ValueError: for another number of multiples than of images, and as :func:`fractalgan.ops.render`.
         """
         image_size, _, tau = resolution or self.resolution
         size = (image_size, image_size)
@@ -141,13 +144,16 @@ class Renderer(nn.Module):
         draw = partial(render, transforms, size=size, window=self.window)
         if relative_tau is None or not len(fractals):
             return draw(fractals, sequences, tau=tau).unsqueeze(1)
-        multiples, groups = torch.unique(relative_tau, return_inverse=True)
-        rows = [(groups == group).nonzero().squeeze(1) for group in range(len(multiples))]
+        if relative_tau.shape != fractals.shape:
+            raise ValueError(f"relative_tau must have the shape [B], got {list(relative_tau.shape)}")
+        multiples, order = relative_tau.cpu().sort(stable=True)
+        multiples, counts = torch.unique_consecutive(multiples, return_counts=True)
+        groups = torch.split(order.to(fractals.device), counts.tolist())
         images = [
-            draw(fractals[chosen], sequences[chosen], tau=tau * multiple)
-            for chosen, multiple in zip(rows, multiples.tolist(), strict=True)
+            draw(fractals[rows], sequences[rows], tau=tau * multiple)
+            for rows, multiple in zip(groups, multiples.tolist(), strict=True)
         ]
-        return torch.cat(images)[torch.cat(rows).argsort()].unsqueeze(1)
+        return torch.cat(images)[order.argsort().to(fractals.device)].unsqueeze(1)
 
     @torch.no_grad()
     def sequences_for(

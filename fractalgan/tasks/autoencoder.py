@@ -104,7 +104,7 @@ class FractalAutoencoder(Encoder):
         super().setup(stage)
         if stage != "fit":
             return
-        self._require_last_step()
+        self._require_last_step("the learning rate schedule")
         data, size = datamodule_of(self.trainer), self.hparams["image_size"]
         if isinstance(data, Sampled):
             self.shown = data.sample(SHOWN)

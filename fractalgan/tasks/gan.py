@@ -25,7 +25,7 @@ from fractalgan.randomness import Purpose
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import covering_tau, load_collages_, random_embedding, relative_tau
+from fractalgan.tasks.gan_start import adapt_points_, covering_tau, load_collages_, random_embedding
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import datamodule_of, training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
@@ -48,11 +48,11 @@ class FractalGAN(GANEvaluation):
         image_size: height and width in pixels; set by --data.size.
         window: half the side length of the square region of the plane that is rendered.
         tau: squared width of a point, in pixels^2, from 1e-4 to 1e4: at a distance of sqrt(tau) pixels, its
-            brightness falls to 1/e; null adapts it to the data, so that the points of an image cover the
-            bright area of a real one three times, within 0.25 and 4, and for each fractal to its prototype.
-        jitter: std of the Gaussian noise that is added to A and b anew for each image, in training as in
-            pre-training, so that images of one fractal vary more; for b relative to the window, so that it is
-            the same number of pixels in every window.
+            brightness falls to 1/e; null adapts it to the prototype of each fractal, so that points cover its
+            bright area three times, from about 0.25 to 4; without prototypes, to the mean training image.
+        jitter: std of the Gaussian noise that is added to A and b anew for each image, in training, in
+            validation and in predictions, so that images of one fractal vary more; for b relative to the
+            window, so that it is the same number of pixels in every window.
         probabilities: of the transforms in the chaos game: uniform, or determinant, as in the paper, in
             proportion to the area that a transform keeps, or area, the same with a lower bound.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
@@ -77,7 +77,7 @@ class FractalGAN(GANEvaluation):
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
         generator_schedule: learning rate schedule of the fractals: constant, halving after each quarter of
-            the run, or cosine to 0.
+            the run, or cosine to 0; the last two need to know the last step, max_steps.
         generator_betas: betas of the optimizer of the fractals.
         discriminator_optimizer: optimizer of the LeNet.
         discriminator_lr: learning rate of the LeNet.
@@ -149,8 +149,8 @@ class FractalGAN(GANEvaluation):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if self.hparams["generator_schedule"] != "constant":
-            self._require_last_step()
+        if (schedule := self.hparams["generator_schedule"]) != "constant":
+            self._require_last_step(f"--model.generator_schedule {schedule}")
         images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None
         if images is not None:
             self._adapt(images)
@@ -178,8 +178,7 @@ class FractalGAN(GANEvaluation):
             self.prototypes = chosen.to(self.device)
             embedding.load_state_dict(parameters)
             if new and self.tau_follows_data:
-                relative = relative_tau(chosen / 255, self.generator.tau, self.generator.num_points)
-                embedding.relative_tau = relative.to(embedding.b)
+                adapt_points_(self.generator, chosen / 255)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -188,8 +187,9 @@ class FractalGAN(GANEvaluation):
         tau = checkpoint.get("hyper_parameters", {}).get("tau")
         if tau is not None:
             self.generator.tau = self.hparams["tau"] = tau
-        relative = checkpoint["state_dict"].get("generator.embedding.relative_tau")
-        self.generator.embedding.relative_tau = None if relative is None else relative.to(self.device)
+        embedding = self.generator.embedding
+        has_multiples = "generator.embedding.relative_tau" in checkpoint["state_dict"]
+        embedding.relative_tau = torch.ones_like(embedding.b[:, 0, 0]) if has_multiples else None
         self.prototypes = checkpoint.get("prototypes")
         self.adapted = True
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import as_input_error
-from fractalgan.nn import FractalEmbedding, collage_fractals, tau_to_cover
+from fractalgan.nn import FractalEmbedding, FractalGenerator, collage_fractals, tau_to_cover
 from fractalgan.ops import Procedure, Transforms, random_fractals
 from fractalgan.randomness import Purpose, generator_for
 
@@ -32,24 +32,24 @@ def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
 
 
 def covering_tau(images: Tensor, num_points: int) -> float:
-    """The tau with which as many points cover the bright area of images [..., H, W] three times."""
+    """The tau with which ``num_points`` points cover the bright area of images [..., H, W] three times."""
     area = images.mean().item() * images.shape[-2] * images.shape[-1]
     return tau_to_cover(area, num_points, COVERAGE)
 
 
-def relative_tau(prototypes: Tensor, tau: float, num_points: int) -> Tensor:
-    """Multiples [J] of tau with which as many points cover the bright area of each prototype three times.
+def adapt_points_(generator: FractalGenerator, prototypes: Tensor) -> None:
+    """Let the points of each fractal cover the bright area of its prototype three times.
 
-    They are rounded to powers of the square root of 2, so that few groups of fractals are drawn one by one.
+    The multiples of the generator's tau are rounded to powers of the square root of 2: fractals with equal
+    multiples are drawn together.
 
     Args:
+        generator: draws J fractals.
         prototypes: [J, 1, H, W] in [0, 1].
-        tau: squared width of a point, in pixels^2.
-        num_points: number of points per image.
     """
-    wanted = [covering_tau(prototype, num_points) for prototype in prototypes]
-    halves = (2 * (torch.tensor(wanted) / tau).log2()).round()
-    return torch.exp2(halves / 2)
+    wanted = [covering_tau(prototype, generator.num_points) for prototype in prototypes]
+    halves = (2 * (torch.tensor(wanted) / generator.tau).log2()).round()
+    generator.embedding.relative_tau = torch.exp2(halves / 2).to(generator.embedding.b)
 
 
 def load_collages_(embedding: FractalEmbedding, options: Mapping[str, Any], prototypes: Tensor) -> None:

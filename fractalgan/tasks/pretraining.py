@@ -83,9 +83,8 @@ class Pretraining(Task):
         optimizer = self._optimizer()
         if self.hparams["schedule"] == "constant":
             return optimizer
+        self._require_last_step("--model.schedule cosine")
         steps = self.trainer.max_steps
-        if steps < 1:
-            raise InputError("--model.schedule cosine depends on the last step: set --trainer.max_steps")
         # not CosineAnnealingLR, which would keep the last step of a run that is extended
         scheduler = LambdaLR(optimizer, lambda step: schedule_factor("cosine", min(step / steps, 1)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -156,7 +156,7 @@ class Reconstruction(FractalTask):
         if self.trainer.precision == "16-mixed":
             raise InputError("Reconstruction needs full precision: set --trainer.precision 32-true")
         if stage == "fit":
-            self._require_last_step()
+            self._require_last_step("the learning rate schedule")
         if known is None:
             self.hparams["num_targets"] = number
             self._start(data.targets, data.indices)

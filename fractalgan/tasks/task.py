@@ -91,10 +91,10 @@ class Task(LightningModule):
         """Whether gradients are averaged over processes, as by DDP, of which there may be only one."""
         return isinstance(self.trainer.strategy, ParallelStrategy)
 
-    def _require_last_step(self) -> None:
-        """Raise InputError for a run without end, in which no schedule would advance."""
+    def _require_last_step(self, schedules: str) -> None:
+        """Raise InputError for a run without a last step, in which ``schedules`` would not advance."""
         if self.trainer.max_steps < 1:
-            raise InputError("the schedules depend on the last step: set --trainer.max_steps")
+            raise InputError(f"{schedules} needs to know the last step: set --trainer.max_steps")
 
     # -- checkpoints ----------------------------------------------------------------------------
 

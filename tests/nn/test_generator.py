@@ -249,14 +249,29 @@ def test_each_fractal_is_drawn_with_its_own_tau(jitter: float) -> None:
     generator = FractalGenerator(embedding, 20, 100, tau=0.8, jitter=jitter)
     fractals = torch.tensor([2, 0, 5, 3, 2, 1, 4])
     images = generator.draw(fractals, seeded())
-    expected = torch.empty_like(images)
+    cotangent = torch.rand(images.shape, generator=seeded(1))
+    images.backward(cotangent)
+    gradient = torch.zeros_like(embedding.b)
     for multiple in multiples.unique().tolist():
         same = small_generator(tau=0.8 * multiple, jitter=jitter)
         rows = multiples[fractals] == multiple
-        expected[rows] = same.draw(fractals, seeded())[rows]
-    assert images.equal(expected)
-    images.sum().backward()
-    assert embedding.b.grad.abs().flatten(1).sum(1).all()
+        expected = same.draw(fractals, seeded())
+        assert images[rows].equal(expected[rows])
+        expected.backward(cotangent * rows.view(-1, 1, 1, 1))
+        gradient += same.embedding.b.grad
+    torch.testing.assert_close(embedding.b.grad, gradient)
+
+
+def test_tau_of_each_fractal_scales_with_the_size_and_serves_indices_of_all_types() -> None:
+    embedding = FractalEmbedding(start(), relative_tau=torch.tensor([0.5, 1.0, 2.0, 0.5, 1.0, 1.0]))
+    generator = FractalGenerator(embedding, 20, 100, tau=0.8)
+    drawn = [each.draw([0], seeded(), size=40) for each in (generator, small_generator(tau=0.4))]
+    assert drawn[0].equal(drawn[1])
     assert generator.draw([], seeded()).shape == (0, 1, 20, 20)
-    large, wide = (each.draw([0], seeded(), size=40) for each in (generator, small_generator(tau=0.4)))
-    assert jitter or large.equal(wide)
+    fractals = torch.arange(6).flip(0)
+    sequences = generator.draw_sequences(fractals, seeded())
+    assert generator(fractals.to(torch.uint8), sequences).equal(generator(fractals, sequences))
+    with pytest.raises(ValueError, match=r"relative_tau must have the shape \[B\], got \[1\]"):
+        generator.render(embedding(), fractals, sequences, relative_tau=torch.ones(1))
+    with pytest.raises(ValueError, match=r"relative_tau must have the shape \[J\], got \[3\]"):
+        FractalEmbedding(start(), relative_tau=torch.ones(3))

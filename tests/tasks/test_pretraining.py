@@ -51,7 +51,9 @@ def test_real_images_are_refused() -> None:
 
 def test_cosine_without_an_end_is_refused() -> None:
     task = Pretraining(num_fractals=4, image_size=16, schedule="cosine")
-    with pytest.raises(InputError, match=r"schedule cosine depends on the last step: set Trainer\(max_ste"):
+    with pytest.raises(
+        InputError, match=r"schedule cosine needs to know the last step: set Trainer\(max_ste"
+    ):
         quiet_trainer(-1, max_epochs=1, enable_checkpointing=False).fit(task, data())
 
 

@@ -371,7 +371,7 @@ def test_other_data_is_refused(data: Any, options: dict[str, Any], message: str)
 
 
 def test_run_without_an_end_is_refused() -> None:
-    with pytest.raises(InputError, match="depend on the last step: set Trainer\\(max_steps\\)"):
+    with pytest.raises(InputError, match="needs to know the last step: set Trainer\\(max_steps\\)"):
         quiet_trainer(-1, max_epochs=1).fit(Reconstruction(**SMALL), TargetData(size=16, count=2))
 
 
