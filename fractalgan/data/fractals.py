@@ -157,9 +157,9 @@ class FractalData(DataModule):
         generator.sequences = generator.sequences if sequences is None else sequences
         require_choice(SequenceKind, sequences=generator.sequences)
         multiples = generator.embedding.relative_tau
+        taus = [generator.tau] if multiples is None else (generator.tau * multiples).tolist()
         with as_input_error():
-            for multiple in [1.0] if multiples is None else multiples.tolist():
-                check_view(generator.size, generator.window, generator.tau * multiple)
+            check_view(generator.size, generator.window, *taus)
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:

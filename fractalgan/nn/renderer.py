@@ -153,7 +153,6 @@ class Renderer(nn.Module):
             draw(fractals[rows], sequences[rows], tau=tau * multiple)
             for rows, multiple in zip(groups, multiples.tolist(), strict=True)
         ]
-        # whose gradient takes a copy; that of indexing by a tensor is a sum
         return torch.cat(images).index_select(0, order.argsort().to(fractals.device)).unsqueeze(1)
 
     @torch.no_grad()

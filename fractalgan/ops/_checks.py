@@ -10,14 +10,15 @@ MIN_TAU, MAX_TAU = 1e-4, 1e4  # pixels squared: bumps of a hundredth of a pixel,
 MIN_WINDOW, MAX_WINDOW = 1e-6, 1e6
 
 
-def check_view(size: tuple[int, int], window: float, tau: float) -> None:
-    """Raise ValueError unless size, window and tau are in the ranges that :func:`render` accepts."""
+def check_view(size: tuple[int, int], window: float, *taus: float) -> None:
+    """Raise ValueError unless size, window and every tau are in the ranges that :func:`render` accepts."""
     if len(size) != 2 or not all(isinstance(length, int) and length >= 1 for length in size):
         raise ValueError(f"size must be (H, W) with H, W >= 1, got {size}")
     if not MIN_WINDOW <= window <= MAX_WINDOW:
         raise ValueError(f"window must be in [1e-6, 1e6], got {window}")
-    if not MIN_TAU <= tau <= MAX_TAU:
-        raise ValueError(f"tau must be in [1e-4, 1e4], got {tau}")
+    for tau in taus:
+        if not MIN_TAU <= tau <= MAX_TAU:
+            raise ValueError(f"tau must be in [1e-4, 1e4], got {tau}")
 
 
 def check_tensors(transforms: Transforms, fractals: Tensor, sequences: Tensor, start: Tensor | None) -> None:

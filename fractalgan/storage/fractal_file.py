@@ -186,5 +186,5 @@ def _check(content: FractalFile) -> None:
     if relative_tau is not None:
         if relative_tau.shape != b.shape[:1] or not relative_tau.is_floating_point():
             raise ValueError("relative_tau must have the shape [num_fractals]")
-        for multiple in relative_tau.tolist():
-            check_view((size, size), settings["window"], settings["tau"] * multiple)
+        taus = (settings["tau"] * relative_tau).tolist()
+        check_view((size, size), settings["window"], *taus)
