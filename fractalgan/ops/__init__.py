@@ -18,6 +18,8 @@ from fractalgan.ops.collage import blur, contractions, place_copies, union
 from fractalgan.ops.collage_descent import collage_bound, descend_collage
 from fractalgan.ops.collage_search import Greed, search_collages
 from fractalgan.ops.collapse import Collapse, collapse
+from fractalgan.ops.compositing import composite
+from fractalgan.ops.features import Features, point_features
 from fractalgan.ops.random_fractals import (
     Procedure,
     anderson_farrell,
@@ -45,6 +47,7 @@ __all__ = [
     "Backend",
     "Collapse",
     "Factors",
+    "Features",
     "Greed",
     "Procedure",
     "SequenceKind",
@@ -57,6 +60,7 @@ __all__ = [
     "collage_bound",
     "collapse",
     "compose",
+    "composite",
     "contractions",
     "descend_collage",
     "determinant_probabilities",
@@ -71,6 +75,7 @@ __all__ = [
     "iterate_points",
     "move_to_window",
     "place_copies",
+    "point_features",
     "points_of_chains",
     "random_fractals",
     "render",

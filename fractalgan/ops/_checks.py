@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.ops.affine import Transforms
+from fractalgan.ops.features import Features
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 MIN_TAU, MAX_TAU = 1e-4, 1e4  # pixels squared: bumps of a hundredth of a pixel, and of a hundred pixels
@@ -50,6 +51,21 @@ def check_tensors(transforms: Transforms, fractals: Tensor, sequences: Tensor, s
             raise ValueError(f"{name} must have an integer dtype, got {tensor.dtype}")
         if name in numbers and not tensor.is_floating_point():
             raise ValueError(f"{name} must have a floating-point dtype, got {tensor.dtype}")
+
+
+def check_features(features: Features, transforms: Transforms) -> None:
+    """Raise ValueError for features whose shapes, types or devices do not fit the transforms."""
+    number, (A, b) = features.values.shape[-1:], transforms
+    shapes = b.shape[:2] + number, b.shape[:2], b.shape[:1] + number
+    for name, tensor, shape in zip(Features._fields, features, shapes, strict=True):
+        if tensor.shape != shape:
+            raise ValueError(f"features.{name} must have the shape {list(shape)}, got {list(tensor.shape)}")
+        if tensor.device != A.device:
+            raise ValueError(
+                f"tensors must be on one device, got A on {A.device} and {name} on {tensor.device}"
+            )
+        if not tensor.is_floating_point():
+            raise ValueError(f"features.{name} must have a floating-point dtype, got {tensor.dtype}")
 
 
 def check_indices(name: str, indices: Tensor, count: int) -> None:

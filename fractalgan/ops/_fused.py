@@ -19,7 +19,8 @@ DEVICE_TYPES: dict[Fused, str] = {"numba": "cpu", "triton": "cuda"}
 
 @torch.library.custom_op("fractalgan::draw", mutates_args=())
 def draw(
-    transforms: Tensor,  # [J, N, 6] float32: the rows of A, then b
+    packed: Tensor,  # [J, N, 6 or 7 + K] float32: see _packing.py
+    background: Tensor,  # [J, K] float32
     fractals: Tensor,  # [B] int64
     sequences: Tensor,  # [B, C, T] int64
     start: Tensor,  # [B, C, 2] float32
@@ -28,34 +29,39 @@ def draw(
     window: float,
     tau: float,
     backend: str,
-) -> Tensor:  # [B, H, W]
-    """Eqs. 3 and 8, clamped to [0, 1]; differentiable once in the transforms."""
+) -> tuple[Tensor, Tensor]:  # [B, K or 1, H, W] and [B, H, W]
+    """Eqs. 3 and 8: images, and for K > 0 the sums of bumps; differentiable once in both first arguments."""
     view = (height, width), window, tau
-    images: Tensor = _module(backend).forward(transforms, fractals, sequences, start, *view)
-    return images
+    drawn: tuple[Tensor, Tensor] = _module(backend).forward(
+        packed, background, fractals, sequences, start, *view
+    )
+    return drawn
 
 
 @torch.library.custom_op("fractalgan::draw_backward", mutates_args=())
 def _draw_backward(
-    cotangent: Tensor,  # [B, H, W]
-    images: Tensor,  # [B, H, W]
-    transforms: Tensor,
+    cotangent: Tensor,  # [B, K or 1, H, W]
+    images: Tensor,  # [B, K or 1, H, W]
+    weights: Tensor,  # [B, H, W], the sums of bumps; empty for K = 0
+    packed: Tensor,
+    background: Tensor,
     fractals: Tensor,
     sequences: Tensor,
     start: Tensor,
     window: float,
     tau: float,
     backend: str,
-) -> Tensor:  # [J, N, 6]
-    gradient: Tensor = _module(backend).backward(
-        cotangent, images, transforms, fractals, sequences, start, window, tau
+) -> tuple[Tensor, Tensor]:  # [J, N, 6 or 7 + K] and [J, K]
+    gradient, of_background = _module(backend).backward(
+        cotangent, images, weights, packed, background, fractals, sequences, start, window, tau
     )
     # Points that are not finite pass no gradient, which would hide a loss that is not finite. So each image
     # adds 0 times its cotangent, which is 0 or NaN, to the gradient of its fractal.
     zero_or_nan = 0 * cotangent.flatten(1).sum(1)
-    num_fractals = len(transforms)
+    num_fractals = len(packed)
     fractals = fractals.clamp(0, num_fractals - 1)
-    return gradient + zero_or_nan.new_zeros(num_fractals).index_add_(0, fractals, zero_or_nan)[:, None, None]
+    gradient += zero_or_nan.new_zeros(num_fractals).index_add_(0, fractals, zero_or_nan)[:, None, None]
+    return gradient, background.new_zeros(background.shape).index_add_(0, fractals, of_background)
 
 
 @torch.library.custom_op("fractalgan::searchsorted_rows", mutates_args=())
@@ -77,16 +83,17 @@ def even_rows(probabilities: Tensor, uniform: Tensor) -> Tensor:
 
 
 @draw.register_fake
-def _(*arguments: Any) -> Tensor:
-    transforms, fractals, _, _, height, width, *_ = arguments
-    images: Tensor = transforms.new_empty(fractals.shape[0], height, width)
-    return images
+def _(*arguments: Any) -> tuple[Tensor, Tensor]:
+    _, background, fractals, _, _, height, width, *_ = arguments
+    batch, number = fractals.shape[0], background.shape[1]
+    images: Tensor = background.new_empty(batch, max(1, number), height, width)
+    return images, background.new_empty(batch if number else 0, height, width)
 
 
 @_draw_backward.register_fake
-def _(*arguments: Any) -> Tensor:
-    transforms: Tensor = arguments[2]
-    return transforms.new_empty(transforms.shape)
+def _(*arguments: Any) -> tuple[Tensor, Tensor]:
+    packed, background = arguments[3:5]
+    return packed.new_empty(packed.shape), background.new_empty(background.shape)
 
 
 @searchsorted_rows.register_fake
@@ -96,15 +103,15 @@ def _(*arguments: Any) -> Tensor:
     return uniform.new_empty(uniform.shape, dtype=torch.long)
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    transforms, fractals, sequences, start, _, _, *ctx.options = inputs
-    ctx.save_for_backward(output, transforms, fractals, sequences, start)
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    packed, background, fractals, sequences, start, _, _, *ctx.options = inputs
+    ctx.save_for_backward(*output, packed, background, fractals, sequences, start)
+    ctx.mark_non_differentiable(output[1])
 
 
-def _backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    needed = ctx.needs_input_grad[0]
-    gradient = _draw_backward(cotangent, *ctx.saved_tensors, *ctx.options) if needed else None
-    return gradient, None, None, None, None, None, None, None, None
+def _backward(ctx: Any, cotangent: Tensor, _: Tensor) -> tuple[Any, ...]:
+    gradients = _draw_backward(cotangent, *ctx.saved_tensors, *ctx.options)
+    return *gradients, None, None, None, None, None, None, None, None
 
 
 draw.register_autograd(_backward, setup_context=_setup_context)
@@ -145,11 +152,11 @@ def _try(backend: Fused) -> str | None:
     if device == "cuda" and not torch.cuda.is_available():
         return "there is no CUDA device"
     try:
-        transforms = torch.zeros(1, 1, 6, device=device, dtype=torch.float32)
+        packed = torch.zeros(1, 1, 6, device=device, dtype=torch.float32)
         index = torch.zeros(1, dtype=torch.long, device=device)
-        inputs = transforms, index, index[None, None], transforms[:, :1, :2]
-        images = _module(backend).forward(*inputs, (1, 1), 1.0, 1.0)
-        _module(backend).backward(images, images, *inputs, 1.0, 1.0)
+        inputs = packed, packed[0, :, :0], index, index[None, None], packed[:, :1, :2]
+        drawn = _module(backend).forward(*inputs, (1, 1), 1.0, 1.0)
+        _module(backend).backward(drawn[0], *drawn, *inputs, 1.0, 1.0)
     except Exception as error:  # compilers raise many types of error
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
     return None

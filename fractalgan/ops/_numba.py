@@ -30,65 +30,71 @@ MAX_GROUPS = 16  # that the chains of an image are divided into
 POINTS_PER_PIXEL = 1 / 16  # that make another group worth its canvas
 PART_BYTES = 256_000_000  # of canvases, if an image does not need more
 
-UNLIMITED = np.float32(np.inf)
-
 
 def forward(
-    transforms: Tensor,  # [J, N, 6] the rows of A, then b
+    packed: Tensor,  # [J, N, 6 or 7 + K] transforms with their features
+    background: Tensor,  # [J, K]
     fractals: Tensor,  # [B]
     sequences: Tensor,  # [B, C, T]
     start: Tensor,  # [B, C, 2]
     size: tuple[int, int],
     window: float,
     tau: float,
-) -> Tensor:  # [B, H, W] in [0, 1]
+) -> tuple[Tensor, Tensor]:  # images [B, K or 1, H, W]; for K > 0 the sums of bumps [B, H, W]
     """Draw images. Raise IndexError for the index of a fractal or a transform that does not exist."""
-    images = transforms.new_empty(len(fractals), *size)
-    groups = _groups(sequences, images)
-    view = view_of(size, window, tau)
+    number, view = background.shape[1], view_of(size, window, tau)
+    images = packed.new_empty(len(fractals), max(1, number), *size)
+    weights = packed.new_empty(len(fractals) if number else 0, *size)
+    groups = _groups(sequences, size)
 
-    def draw(part: slice, limit: np.float32, drawn: NDArray[Any]) -> None:
-        inputs = _arrays(transforms, fractals[part], sequences[part], start[part])
+    def draw(part: slice) -> None:
+        inputs = _arrays(packed, fractals[part], sequences[part], start[part], background)
+        outputs = _arrays(images[part], weights[part])
+        canvases = groups * len(outputs[0]) if groups > 1 else 0
+        sums = np.empty((canvases, 1 + number, *size), np.float32)
 
         def draw_groups(first: int, last: int) -> None:
-            invalid = kernels.draw(first, last, groups, *inputs, *view, limit, drawn)
+            invalid = kernels.draw(first, last, groups, *inputs, *view, *outputs, sums)
             if invalid >= 0:  # one of these checks fails
-                check_indices("fractals", fractals[part][invalid], transforms.shape[0])
-                check_indices("sequences", sequences[part][invalid], transforms.shape[1])
+                check_indices("fractals", fractals[part][invalid], packed.shape[0])
+                check_indices("sequences", sequences[part][invalid], packed.shape[1])
 
-        parallel_for(draw_groups, len(drawn))
+        parallel_for(draw_groups, groups * len(outputs[0]))
+        if groups > 1:
+            _run(kernels.sum_groups, len(outputs[0]), groups, sums, inputs[1], inputs[4], *outputs)
 
-    if groups == 1:
-        draw(slice(None), kernels.ONE, images.numpy())
-        return images
-    for part in _parts(images, groups):
-        sums = images[part].numpy()
-        drawn = np.empty((groups * len(sums), *size), np.float32)
-        draw(part, UNLIMITED, drawn)
-        _run(kernels.sum_groups, len(sums), groups, drawn, sums)
-    return images
+    for part in _parts(len(images), groups * (1 + number) * size[0] * size[1] if groups > 1 else 0):
+        draw(part)
+    return images, weights
 
 
 def backward(
-    cotangent: Tensor,  # [B, H, W]
-    images: Tensor,  # [B, H, W]
-    transforms: Tensor,
+    cotangent: Tensor,  # [B, K or 1, H, W]
+    images: Tensor,  # [B, K or 1, H, W]
+    weights: Tensor,  # [B, H, W]
+    packed: Tensor,
+    background: Tensor,
     fractals: Tensor,
     sequences: Tensor,
     start: Tensor,
     window: float,
     tau: float,
-) -> Tensor:  # [J, N, 6]
-    """The gradient of the transforms: the sum of the gradients of the images, added in their order."""
-    groups = _groups(sequences, images)
-    inputs = _arrays(transforms, fractals, sequences, start)
-    view = view_of((images.shape[1], images.shape[2]), window, tau)
-    per_group = np.zeros((groups * len(fractals), *transforms.shape[1:]), np.float32)
-    outputs = *_arrays(cotangent, images), per_group
-    _run(kernels.accumulate_gradients, len(per_group), groups, *inputs, *view, np.float32(2 / tau), *outputs)
-    gradient = transforms.new_zeros(transforms.shape)
+) -> tuple[Tensor, Tensor]:  # [J, N, 6 or 7 + K], and for each image [B, K]
+    """The gradients of the transforms, summed over images in their order, and of the background."""
+    size = (images.shape[2], images.shape[3])
+    groups, view = _groups(sequences, size), view_of(size, window, tau)
+    inputs = _arrays(packed, fractals, sequences, start, background)
+    drawn = _arrays(cotangent, images, weights)
+    of_background = background.new_empty(len(fractals), background.shape[1])
+    per_group = np.zeros((groups * len(fractals), *packed.shape[1:]), np.float32)
+    outputs = of_background.numpy(), per_group
+    _run(
+        kernels.accumulate_gradients, len(per_group), groups,
+        *inputs, *view, np.float32(2 / tau), *drawn, *outputs,
+    )  # fmt: skip
+    gradient = packed.new_zeros(packed.shape)
     kernels.sum_by_fractal(inputs[1], per_group, gradient.numpy())
-    return gradient
+    return gradient, of_background
 
 
 def searchsorted_rows(cumulative: Tensor, uniform: Tensor) -> Tensor:
@@ -98,17 +104,17 @@ def searchsorted_rows(cumulative: Tensor, uniform: Tensor) -> Tensor:
     return indices
 
 
-def _groups(sequences: Tensor, images: Tensor) -> int:
+def _groups(sequences: Tensor, size: tuple[int, int]) -> int:
     """The number of groups of an image's chains. It decides on the order of sums, so it ignores threads."""
-    chains, length = sequences.shape[1:]
-    worth_it = int(chains * length / (POINTS_PER_PIXEL * images[0].numel())) if len(images) else 1
+    batch, chains, length = sequences.shape
+    worth_it = int(chains * length / (POINTS_PER_PIXEL * size[0] * size[1])) if batch else 1
     return max(1, min(chains, MAX_GROUPS, worth_it))
 
 
-def _parts(images: Tensor, groups: int) -> Iterator[slice]:
-    """Slices of the batch whose groups take no more than PART_BYTES, or that hold one image."""
-    size = max(1, PART_BYTES // (4 * groups * images[0].numel()))
-    for first in range(0, len(images), size):
+def _parts(batch: int, numbers: int) -> Iterator[slice]:
+    """Slices of the batch whose sums, of so many numbers per image, take no more than PART_BYTES."""
+    size = max(1, PART_BYTES // (4 * numbers)) if numbers else max(1, batch)
+    for first in range(0, batch, size):
         yield slice(first, first + size)
 
 

@@ -21,6 +21,7 @@ from fractalgan.ops._compile import compiled, inlined
 
 Array = NDArray[Any]
 
+GEOMETRY = 6  # numbers of a transform before its features: the rows of A, then b
 WIDTH = 8  # of a vector, and of a tile: a bump fits in one at tau = 1
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 FLOAT32_MAX = np.finfo(np.float32).max
@@ -149,12 +150,17 @@ def searchsorted_rows(first: int, last: int, cumulative: Array, uniform: Array, 
 @compiled
 def draw(
     first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
-    projection: Array, radius: int, table: Array, limit: np.float32, drawn: Array,
+    background: Array, projection: Array, radius: int, table: Array,
+    images: Array, sums_of_bumps: Array, sums: Array,
 ) -> int:  # fmt: skip
-    """Draw groups [B groups, H, W], up to a limit. Return the first image with an invalid index, or -1."""
-    height, width = drawn.shape[1], drawn.shape[2]
-    canvas = np.empty((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
+    """Fill images, if each is one group, or else the sums of the groups [B groups, 1 + K, H, W].
+
+    Return the first image with an invalid index, or -1.
+    """
+    planes, height, width = sums.shape[1], sums.shape[2], sums.shape[3]
+    canvas = np.empty((planes, height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(table.shape[2], np.float32)
+    weights = np.ones(planes, np.float32)  # 1, then the features of a point
     for k in range(first, last):
         canvas[:] = ZERO
         i = k // groups
@@ -169,53 +175,60 @@ def draw(
                 if not 0 <= n < transforms.shape[1]:
                     return i
                 x, y = _step(transforms, fractal, n, x, y)
+                _take_features(transforms, fractal, n, t, weights, weights)
                 h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
                 if _is_visible(h, height, radius) and _is_visible(w, width, radius):
                     _splat(
                         h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
-                        data_pointer(table), data_pointer(canvas), data_pointer(scratch),
+                        data_pointer(table), data_pointer(canvas), data_pointer(scratch), weights,
                     )  # fmt: skip
-        for r in range(height):
-            for s in range(width):
-                drawn[k, r, s] = min(canvas[r + WIDTH, s + WIDTH], limit)
+        if groups == 1:
+            _composite(canvas, WIDTH, background, fractal, i, images, sums_of_bumps)
+        else:
+            sums[k] = canvas[:, WIDTH : WIDTH + height, WIDTH : WIDTH + width]
     return -1
 
 
 @compiled
-def sum_groups(first: int, last: int, groups: int, drawn: Array, images: Array) -> None:
-    """Fill images first..last-1 with the ordered sums of their groups in drawn [B groups, H, W], up to 1."""
+def sum_groups(
+    first: int, last: int, groups: int, sums: Array, fractals: Array, background: Array,
+    images: Array, sums_of_bumps: Array,
+) -> None:  # fmt: skip
+    """Fill images first..last-1 from the sums of their groups [B groups, 1 + K, H, W], added in order."""
+    canvas = np.empty(sums.shape[1:], np.float32)
     for i in range(first, last):
-        for r in range(images.shape[1]):
-            for s in range(images.shape[2]):
-                images[i, r, s] = drawn[i * groups, r, s]
-            for k in range(i * groups + 1, (i + 1) * groups):
-                for s in range(images.shape[2]):
-                    images[i, r, s] += drawn[k, r, s]
-            for s in range(images.shape[2]):
-                images[i, r, s] = min(images[i, r, s], ONE)
+        canvas[:] = sums[i * groups]
+        for k in range(i * groups + 1, (i + 1) * groups):
+            canvas += sums[k]
+        _composite(canvas, 0, background, fractals[i], i, images, sums_of_bumps)
 
 
 @compiled
 def accumulate_gradients(
     first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
-    projection: Array, radius: int, table: Array, steepness: np.float32,
-    cotangent: Array, images: Array, per_group: Array,
+    background: Array, projection: Array, radius: int, table: Array, steepness: np.float32,
+    cotangent: Array, images: Array, sums_of_bumps: Array, of_background: Array, per_group: Array,
 ) -> None:  # fmt: skip
-    """Add the gradients of the groups to per_group [B groups, N, 6], from the last point to the first.
+    """Add the gradients of the groups to per_group [B groups, N, 6 or 7 + K], from the last point on.
 
     The steepness of a bump is 2 / tau.
     """
-    height, width = images.shape[1], images.shape[2]
-    canvas = np.zeros((height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
+    planes, height, width = 1 + background.shape[1], images.shape[2], images.shape[3]
+    canvas = np.zeros((planes, height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
     scratch = np.empty(2 * table.shape[2], np.float32)
     points = np.empty((sequences.shape[2] + 1, 2))
+    weights = np.ones((sequences.shape[2], planes), np.float32)
+    adjoints = np.empty(planes, np.float32)  # dL/df(t), including the path through all later points
     for k in range(first, last):
         i = k // groups
         if k == first or k % groups == 0:
-            _copy_cotangent(cotangent, images, i, canvas)
+            _composite_back(
+                cotangent, images, sums_of_bumps, background, fractals[i], i, canvas, of_background
+            )
         begin, end = _chains(k % groups, groups, sequences.shape[1])
         for c in range(begin, end):
-            _trace(transforms, fractals[i], sequences, start, i, c, points)
+            _trace(transforms, fractals[i], sequences, start, i, c, points, weights)
+            adjoints[:] = ZERO
             adjoint_x = adjoint_y = ZERO  # dL/dv(t), including the path through all later points
             for t in range(sequences.shape[2] - 1, -1, -1):
                 x, y = points[t + 1, 0], points[t + 1, 1]
@@ -224,9 +237,13 @@ def accumulate_gradients(
                     slope_h, slope_w = _gather(
                         h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
                         data_pointer(table), steepness, data_pointer(canvas), data_pointer(scratch),
+                        weights[t], adjoints,
                     )  # fmt: skip
                     adjoint_x += np.float32(projection[0]) * slope_h
                     adjoint_y += np.float32(projection[1]) * slope_w
+                _give_features_back(
+                    transforms, fractals[i], sequences[i, c, t], t, weights, adjoints, per_group, k
+                )
                 if not (_are_finite(x, y) and _are_finite(adjoint_x, adjoint_y)):
                     adjoint_x = adjoint_y = ZERO
                 if adjoint_x == ZERO and adjoint_y == ZERO:
@@ -240,7 +257,7 @@ def accumulate_gradients(
 
 @compiled
 def sum_by_fractal(fractals: Array, per_group: Array, gradient: Array) -> None:
-    """Add the finite numbers of per_group [B groups, N, 6] to the gradient [J, N, 6], in their order."""
+    """Add the finite numbers of per_group [B groups, N, P] to the gradient [J, N, P], in their order."""
     groups = max(1, per_group.shape[0] // max(1, len(fractals)))
     for k in range(per_group.shape[0]):
         fractal = fractals[k // groups]
@@ -257,22 +274,17 @@ def _chains(group: int, groups: int, chains: int) -> tuple[int, int]:
 
 
 @inlined
-def _copy_cotangent(cotangent: Array, images: Array, i: int, canvas: Array) -> None:
-    """Copy the cotangent of image i to a canvas; a full pixel passes no gradient."""
-    for r in range(images.shape[1]):
-        for s in range(images.shape[2]):
-            canvas[r + WIDTH, s + WIDTH] = cotangent[i, r, s] if images[i, r, s] < ONE else ZERO
-
-
-@inlined
 def _trace(
-    transforms: Array, fractal: int, sequences: Array, start: Array, i: int, c: int, points: Array
-) -> None:
-    """Compute the points [T + 1, 2] of a chain, v(0) first."""
+    transforms: Array, fractal: int, sequences: Array, start: Array, i: int, c: int,
+    points: Array, weights: Array,
+) -> None:  # fmt: skip
+    """Compute the points [T + 1, 2] of a chain, v(0) first, and their weights [T, 1 + K]."""
     points[0, 0], points[0, 1] = start[i, c, 0], start[i, c, 1]
     for t in range(sequences.shape[2]):
-        x, y = _step(transforms, fractal, sequences[i, c, t], points[t, 0], points[t, 1])
+        n = sequences[i, c, t]
+        x, y = _step(transforms, fractal, n, points[t, 0], points[t, 1])
         points[t + 1, 0], points[t + 1, 1] = x, y
+        _take_features(transforms, fractal, n, t, weights[t - 1], weights[t])
 
 
 @inlined
@@ -283,6 +295,33 @@ def _step(transforms: Array, fractal: int, n: int, x: float, y: float) -> tuple[
         transforms[fractal, n, 2] * x + transforms[fractal, n, 3] * y + transforms[fractal, n, 5],
     )
     return (x, y) if _are_finite(x, y) else (np.nan, np.nan)
+
+
+@inlined
+def _take_features(transforms: Array, fractal: int, n: int, t: int, before: Array, weights: Array) -> None:
+    """Blend the features of transform n with those of the point before, into weights [1 + K]."""
+    for k in range(1, len(weights)):
+        own, blend = (
+            transforms[fractal, n, GEOMETRY - 1 + k],
+            transforms[fractal, n, GEOMETRY + len(weights) - 1],
+        )
+        weights[k] = own if t == 0 else (ONE - blend) * own + blend * before[k]
+
+
+@inlined
+def _give_features_back(
+    transforms: Array, fractal: int, n: int, t: int,
+    weights: Array, adjoints: Array, per_group: Array, i: int,
+) -> None:  # fmt: skip
+    """Add the gradient of the features of transform n and of their blend, and pass the rest on to t - 1."""
+    last = GEOMETRY + len(adjoints) - 1
+    for k in range(1, len(adjoints)):
+        column = GEOMETRY - 1 + k
+        blend = transforms[fractal, n, last] if t > 0 else ZERO
+        per_group[i, n, column] += (ONE - blend) * adjoints[k]
+        if t > 0:
+            per_group[i, n, last] += adjoints[k] * (weights[t - 1, k] - transforms[fractal, n, column])
+        adjoints[k] *= blend
 
 
 @inlined
@@ -314,15 +353,69 @@ def _is_visible(position: float, length: int, radius: int) -> bool:
     return 0.0 <= position < length + 2 * radius - 1
 
 
+# -- one image from its sums, as in compositing.py --------------------------------------------------
+
+
+@inlined
+def _composite(
+    canvas: Array, margin: int, background: Array, fractal: int, i: int, images: Array, sums_of_bumps: Array
+) -> None:
+    """Fill image i from the sums in a canvas [1 + K, H, W] with a margin, and keep the sum of bumps."""
+    for r in range(images.shape[2]):
+        if canvas.shape[0] == 1:
+            for s in range(images.shape[3]):
+                images[i, 0, r, s] = min(canvas[0, r + margin, s + margin], ONE)
+            continue
+        for s in range(images.shape[3]):
+            sums_of_bumps[i, r, s] = canvas[0, r + margin, s + margin]
+        for k in range(images.shape[1]):
+            behind = background[fractal, k]
+            for s in range(images.shape[3]):
+                bumps = canvas[0, r + margin, s + margin]
+                mean = canvas[1 + k, r + margin, s + margin] / max(bumps, ONE)
+                images[i, k, r, s] = mean + max(ONE - bumps, ZERO) * behind
+
+
+@inlined
+def _composite_back(
+    cotangent: Array, images: Array, sums_of_bumps: Array, background: Array, fractal: int, i: int,
+    canvas: Array, of_background: Array,
+) -> None:  # fmt: skip
+    """Fill a canvas with the gradients of the sums of image i, and find that of its background."""
+    total = np.zeros(images.shape[3], np.float32)
+    if canvas.shape[0] == 1:
+        for r in range(images.shape[2]):
+            for s in range(images.shape[3]):
+                full = images[i, 0, r, s] >= ONE
+                canvas[0, r + WIDTH, s + WIDTH] = ZERO if full else cotangent[i, 0, r, s]
+        return
+    canvas[0] = ZERO
+    for k in range(images.shape[1]):
+        behind = background[fractal, k]
+        total[:] = ZERO
+        for r in range(images.shape[2]):
+            for s in range(images.shape[3]):
+                bumps, slope = sums_of_bumps[i, r, s], cotangent[i, k, r, s]
+                scaled = slope / max(bumps, ONE)
+                covered = behind if bumps < ONE else images[i, k, r, s]
+                canvas[1 + k, r + WIDTH, s + WIDTH] = scaled
+                canvas[0, r + WIDTH, s + WIDTH] -= scaled * covered
+                total[s] += slope * max(ONE - bumps, ZERO)
+        of_background[i, k] = total.sum()
+
+
 # -- one bump, in tiles of 8 x 8 pixels -------------------------------------------------------------
 
 
 @inlined
 def _splat(
     h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
-    table: Any, canvas: Any, bumps_h: Any,
+    table: Any, canvas: Any, bumps_h: Any, weights: Array,
 ) -> None:  # fmt: skip
-    """Add the bump of a point at (h, w) to the canvas, which has a margin of one tile on all sides."""
+    """Add the bump of a point at (h, w), times each weight [1 + K], to the canvas of that weight.
+
+    A canvas has a margin of one tile on all sides.
+    """
     top, first_h, last_h, row_h, offset_h, _ = _locate(h, height, radius, rows, bump_width)
     left, first_w, last_w, row_w, offset_w, _ = _locate(w, width, radius, rows, bump_width)
     stride = width + 2 * WIDTH
@@ -330,20 +423,25 @@ def _splat(
         store(bumps_h, p, _bump(table, bump_width, row_h, p, offset_h))
     for q in range(first_w, last_w, WIDTH):
         bump_w = _bump(table, bump_width, row_w, q, offset_w)
-        for p in range(first_h, last_h, WIDTH):
-            corner = (top + p + WIDTH) * stride + left + q + WIDTH
-            for r in range(WIDTH):
-                at = corner + r * stride
-                bump_h = broadcast(load_scalar(bumps_h, p + r))
-                store(canvas, at, multiply_add(bump_h, bump_w, load(canvas, at)))
+        for plane in range(len(weights)):
+            weighted = multiply(bump_w, broadcast(weights[plane]))
+            for p in range(first_h, last_h, WIDTH):
+                corner = (plane * (height + 2 * WIDTH) + top + p + WIDTH) * stride + left + q + WIDTH
+                for r in range(WIDTH):
+                    at = corner + r * stride
+                    bump_h = broadcast(load_scalar(bumps_h, p + r))
+                    store(canvas, at, multiply_add(bump_h, weighted, load(canvas, at)))
 
 
 @inlined
 def _gather(
     h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
-    table: Any, steepness: np.float32, canvas: Any, scratch: Any,
+    table: Any, steepness: np.float32, canvas: Any, scratch: Any, weights: Array, adjoints: Array,
 ) -> tuple[np.float32, np.float32]:  # fmt: skip
-    """The inner products of the canvas and the slopes, along h and w, of the bump of a point at (h, w)."""
+    """The inner products of the canvases and the slopes, along h and w, of the bump of a point at (h, w).
+
+    Canvases are weighted. The inner products of each and the bump itself are added to the adjoints.
+    """
     top, first_h, last_h, row_h, offset_h, fraction_h = _locate(h, height, radius, rows, bump_width)
     left, first_w, last_w, row_w, offset_w, fraction_w = _locate(w, width, radius, rows, bump_width)
     stride = width + 2 * WIDTH
@@ -353,16 +451,27 @@ def _gather(
         store(scratch, bump_width + p, _slope(bump, steepness, p - radius + 1 - fraction_h))
     slope_h = slope_w = ZERO
     for q in range(first_w, last_w, WIDTH):
-        bumps, slopes = broadcast(ZERO), broadcast(ZERO)  # sums over h, for each w
-        for p in range(first_h, last_h, WIDTH):
-            corner = (top + p + WIDTH) * stride + left + q + WIDTH
-            for r in range(WIDTH):
-                cotangent = load(canvas, corner + r * stride)
-                bumps = multiply_add(broadcast(load_scalar(scratch, p + r)), cotangent, bumps)
-                slopes = multiply_add(broadcast(load_scalar(scratch, bump_width + p + r)), cotangent, slopes)
         bump = _bump(table, bump_width, row_w, q, offset_w)
-        slope_h += sum_elements(multiply(slopes, bump))
-        slope_w += sum_elements(multiply(bumps, _slope(bump, steepness, q - radius + 1 - fraction_w)))
+        all_bumps, all_slopes = broadcast(ZERO), broadcast(ZERO)
+        for plane in range(len(weights)):
+            bumps, slopes = broadcast(ZERO), broadcast(ZERO)  # sums over h, for each w
+            for p in range(first_h, last_h, WIDTH):
+                corner = (plane * (height + 2 * WIDTH) + top + p + WIDTH) * stride + left + q + WIDTH
+                for r in range(WIDTH):
+                    cotangent = load(canvas, corner + r * stride)
+                    bumps = multiply_add(broadcast(load_scalar(scratch, p + r)), cotangent, bumps)
+                    slopes = multiply_add(
+                        broadcast(load_scalar(scratch, bump_width + p + r)), cotangent, slopes
+                    )
+            weight = broadcast(weights[plane])
+            all_bumps, all_slopes = (
+                multiply_add(weight, bumps, all_bumps),
+                multiply_add(weight, slopes, all_slopes),
+            )
+            if plane > 0:
+                adjoints[plane] += sum_elements(multiply(bumps, bump))
+        slope_h += sum_elements(multiply(all_slopes, bump))
+        slope_w += sum_elements(multiply(all_bumps, _slope(bump, steepness, q - radius + 1 - fraction_w)))
     return slope_h, slope_w
 
 

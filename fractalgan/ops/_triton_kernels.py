@@ -120,14 +120,16 @@ def assign_cells(
 
 @_jit
 def splat(
-    points: tl.tensor, bounds: tl.tensor, images: tl.tensor,
+    points: tl.tensor, features: tl.tensor, bounds: tl.tensor, sums: tl.tensor,
     height: tl.tensor, width: tl.tensor, window: tl.tensor, tau: tl.tensor, reach: tl.tensor,
     TILE: tl.constexpr, CELL: tl.constexpr, CHUNK: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Draw one tile of one image: the sum of all bumps that reach it (Eq. 8), then min(I, 1).
+    """Draw one tile of one of the 1 + K sums of an image: of all bumps that reach it (Eq. 8), then
+    of bumps times a feature.
 
     The points of cell k are those from bounds[k] to bounds[k + 1].
     """
+    plane, number = tl.program_id(1), tl.num_programs(1) - 1
     window, margin = tl.load(window), _margin(reach)
     down, across = tl.cdiv(height, TILE), tl.cdiv(width, TILE)
     image = (tl.program_id(0) // (down * across)).to(tl.int64)
@@ -149,20 +151,24 @@ def splat(
             pixel_w, fraction_w = _locate(y, width, window)
             bumps_h, _ = _bump(h - pixel_h[:, None], fraction_h[:, None], tau, reach)
             bumps_w, _ = _bump(w - pixel_w[:, None], fraction_w[:, None], tau, reach)
-            total += tl.dot(tl.trans(bumps_h), bumps_w, input_precision="ieee")
+            weights = tl.load(features + i * number + plane - 1, (i < last) & (plane > 0), 1.0)
+            total += tl.dot(tl.trans(bumps_h * weights[:, None]), bumps_w, input_precision="ieee")
     h = top + tl.arange(0, TILE)[:, None]
-    address = images + (image * height + h) * width + w
-    tl.store(address, tl.minimum(total, 1.0), (h < height) & (w < width))
+    address = sums + ((image * (number + 1) + plane) * height + h) * width + w
+    tl.store(address, total, (h < height) & (w < width))
 
 
 @_jit
 def gather(
-    points: tl.tensor, cotangent: tl.tensor, slopes: tl.tensor,
-    count: tl.tensor, num_points: tl.tensor,
+    points: tl.tensor, features: tl.tensor, cotangent: tl.tensor, slopes: tl.tensor, of_features: tl.tensor,
+    count: tl.tensor, num_points: tl.tensor, planes: tl.tensor,
     height: tl.tensor, width: tl.tensor, window: tl.tensor, tau: tl.tensor, reach: tl.tensor,
     COLUMNS: tl.constexpr, CHUNK: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Compute the gradient of a chunk of points through their own bumps alone, from the pixels in reach."""
+    """Compute the gradient of a chunk of points through their own bumps alone, from the pixels in reach.
+
+    Also that of their features.
+    """
     i, window = tl.program_id(0).to(tl.int64) * CHUNK + tl.arange(0, CHUNK), tl.load(window)
     exists = i < count
     x, y = _load_points(points, i, exists)
@@ -174,20 +180,26 @@ def gather(
     top = tl.minimum(tl.maximum(pixel_h - margin + 1, 0), height - rows)
     left = tl.minimum(tl.maximum(pixel_w - margin + 1, 0), width - columns)
     slope_x, slope_y = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)
-    for first in range(0, columns, COLUMNS):
-        column = first + tl.arange(0, COLUMNS)[None, :]
-        w, inside = left[:, None] + column, exists[:, None] & (column < columns)
-        bumps_w, slopes_w = _bump(w - pixel_w[:, None], fraction_w[:, None], tau, reach)
-        sums_h, sums_w = tl.zeros((CHUNK, COLUMNS), tl.float32), tl.zeros((CHUNK, COLUMNS), tl.float32)
-        for row in range(rows):
-            h = top + row
-            bump_h, slope_h = _bump(h - pixel_h, fraction_h, tau, reach)
-            address = ((i // num_points * height + h) * width)[:, None] + w
-            pixels = tl.load(cotangent + address, inside, 0.0)
-            sums_h += slope_h[:, None] * pixels
-            sums_w += bump_h[:, None] * pixels
-        slope_x += tl.sum(sums_h * bumps_w, 1)
-        slope_y += tl.sum(sums_w * slopes_w, 1)
+    for plane in range(planes):
+        feature = i * (planes - 1) + plane - 1
+        weights = tl.load(features + feature, exists & (plane > 0), 1.0)
+        of_feature = tl.zeros((CHUNK,), tl.float32)
+        for first in range(0, columns, COLUMNS):
+            column = first + tl.arange(0, COLUMNS)[None, :]
+            w, inside = left[:, None] + column, exists[:, None] & (column < columns)
+            bumps_w, slopes_w = _bump(w - pixel_w[:, None], fraction_w[:, None], tau, reach)
+            sums_h, sums_w = tl.zeros((CHUNK, COLUMNS), tl.float32), tl.zeros((CHUNK, COLUMNS), tl.float32)
+            for row in range(rows):
+                h = top + row
+                bump_h, slope_h = _bump(h - pixel_h, fraction_h, tau, reach)
+                address = (((i // num_points * planes + plane) * height + h) * width)[:, None] + w
+                pixels = tl.load(cotangent + address, inside, 0.0)
+                sums_h += slope_h[:, None] * pixels
+                sums_w += bump_h[:, None] * pixels
+            slope_x += weights * tl.sum(sums_h * bumps_w, 1)
+            slope_y += weights * tl.sum(sums_w * slopes_w, 1)
+            of_feature += tl.sum(sums_w * bumps_w, 1)
+        tl.store(of_features + feature, of_feature, exists & (plane > 0))
     tl.store(slopes + 2 * i, slope_x * _scale(height, window).to(tl.float32), exists)
     tl.store(slopes + 2 * i + 1, slope_y * _scale(width, window).to(tl.float32), exists)
 
@@ -224,28 +236,30 @@ def walk_back(
 
 @_jit
 def sum_by_transform(
-    sequences: tl.tensor, start: tl.tensor, points: tl.tensor, slopes: tl.tensor, per_chain: tl.tensor,
-    num_transforms: tl.tensor, num_points: tl.tensor,
-    ROWS: tl.constexpr, CHUNK: tl.constexpr,
+    sequences: tl.tensor, start: tl.tensor, points: tl.tensor, slopes: tl.tensor, of_carried: tl.tensor,
+    per_chain: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor, width: tl.tensor,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHUNK: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Add up the gradients of one chain's points for each transform: those of the rows of A, then b."""
+    """Add up the gradients of one chain's points for each transform: those of A, b, features and blend."""
     chain = tl.program_id(0).to(tl.int64)
-    rows, k = tl.arange(0, ROWS)[:, None], tl.arange(0, 16)[None, :]  # the least that a product takes
+    rows, k = tl.arange(0, ROWS)[:, None], tl.arange(0, COLUMNS)[None, :]
     of_A = k < 4
     starts = tl.load(start + 2 * chain + k % 2).to(tl.float64)
-    total = tl.zeros((ROWS, 16), tl.float32)
+    total = tl.zeros((ROWS, COLUMNS), tl.float32)
     for first in range(0, num_points, CHUNK):
         t = first + tl.arange(0, CHUNK)
         i, exists = chain * num_points + t[:, None], (t[:, None] < num_points) & (k < 6)
         slope = tl.load(slopes + 2 * i + tl.where(of_A, k // 2, k % 2), exists, 0.0)
         before = tl.load(points + 2 * i - 2 + k % 2, exists & (t[:, None] > 0), starts)
         product = slope * tl.where(of_A, before, 1.0).to(tl.float32)
+        has_carried = (t[:, None] < num_points) & (k >= 6) & (k < width)
+        product += tl.load(of_carried + i * (width - 6) + k - 6, has_carried, 0.0)
         product = tl.where(tl.abs(product) <= FLOAT32_MAX, product, 0.0)  # else NaN for all transforms
         n = tl.load(sequences + chain * num_points + t, t < num_points, -1)
         selected = (rows == n[None, :]).to(tl.float32)
         total += tl.dot(selected, product, input_precision="ieee")
-    address = per_chain + 6 * (chain * num_transforms + rows) + k
-    tl.store(address, total, (rows < num_transforms) & (k < 6))
+    address = per_chain + width * (chain * num_transforms + rows) + k
+    tl.store(address, total, (rows < num_transforms) & (k < width))
 
 
 @_jit

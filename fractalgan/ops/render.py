@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from fractalgan.ops import _fused
-from fractalgan.ops._checks import check_indices, check_tensors, check_view
+from fractalgan.ops._checks import check_features, check_indices, check_tensors, check_view
+from fractalgan.ops._packing import pack
 from fractalgan.ops.affine import Transforms, fixed_point
 from fractalgan.ops.chaos import iterate_points
+from fractalgan.ops.compositing import composite
+from fractalgan.ops.features import Features, point_features
 from fractalgan.ops.splat import splat_separable, to_pixels
 
 Backend = Literal["numba", "triton", "torch"]
@@ -23,8 +26,9 @@ def render(
     window: float,
     tau: float = 1.0,
     start: Tensor | None = None,  # [B, 2] or [B, C, 2]
+    features: Features | None = None,  # values [J, N, K], blend [J, N], background [J, K]
     backend: Backend | None = None,
-) -> Tensor:  # [B, H, W]
+) -> Tensor:  # [B, H, W] or [B, K, H, W]
     """Draw fractals by the chaos game, differentiably: Eqs. 3 and 8 of the paper, then min(I, 1).
 
     Image i shows fractal ``fractals[i]``, drawn along the index sequence ``sequences[i]``, or along several,
@@ -32,6 +36,10 @@ def render(
     image can use all threads, and a GPU need not follow one long sequence. Gradients flow to
     A and b through every point whose bump reaches a pixel that is not full (clamped to 1); they can be
     computed once, not twice. Points that are infinite or NaN draw nothing and pass no gradient.
+
+    With ``features``, transforms have gray levels (K = 1) or colors (K = 3). A pixel is then the mean of the
+    features of its points, weighted by their bumps, with alpha = min(I, 1) on the background; see
+    :class:`Features` and :func:`composite`. Gradients flow to the features as well.
 
     There are three backends. ``"numba"`` (CPU) and ``"triton"`` (CUDA) are fused: they process one point
     after another in a single pass, and cut bumps off at 2^-23 of their peak, the precision of float32.
@@ -47,11 +55,13 @@ def render(
         window: half the side of the square [-window, window]^2 of the plane that is drawn, in [1e-6, 1e6].
         tau: width of the bumps in pixels squared, in [1e-4, 1e4].
         start: v(0), ``[B, 2]`` or ``[B, C, 2]``, treated as a constant. Default: :func:`start_points`.
+        features: values ``[J, N, K]`` and blend ``[J, N]`` of the transforms, and background ``[J, K]``, all
+            in [0, 1]. Default: none, K = 0.
         backend: ``"numba"``, ``"triton"`` or ``"torch"``. Default: for float32, the fused backend of the
             tensors' device if it is available; otherwise ``"torch"``.
 
     Returns:
-        Images ``[B, H, W]`` in [0, 1], float32 or float64.
+        Images ``[B, H, W]`` in [0, 1], or ``[B, K, H, W]`` with K features; float32 or float64.
 
     Raises:
         ValueError: if an argument has a wrong shape, type or device, or is out of its range.
@@ -70,21 +80,24 @@ def render(
     """
     check_tensors(transforms, fractals, sequences, start)
     check_view(size, window, tau)
+    features = Features.none(transforms.b) if features is None else features
+    check_features(features, transforms)
     fractals, sequences = fractals.long(), sequences.long()
     dtype = torch.promote_types(transforms.A.dtype, torch.float32)
     transforms = Transforms(transforms.A.to(dtype), transforms.b.to(dtype))
+    features = Features(*(each.to(dtype) for each in features))
     start = start_points(transforms, fractals, sequences) if start is None else start.to(dtype)
     if sequences.ndim == 2:  # one chain per image
         sequences, start = sequences.unsqueeze(1), start.unsqueeze(1)
     chosen = _choose(backend, transforms.A)
     with torch.autocast(transforms.A.device.type, enabled=False):  # the recurrence needs full precision
-        images: Tensor
+        images: Tensor  # [B, K, H, W], or [B, 1, H, W] for K = 0
         if chosen == "torch":
-            images = _render_in_torch(transforms, fractals, sequences, start, size, window, tau)
+            images = _render_in_torch(transforms, features, fractals, sequences, start, size, window, tau)
         else:
-            packed = torch.cat([transforms.A.flatten(-2), transforms.b], -1)  # [J, N, 6]
-            images = _fused.draw(packed, fractals, sequences, start, *size, window, tau, chosen)
-    return images
+            packed = pack(transforms, features), features.background
+            images, _ = _fused.draw(*packed, fractals, sequences, start, *size, window, tau, chosen)
+    return images if features.number else images.squeeze(1)
 
 
 def start_points(transforms: Transforms, fractals: Tensor, sequences: Tensor | None = None) -> Tensor:
@@ -132,6 +145,7 @@ def _choose(backend: Backend | None, A: Tensor) -> Backend:
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _render_in_torch(
     transforms: Transforms,
+    features: Features,
     fractals: Tensor,
     sequences: Tensor,  # [B, C, T]
     start: Tensor,  # [B, C, 2]
@@ -144,7 +158,9 @@ def _render_in_torch(
     check_indices("sequences", sequences, transforms.b.shape[1])
     check_indices("fractals", fractals, len(transforms.b))
     batch, chains, length = sequences.shape
-    points = iterate_points(
-        transforms, fractals.repeat_interleave(chains), sequences.flatten(0, 1), start.flatten(0, 1)
-    ).reshape(batch, chains * length, 2)
-    return splat_separable(to_pixels(points, size, window), size, tau).clamp_max(1)
+    rows, sequences = fractals.repeat_interleave(chains), sequences.flatten(0, 1)
+    points = iterate_points(transforms, rows, sequences, start.flatten(0, 1))
+    points = to_pixels(points.reshape(batch, chains * length, 2), size, window)
+    of_points = point_features(features, rows, sequences)
+    of_points = of_points.reshape(batch, chains * length, features.number)
+    return composite(splat_separable(points, size, tau, of_points), features.background[fractals])

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -31,8 +32,8 @@ def bump_reach(tau: float) -> float:
     return math.sqrt(tau * 23 * math.log(2))
 
 
-def splat_dense(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
-    """Images I[h, w] = sum_t exp(-||[h, w] - v(t)||^2 / tau) (Eq. 8), computed term by term.
+def splat_dense(points: Tensor, size: tuple[int, int], tau: float, features: Tensor | None = None) -> Tensor:
+    """Sums I_k[h, w] = sum_t f_k(t) exp(-||[h, w] - v(t)||^2 / tau) (Eq. 8), computed term by term.
 
     This is the reference for the faster forms: it allocates B x T x H x W numbers. Points that are not
     finite contribute nothing.
@@ -41,42 +42,54 @@ def splat_dense(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
         points: points ``[B, T, 2]`` in pixels.
         size: height H and width W of the images in pixels.
         tau: width of the bumps in pixels squared.
+        features: the K features of each point, ``[B, T, K]``.
 
     Returns:
-        Images ``[B, H, W]``, >= 0 and not clamped.
+        The sums of the bumps alone, ``[B, H, W]``, which are not clamped; or with features
+        ``[B, 1 + K, H, W]``, where f_0 = 1.
     """
     rows, columns = _finite(points).unsqueeze(-2).unsqueeze(-2).unbind(-1)  # [B, T, 1, 1]
     h, w = (_pixels(length, points) for length in size)
-    return torch.exp(-((h.unsqueeze(-1) - rows) ** 2 + (w - columns) ** 2) / tau).sum(1)
+    bumps = torch.exp(-((h.unsqueeze(-1) - rows) ** 2 + (w - columns) ** 2) / tau)
+    return bumps.sum(1) if features is None else torch.einsum("btk,bthw->bkhw", _with_one(features), bumps)
 
 
-def splat_separable(points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
-    """The images of Eq. 8 by one matrix product per image, as a Gaussian is a product of one per axis.
+def splat_separable(
+    points: Tensor, size: tuple[int, int], tau: float, features: Tensor | None = None
+) -> Tensor:
+    """The sums of Eq. 8 by matrix products, as a Gaussian is a product of one per axis.
 
-    exp(-(dh^2 + dw^2) / tau) = exp(-dh^2 / tau) exp(-dw^2 / tau), so I = K_h K_w^T with K_h ``[H, T]`` and
-    K_w ``[W, T]``. The arguments and the result are those of :func:`splat_dense`; differentiable once.
+    exp(-(dh^2 + dw^2) / tau) = exp(-dh^2 / tau) exp(-dw^2 / tau), so I_k = K_h diag(f_k) K_w^T with K_h
+    ``[H, T]`` and K_w ``[W, T]``. The arguments and the result are those of :func:`splat_dense`;
+    differentiable once.
     """
-    images: Tensor = _SeparableSplat.apply(_finite(points), size, tau)
-    return images
+    weights = points.new_ones(*points.shape[:2], 1) if features is None else _with_one(features)
+    sums: Tensor = _SeparableSplat.apply(_finite(points), weights, size, tau)
+    return sums.squeeze(1) if features is None else sums
 
 
 class _SeparableSplat(torch.autograd.Function):
     """Saves the bumps and their slopes; autograd alone would recompute them at three times the cost."""
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, size: tuple[int, int], tau: float) -> Tensor:
+    def forward(ctx: Any, points: Tensor, weights: Tensor, size: tuple[int, int], tau: float) -> Tensor:
         bumps_h, slopes_h = _bumps(points[..., 0], size[0], tau)
         bumps_w, slopes_w = _bumps(points[..., 1], size[1], tau)
-        ctx.save_for_backward(bumps_h, slopes_h, bumps_w, slopes_w)
-        return bumps_h.transpose(-1, -2) @ bumps_w
+        ctx.save_for_backward(weights, bumps_h, slopes_h, bumps_w, slopes_w)
+        sums = [(bumps_h * weight.unsqueeze(-1)).mT @ bumps_w for weight in weights.unbind(-1)]
+        return torch.stack(sums, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        bumps_h, slopes_h, bumps_w, slopes_w = ctx.saved_tensors
-        rows = ((bumps_w @ grads[0].transpose(-1, -2)) * slopes_h).sum(-1)
-        columns = ((bumps_h @ grads[0]) * slopes_w).sum(-1)
-        return torch.stack([rows, columns], -1), None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        weights, bumps_h, slopes_h, bumps_w, slopes_w = ctx.saved_tensors
+        of_points, of_weights = torch.zeros_like(weights[..., :1]).repeat(1, 1, 2), torch.empty_like(weights)
+        for k, cotangent in enumerate(grads[0].unbind(1)):
+            over_w, over_h = bumps_w @ cotangent.mT, bumps_h @ cotangent  # [B, T, H] and [B, T, W]
+            slopes = torch.stack([(over_w * slopes_h).sum(-1), (over_h * slopes_w).sum(-1)], -1)
+            of_points += weights[..., k : k + 1] * slopes
+            of_weights[..., k] = (over_w * bumps_h).sum(-1)
+        return of_points, of_weights, None, None
 
 
 def _bumps(coordinates: Tensor, length: int, tau: float) -> tuple[Tensor, Tensor]:
@@ -94,6 +107,11 @@ def _bumps(coordinates: Tensor, length: int, tau: float) -> tuple[Tensor, Tensor
 
 def _pixels(length: int, like: Tensor) -> Tensor:
     return torch.arange(length, device=like.device, dtype=like.dtype)
+
+
+def _with_one(features: Tensor) -> Tensor:
+    """What bumps are weighted by, [B, T, 1 + K]: 1, then the features [B, T, K] of their points."""
+    return F.pad(features, (1, 0), value=1.0)
 
 
 def _finite(points: Tensor) -> Tensor:

@@ -6,21 +6,26 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from fractalgan.ops import _triton, _triton_kernels
+from fractalgan.ops import _triton, _triton_features, _triton_kernels
 
-POINTERS = {
-    "transforms": "*fp32", "start": "*fp32", "points": "*fp64", "images": "*fp32", "cotangent": "*fp32",
-    "slopes": "*fp32", "per_chain": "*fp32", "gradient": "*fp32", "fractals": "*i64", "sequences": "*i64",
-    "order": "*i64", "cells": "*i32", "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
+FLOATS = (
+    "transforms", "start", "images", "cotangent", "slopes", "per_chain", "gradient", "sums", "carried",
+    "features", "of_features", "of_carried",
+)  # fmt: skip
+POINTERS = {name: "*fp32" for name in FLOATS} | {
+    "points": "*fp64", "fractals": "*i64", "sequences": "*i64", "order": "*i64", "cells": "*i32",
+    "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
 }  # fmt: skip
 CONSTANTS = {"LANES": 32, "TILE": 16, "CELL": 8, "CHUNK": 32, "COLUMNS": 8, "ROWS": 16, "COUNT": 64}
 KERNELS = (
-    "iterate", "assign_cells", "splat", "gather", "walk_back", "sum_by_transform", "sum_by_fractal",
+    "iterate", "carry", "assign_cells", "splat", "gather", "walk_back", "carry_back", "sum_by_transform",
+    "sum_by_fractal",
 )  # fmt: skip
 
 warnings.simplefilter("error")
 for kernel_name in KERNELS:
-    kernel = getattr(_triton_kernels, kernel_name)
+    room = _triton_features if kernel_name.startswith("carry") else _triton_kernels
+    kernel = getattr(room, kernel_name)
     names = kernel.arg_names
     signature = {name: "constexpr" if name in CONSTANTS else POINTERS.get(name, "i32") for name in names}
     constants = {(names.index(name),): CONSTANTS[name] for name in names if name in CONSTANTS}

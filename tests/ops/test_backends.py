@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from fractalgan.ops import Transforms, _fused, render, start_points
+from fractalgan.ops import Features, Transforms, _fused, render, start_points
+from fractalgan.ops._packing import pack
 from tests.ops.cases import (
     DEVICES,
     Case,
     every_backend,
     every_backend_and_case,
+    learned,
     problem,
     relative_error,
     render_dense,
@@ -34,14 +36,19 @@ def test_image_and_gradient_match_the_dense_reference(backend: str, case: Case) 
     transforms, fractals, z, view = problem(case, backend)
     expected = render_dense(transforms, fractals, z, **view)
     images = render(transforms, fractals, z, **view, backend=backend)
-    assert images.shape == (case.batch, *case.size)
+    assert images.shape == (case.batch, *([case.features] if case.features else []), *case.size)
     torch.testing.assert_close(images.double().cpu(), expected, atol=2e-5, rtol=0)
     # pixels that are almost full are left out: they may be below 1 in float32 and above it in float64
-    cotangent = torch.randn(images.shape) * (expected < 0.999)
-    gradient, expected_gradient = (
-        torch.autograd.grad(each, transforms, cotangent.to(each)) for each in (images, expected)
-    )
-    assert relative_error(gradient, expected_gradient) < 1e-5
+    # (a color has a kink there, in all of its channels)
+    weights = render_dense(transforms, fractals, z, case.size, case.window, case.tau)
+    almost = ((weights - 1).abs() < 1e-3) if case.features else (weights >= 0.999)
+    cotangent = torch.randn(images.shape) * ~(almost.unsqueeze(1) if case.features else almost)
+    gradients = [
+        torch.autograd.grad(each, learned(transforms, view), cotangent.to(each), materialize_grads=True)
+        for each in (images, expected)
+    ]
+    for of_what in (slice(2), slice(2, None)) if case.features else (slice(2),):
+        assert relative_error(*(each[of_what] for each in gradients)) < 1e-5
 
 
 @ignore_numpy_overflow
@@ -196,12 +203,15 @@ def test_compiled_function_matches_eager(backend: str) -> None:
 
 @ignore_dynamo_warning
 @pytest.mark.parametrize("backend", ["numba", "triton"])
-def test_operator_passes_opcheck(backend: str) -> None:
-    transforms, fractals, z, _ = problem(Case(batch=2, num_points=5), backend)
-    packed = torch.cat([transforms.A.flatten(-2), transforms.b], -1).detach().requires_grad_()
+@pytest.mark.parametrize("features", [0, 3])
+def test_operator_passes_opcheck(backend: str, features: int) -> None:
+    transforms, fractals, z, view = problem(Case(batch=2, num_points=5, features=features), backend)
+    view.setdefault("features", Features.none(transforms.b))
+    packed = pack(transforms, view["features"]).detach().requires_grad_()
     start = start_points(transforms, fractals)
     chains = z.unsqueeze(1), start.unsqueeze(1)
-    torch.library.opcheck(_fused.draw, (packed, fractals, *chains, 9, 8, 2.5, 1.0, backend))
+    background = view["features"].background
+    torch.library.opcheck(_fused.draw, (packed, background, fractals, *chains, 9, 8, 2.5, 1.0, backend))
 
 
 @every_backend

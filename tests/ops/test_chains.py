@@ -49,7 +49,7 @@ def test_batch_is_drawn_in_parts_of_bounded_memory(monkeypatch: pytest.MonkeyPat
     transforms, fractals, z, view = problem(Case(chains=8, num_points=200, batch=7), "numba")
     whole = render(transforms, fractals, z, **view)
     monkeypatch.setattr(_numba, "PART_BYTES", 2 * 4 * 8 * 32 * 32)
-    parts = [*_numba._parts(whole, 8)]
+    parts = [*_numba._parts(len(whole), 8 * 32 * 32)]
     assert [len(whole[part]) for part in parts] == [2, 2, 2, 1]
     assert render(transforms, fractals, z, **view).equal(whole)
 
