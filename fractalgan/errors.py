@@ -102,3 +102,12 @@ def require_binarize_level(binarize: float | None) -> None:
     """Raise InputError unless ``binarize`` is None or in [0, 1)."""
     if binarize is not None and not 0 <= binarize < 1:
         raise InputError(f"binarize must be in [0, 1), or null for grayscale images, got {binarize}")
+
+
+IMAGE_KINDS = {1: "in grayscale", 3: "in color"}  # by the number of channels
+
+
+def require_features(features: int | None) -> None:
+    """Raise InputError unless the number of features of a transform is 0, 1, 3 or null."""
+    if features not in (None, 0, 1, 3):
+        raise InputError(f"features must be 0, 1, 3 or null, got {features}")

@@ -38,6 +38,9 @@ TINY = [
     "--model.num_points=20",
 ]
 
+# Digits in three equal channels: what is learned from them has colors, as from any images in color.
+IN_COLOR = ["--data.channels=3", "--data.binarize=null"]
+
 TINY_PRETRAINING = [
     *(option for option in TINY if option.startswith("--trainer")),
     "--data.size=16",

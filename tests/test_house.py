@@ -127,6 +127,7 @@ OF_BACKENDS = {
     "_compile.py": {"numba"},
     "_even_kernel.py": {"numba", "numpy"},
     "_triton.py": {"triton"},
+    "_triton_features.py": {"triton"},
     "_triton_kernels.py": {"triton"},
 }
 

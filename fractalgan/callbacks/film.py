@@ -72,9 +72,10 @@ def _frame(trainer: Trainer, pl_module: LightningModule) -> Image.Image:
     pictures = [images]
     if isinstance(data, Targets) and data.targets is not None:
         pictures.append(data.targets[: len(images)])
-    return side_by_side([to_pil_image(grid(each)) for each in pictures]).convert("L")
+    frame = side_by_side([to_pil_image(grid(each)) for each in pictures])
+    return frame.convert("L") if images.shape[1] == 1 else frame
 
 
 def _read(path: Path) -> Image.Image:
     with Image.open(path) as opened:
-        return opened.convert("L")
+        return opened.copy()

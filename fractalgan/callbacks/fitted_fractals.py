@@ -39,13 +39,16 @@ class SaveFittedFractals(Callback):
         provenance |= {"scores": scores, "version": __version__}
         fractals.save(self.path, provenance)
 
-        A, b = fractals.embedding()
+        numbers = fractals.embedding()._asdict()
+        if fractals.embedding.features.number:
+            values, blend, background = fractals.embedding.features()
+            numbers |= {"features": values, "blend": blend, "background": background}
         names = ("image_size", "window", "tau", "num_points", "probabilities", "sequences")
         settings: dict[str, Any] = {name: getattr(fractals, name) for name in names}
         targets = [
             {"name": name}
             | {key: as_plain_numbers(each[k]) for key, each in results.items()}
-            | {"A": as_plain_numbers(A[k]), "b": as_plain_numbers(b[k])}
+            | {key: as_plain_numbers(each[k]) for key, each in numbers.items()}
             for k, name in enumerate(data.names)
         ]
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in (provenance | settings).items()]

@@ -109,7 +109,8 @@ class SetMetrics(Callback):
     def _train_judge(self, images: Any, num_classes: int, seed: int, device: torch.device) -> LeNet:
         """A LeNet trained on the real training images; it follows from the seed alone."""
         with torch_seeded(seed, Purpose.JUDGE_WEIGHTS), torch.enable_grad(), torch.inference_mode(False):
-            judge = LeNet(num_classes, image_size=images.images.shape[-1]).to(device)
+            channels, image_size = images.images.shape[1], images.images.shape[-1]
+            judge = LeNet(num_classes, image_size, channels).to(device)
             optimizer = torch.optim.Adam(judge.parameters(), LEARNING_RATE, fused=True)
             for step in range(self.steps):
                 random = generator_for(seed, step, Purpose.JUDGE_BATCH)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 from torch import Tensor
 
 from fractalgan.data.image_set import Threshold
@@ -46,6 +46,17 @@ def require_invert(invert: Invert) -> None:
         raise InputError(f"invert must be true, false or auto, got {invert!r}")
 
 
+def require_background(background: str | None) -> None:
+    """Raise InputError unless ``background`` is null or the name or code of a color."""
+    if background is not None:
+        try:
+            ImageColor.getrgb(background)
+        except ValueError as error:
+            raise InputError(
+                f"background must be a color such as white, '#ff8000' or 'rgb(255,128,0)', got {background!r}"
+            ) from error
+
+
 def resolve_invert(invert: Invert, bright_background: bool) -> bool:
     """Whether to invert images; logs the decision if ``auto`` inverts them."""
     if invert != "auto":
@@ -62,12 +73,11 @@ def require_contrast(images: Tensor, prepare: Threshold, folder: Path) -> None:
     """Raise InputError if every image has a single color, before or after it is prepared.
 
     Args:
-        images: [n, 1, H, W] uint8.
+        images: [n, C, H, W] uint8.
         prepare: how they are prepared.
         folder: where the images come from.
     """
-    pixels = images.flatten(1)
-    levels = torch.stack([pixels.amin(1), pixels.amax(1)])
+    levels = torch.stack([images.amin((2, 3)), images.amax((2, 3))])
     prepared = prepare(levels.float() / 255)
     if levels[0].equal(levels[1]):
         raise InputError(f"all {len(images)} images in {folder} have a single color: choose other images")
@@ -79,7 +89,9 @@ def require_contrast(images: Tensor, prepare: Threshold, folder: Path) -> None:
 
 
 def warn_of_brightness(images: Tensor, prepare: Threshold) -> None:
-    """Warn of prepared images in [0, 1] that are mostly bright or nearly black."""
+    """Warn of prepared images in grayscale, in [0, 1], that are mostly bright or nearly black."""
+    if images.shape[1] == 3:  # these are learned with their background
+        return
     mean = images.mean().item()
     if mean > BRIGHT_MEAN:
         log.warning(
@@ -93,7 +105,13 @@ def warn_of_brightness(images: Tensor, prepare: Threshold) -> None:
         log.warning("the images are nearly black (mean %.3f): %s", mean, remedy)
 
 
-def without_transparency(image: Image.Image) -> tuple[Image.Image, bool]:
+def on_color(image: Image.Image, color: str) -> Image.Image:
+    """A transparent picture on a background of this color."""
+    background = Image.new("RGBA", image.size, (*ImageColor.getrgb(color)[:3], 255))
+    return Image.alpha_composite(background, image.convert("RGBA")).convert("RGB")
+
+
+def on_contrast(image: Image.Image) -> tuple[Image.Image, bool]:
     """A transparent picture on the background that it contrasts with: black if it is light, else white.
 
     Also returns whether its outline is mostly transparent, so that its background was free to choose.

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from fractalgan.data.image_set import ImageSet, Source
-from fractalgan.data.pictures import image_suffixes, read_pictures
+from fractalgan.data.pictures import Reading, image_suffixes, read_pictures
 from fractalgan.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
-def load_folder(root: Path, size: int, ignore_invalid: bool = False) -> Source:
-    """All images below ``root``, in grayscale and resized to ``size``, in the order of their names.
+def load_folder(root: Path, reading: Reading) -> Source:
+    """All images below ``root``, of one size and kind, in the order of their names.
 
     Sub-folders are the classes; a folder without any is read as images without labels.
 
@@ -25,7 +25,7 @@ def load_folder(root: Path, size: int, ignore_invalid: bool = False) -> Source:
             class without a valid image.
     """
     files, classes = list_classes(root)
-    pictures = read_pictures([path for path, _ in files], size, ignore_invalid)
+    pictures = read_pictures([path for path, _ in files], reading)
     labels = torch.tensor([files[place][1] for place in pictures.read])
     for label, name in enumerate(classes):
         if not (labels == label).any():

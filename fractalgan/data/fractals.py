@@ -10,10 +10,17 @@ from torch.utils.data import DataLoader
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.image_set import ImageSet, first_images
 from fractalgan.data.stream import EndlessBatches, StreamPosition
-from fractalgan.errors import InputError, as_input_error, require_at_least, require_choice
+from fractalgan.errors import (
+    IMAGE_KINDS,
+    InputError,
+    as_input_error,
+    require_at_least,
+    require_choice,
+    require_features,
+)
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.ops import Procedure, SequenceKind, check_view, random_fractals
+from fractalgan.ops import Procedure, SequenceKind, check_view, random_features, random_fractals
 from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
 
 log = logging.getLogger(__name__)
@@ -29,8 +36,8 @@ RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": JITTER}
 class FractalData(DataModule):
     """Images of learned or random fractals, each fractal a pseudo-class.
 
-    Batches are ``(images [B, 1, size, size] float in [0, 1], pseudo-classes [B])``. Training batches are an
-    endless stream, as those of real images are.
+    Batches are ``(images [B, C, size, size] float in [0, 1], pseudo-classes [B])``, with C = 3 for fractals
+    in color, else 1. Training batches are an endless stream, as those of real images are.
 
     Args:
         fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
@@ -42,6 +49,8 @@ class FractalData(DataModule):
         start: how random fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
             transforms of similar size.
         fractals_seed: random seed of random fractals; null uses --seed_everything.
+        features: what transforms of random fractals carry: 3 numbers, a random color; 1, a random gray level;
+            or 0, which draws white on black. null is 0, or in a comparison what the real images need.
         images_per_class: number of training images per fractal.
         fresh: whether to draw new images at every step, instead of the same ones in every pass.
         size: height and width in pixels.
@@ -71,6 +80,7 @@ class FractalData(DataModule):
         num_transforms: int = 10,
         start: Procedure = "anderson-farrell",
         fractals_seed: int | None = None,
+        features: int | None = None,
         images_per_class: int = 600,
         fresh: bool = False,
         size: int = 32,
@@ -94,6 +104,7 @@ class FractalData(DataModule):
             num_points=1 if num_points is None else num_points,
         )
         require_transforms(num_fractals, num_transforms)
+        require_features(features)
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         if num_workers > 0 and not fresh:
             raise InputError("--data.num_workers > 0 needs --data.fresh true: set both, or neither")
@@ -107,18 +118,24 @@ class FractalData(DataModule):
         self.seed = seed
         if fractals == "random":
             drawn_seed = seed if fractals_seed is None else fractals_seed
-            self.generator = self._random_generator(num_transforms, start, drawn_seed)
+            self.generator = self._random_generator(num_transforms, start, features or 0, drawn_seed)
+        elif features:
+            raise InputError(f"--data.features has no effect with the fractals of {fractals}: remove it")
         else:
             self.generator = self._learned_generator(fractals_copy)
         self._override_view(num_points, window, tau, jitter, sequences)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
 
-    def _random_generator(self, num_transforms: int, start: Procedure, seed: int) -> FractalGenerator:
+    def _random_generator(
+        self, num_transforms: int, start: Procedure, features: int, seed: int
+    ) -> FractalGenerator:
         random = generator_for(seed, Purpose.PSEUDO_CLASS_FRACTALS)
         with as_input_error(f"start {start}"):
             transforms = random_fractals(start, self.num_fractals, num_transforms, random)
-        return FractalGenerator(FractalEmbedding(transforms, "raw"), **RANDOM_VIEW)  # type: ignore[arg-type]
+        colors = random_features(transforms.b, features, random)
+        embedding = FractalEmbedding(transforms, "raw", features=colors)
+        return FractalGenerator(embedding, **RANDOM_VIEW)  # type: ignore[arg-type]
 
     def _learned_generator(self, copy: str | None) -> FractalGenerator:
         """The fractals of ``source``, or of its copy, with a warning of those that are not finite."""
@@ -160,6 +177,14 @@ class FractalData(DataModule):
         taus = [generator.tau] if multiples is None else (generator.tau * multiples).tolist()
         with as_input_error():
             check_view(generator.size, generator.window, *taus)
+
+    def require_channels(self, channels: int, source: str) -> None:
+        """Raise InputError unless the fractals draw images with so many channels, those of ``source``."""
+        if (drawn := self.generator.channels) != channels:
+            raise InputError(
+                f"the images of {source} are {IMAGE_KINDS[channels]}, but the fractals of {self.source}"
+                f" draw images {IMAGE_KINDS[drawn]}: set --data.channels {drawn}"
+            )
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:
@@ -216,7 +241,7 @@ class FreshBatches(EndlessBatches):
 def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> ImageSet:
     """``per_class`` images of every fractal in turn, as 8-bit images labeled with their fractals."""
     labels = torch.arange(len(generator.embedding)).repeat(per_class)
-    images = torch.empty(len(labels), 1, *generator.size, dtype=torch.uint8)
+    images = torch.empty(len(labels), generator.channels, *generator.size, dtype=torch.uint8)
     chunk = max(1, POINTS_AT_A_TIME // generator.num_points)
     for part, fractals in zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True):
         part.copy_((generator.draw(fractals, random) * 255).round())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
+from torchvision.transforms.v2.functional import grayscale_to_rgb, resize, rgb_to_grayscale
 
 UNLABELED = -1
 
@@ -24,7 +24,7 @@ class Threshold(NamedTuple):
 
 
 class ImageSet(Dataset[tuple[Tensor, Tensor]]):
-    """Grayscale images [n, 1, H, W] uint8 with labels [n] int64 (-1 for images without labels).
+    """Images [n, C, H, W] uint8 with labels [n] int64 (-1 for images without labels).
 
     An item, or a batch of items for a list or tensor of indices, is ``(images, labels)`` with images as
     float in [0, 1], after ``prepare``.
@@ -60,6 +60,13 @@ class ImageSet(Dataset[tuple[Tensor, Tensor]]):
             for chunk in torch.split(self.images, 10_000)
         ]
         return type(self)(torch.cat(chunks), self.labels, self.prepare)
+
+    def with_channels(self, channels: int) -> Self:
+        """The images in color (3) or in grayscale (1)."""
+        if self.images.shape[1] == channels:
+            return self
+        convert = grayscale_to_rgb if channels == 3 else rgb_to_grayscale
+        return type(self)(convert(self.images), self.labels, self.prepare)
 
 
 class Source(NamedTuple):

@@ -1,4 +1,6 @@
-"""Real images for every task: named data sets or the user's own, grayscale, in [0, 1], of one size."""
+"""Real images for every task: named data sets or the user's own, in [0, 1], of one size and kind."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -6,14 +8,18 @@ from torch.utils.data import DataLoader
 
 from fractalgan.data.background import (
     Invert,
+    require_background,
     require_contrast,
     require_invert,
     resolve_invert,
     warn_of_brightness,
 )
+from fractalgan.data.channels import Channels, require_channels, require_grayscale
 from fractalgan.data.datamodule import Batches, DataModule
+from fractalgan.data.downloads import DOWNLOADED, fetch
 from fractalgan.data.image_set import ImageSet, Source, Threshold, first_images
-from fractalgan.data.sources import SourceName, fetch, load, source_root
+from fractalgan.data.pictures import Reading
+from fractalgan.data.sources import SourceName, load, source_root
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.errors import InputError, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
@@ -26,21 +32,27 @@ SPLIT_SEED = 2303
 class ImageData(DataModule):
     """Real images: a data set known by name, or a folder of your own images.
 
-    Batches are ``(images [B, 1, size, size] float in [0, 1], labels [B], -1 for none)``. Training batches are
-    an endless stream: training is counted in steps, not in epochs.
+    Batches are ``(images [B, C, size, size] float in [0, 1], labels [B], -1 for none)``, with C = 1 in
+    grayscale and C = 3 in color. Training batches are an endless stream: training is counted in steps, not in
+    epochs.
 
     Args:
-        name: data set: ``digits`` is part of scikit-learn; ``MNIST``, ``FashionMNIST`` and ``KMNIST`` are
-            downloaded on first use; ``folder`` is your own images in ``root``.
+        name: data set: ``digits`` is part of scikit-learn; ``MNIST``, ``FashionMNIST``, ``KMNIST`` and, in
+            color, ``CIFAR10``, ``CIFAR100`` and ``SVHN`` are downloaded on first use; ``folder`` is your own
+            images in ``root``.
         root: folder for downloads, by default ``data``; for ``folder``, the folder of the images themselves,
             with one sub-folder per class, or flat, without labels.
         size: height and width in pixels; all images are resized to it.
+        channels: 1 reads images in grayscale, 3 in color; ``auto`` in color if at least half of them are.
+        background: color that transparent images of your own are put on, such as white or '#ff8000'; null is
+            white in color, and in grayscale black or white, which contrasts more.
         batch_size: batch size per process.
-        binarize: threshold above which pixels become 1, and 0 below; null keeps them in grayscale. Fractals
-            are nearly binary, so a discriminator would tell grayscale images apart from them at once.
-        invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
-            bright on dark. ``auto`` inverts your own images if most of them have an outline that is mostly
-            bright.
+        binarize: threshold above which pixels become 1, and 0 below; null keeps all levels. ``auto`` is 0.5
+            in grayscale, as fractals without features are nearly binary, so that a discriminator would tell
+            other images apart from them at once, and null in color.
+        invert: whether to invert grayscale images, for dark drawings on a bright background: fractals are
+            drawn bright on dark. ``auto`` inverts your own images if most of them have an outline that is
+            mostly bright.
         validation_share: fraction of the training images held out for validation.
         test_share: fraction of all images held out for testing, if the data set has no test images.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
@@ -52,8 +64,10 @@ class ImageData(DataModule):
         name: SourceName = "digits",
         root: str | None = None,
         size: int = 32,
+        channels: Channels = "auto",
+        background: str | None = None,
         batch_size: int = 100,
-        binarize: float | None = 0.5,
+        binarize: float | Literal["auto"] | None = "auto",
         invert: Invert = "auto",
         validation_share: float = 0.1,
         test_share: float = 0.1,
@@ -63,8 +77,12 @@ class ImageData(DataModule):
         super().__init__()
         require_choice(SourceName, name=name)
         require_sizes(size=size, batch_size=batch_size)
-        require_binarize_level(binarize)
+        require_binarize_level(None if binarize == "auto" else binarize)
         require_invert(invert)
+        require_channels(channels)
+        require_background(background)
+        if name != "folder" and background is not None:
+            raise InputError(f"--data.background has no effect with --data.name {name}")
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
             if not 0 < share < 0.5:
                 raise InputError(f"{option} must be > 0 and < 0.5, got {share}")
@@ -72,8 +90,11 @@ class ImageData(DataModule):
         self.root = source_root(name, root)
         self.size = size
         self.batch_size = batch_size
+        self.channels = channels
+        self.background = background
+        self.binarize = binarize
         self.invert = invert
-        self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
+        self.prepare: Threshold | None = None  # set by setup(), which resolves "auto"
         self.validation_share = validation_share
         self.test_share = test_share
         self.ignore_invalid = ignore_invalid
@@ -84,15 +105,16 @@ class ImageData(DataModule):
         self.test_images: ImageSet | None = None
 
     def prepare_data(self) -> None:
-        fetch(self.source, self.root)
+        if self.source in DOWNLOADED:
+            fetch(self.source, self.root)
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is not None:
             return
-        source = load(self.source, self.root, self.size, self.ignore_invalid)
+        reading = Reading(self.size, self.channels, self.background, self.ignore_invalid)
+        source = load(self.source, self.root, reading)
         self._require_enough(source)
-        inverted = resolve_invert(self.invert, source.bright_background)
-        self.prepare = self.prepare._replace(invert=inverted)
+        self.prepare = self._preparation(source)
         train, test = source.train, source.test
         if self.source == "folder":
             require_contrast(train.images, self.prepare, self.root)
@@ -104,6 +126,13 @@ class ImageData(DataModule):
         warn_of_brightness(first_images(1000, train), self.prepare)
         self.classes = source.classes
         self.train_images, self.validation_images, self.test_images = train, validation, test
+
+    def _preparation(self, source: Source) -> Threshold:
+        channels, binarize = source.train.images.shape[1], self.binarize
+        explicit = None if binarize == "auto" else binarize
+        require_grayscale(channels, self.source, binarize=explicit, invert=self.invert is True)
+        inverted = resolve_invert(self.invert, source.bright_background)
+        return Threshold(0.5 if binarize == "auto" and channels == 1 else explicit, inverted)
 
     def _require_enough(self, source: Source) -> None:
         found, needed = len(source.train), 3 if source.test else 5
@@ -142,7 +171,8 @@ class ImageData(DataModule):
                 "validation": len(self.validation_images),
                 "test": len(self.test_images),
                 "classes": len(self.classes),
-                "invert": self.prepare.invert,
+                "channels": self.train_images.images.shape[1],
+                "invert": self.prepare is not None and self.prepare.invert,
             }
         return facts
 

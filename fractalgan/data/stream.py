@@ -82,3 +82,19 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
         """The order of the images in pass ``number``."""
         generator = generator_for(self.position.seed, number, Purpose.BATCH_ORDER)
         return torch.randperm(len(self.images), generator=generator)
+
+
+class SameTargets(IterableDataset[tuple[Tensor, Tensor]]):
+    """The same batch again and again, without end.
+
+    Args:
+        targets: [n, C, H, W].
+        rows: [n] their places among all targets.
+    """
+
+    def __init__(self, targets: Tensor, rows: Tensor) -> None:
+        self.targets, self.rows = targets, rows
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield self.targets, self.rows

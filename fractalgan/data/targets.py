@@ -1,27 +1,34 @@
 """Images to reconstruct, each by a fractal of its own: from a data set, FractalDB, or the user's pictures."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from fractalgan.data.background import Invert, require_invert, resolve_invert, warn_of_brightness
+from fractalgan.data.background import (
+    Invert,
+    require_background,
+    require_invert,
+    resolve_invert,
+    warn_of_brightness,
+)
+from fractalgan.data.channels import Channels, require_channels, require_grayscale
 from fractalgan.data.datamodule import Batches, DataModule
+from fractalgan.data.downloads import DOWNLOADED
 from fractalgan.data.folder import list_pictures
-from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.images import ImageData
-from fractalgan.data.pictures import Pictures, read_pictures
-from fractalgan.data.sources import DOWNLOADED, require_no_root
+from fractalgan.data.pictures import Pictures, Reading, read_pictures
+from fractalgan.data.sources import DownloadName, SourceName, require_no_root
+from fractalgan.data.stream import SameTargets
+from fractalgan.data.target_choice import COUNT, first_targets, made_targets, random_targets
 from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
-from fractalgan.randomness import Purpose, generator_for
 
-TargetName = Literal["digits", "MNIST", "FashionMNIST", "KMNIST", "fractaldb"]
+TargetName = Literal["digits", DownloadName, "fractaldb", "photographs"]
 Split = Literal["train", "validation", "test"]
 
 MIN_SIZE = 8  # pixels a side: less shows nothing
@@ -30,23 +37,28 @@ MIN_SIZE = 8  # pixels a side: less shows nothing
 class TargetData(DataModule):
     """Images to reconstruct: from a data set, or your own pictures.
 
-    Batches are ``(targets [n, 1, size, size] float in [0, 1], rows [n])``, the same at every step. ``rows``
-    are the places of the targets among all; each process has targets of its own. The choice of targets does
-    not depend on --seed_everything: runs with other seeds reconstruct the same images.
+    Batches are ``(targets [n, C, size, size] float in [0, 1], rows [n])``, the same at every step, with C = 1
+    in grayscale and C = 3 in color. ``rows`` are the places of the targets among all; each process has
+    targets of its own. The choice of targets does not depend on --seed_everything: runs with other seeds
+    reconstruct the same images.
 
     Args:
-        name: source of the targets, unless ``path`` is set: a data set, or ``fractaldb`` for images of
-            random fractals.
+        name: source of the targets, unless ``path`` is set: a data set, ``fractaldb`` for images of random
+            fractals, or ``photographs`` for two in color that come with scikit-learn.
         path: your own picture, or a folder of pictures.
         root: folder for downloads, by default ``data``.
         split: part of the data set that the targets are taken from.
-        count: number of targets from a data set; of your own pictures, all are used.
+        count: number of targets from a data set; null is 100, or all if there are fewer. Of your own
+            pictures, all are used.
         per_class: number of targets per class of a data set, the first ones, instead of ``count``.
         size: height and width in pixels; all images are resized to it.
-        binarize: threshold above which pixels become 1, and 0 below; null keeps them in grayscale.
-        invert: whether to invert the images, for dark drawings on a bright background: fractals are drawn
-            bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is mostly
-            bright.
+        channels: 1 reads images in grayscale, 3 in color; ``auto`` in color if at least half of them are.
+        background: color that transparent pictures are put on, such as white or '#ff8000'; null is white in
+            color, and in grayscale black or white, which contrasts more.
+        binarize: threshold above which pixels become 1, and 0 below; null keeps all levels.
+        invert: whether to invert grayscale images, for dark drawings on a bright background: fractals are
+            drawn bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is
+            mostly bright.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
         choice: random seed of the choice of ``count`` targets.
     """
@@ -57,9 +69,11 @@ class TargetData(DataModule):
         path: str | None = None,
         root: str | None = None,
         split: Split = "test",
-        count: int = 100,
+        count: int | None = None,
         per_class: int | None = None,
         size: int = 32,
+        channels: Channels = "auto",
+        background: str | None = None,
         binarize: float | None = None,
         invert: Invert = "auto",
         ignore_invalid: bool = False,
@@ -68,12 +82,16 @@ class TargetData(DataModule):
         super().__init__()
         require_choice(TargetName, name=name)
         require_choice(Split, split=split)
-        require_sizes(count=count)
+        require_sizes(count=COUNT if count is None else count)
         require_at_least(1, per_class=1 if per_class is None else per_class)
         require_at_least(0, choice=choice)
         require_sizes(MIN_SIZE, size=size)
         require_binarize_level(binarize)
         require_invert(invert)
+        require_channels(channels)
+        require_background(background)
+        if path is None and background is not None:
+            raise InputError(f"--data.background has no effect with --data.name {name}")
         if path is not None:
             require_no_root(root, "--data.path: remove it")
         elif name not in DOWNLOADED:
@@ -86,12 +104,12 @@ class TargetData(DataModule):
         self.size = size
         self.invert = invert
         self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
-        self.ignore_invalid = ignore_invalid
+        self.reading = Reading(size, channels, background, ignore_invalid)
         self.choice = choice
         self.real = None
-        if self.path is None and name != "fractaldb":
-            self.real = ImageData(name, root, size, binarize=None)
-        self.targets: Tensor | None = None  # [n, 1, size, size]
+        if self.path is None and name not in ("fractaldb", "photographs"):
+            self.real = ImageData(cast(SourceName, name), root, size, channels, binarize=None)
+        self.targets: Tensor | None = None  # [n, C, size, size]
         self.indices = torch.arange(0)  # places in the data set: their random numbers follow from them
         self.names: list[str] = []
 
@@ -106,6 +124,9 @@ class TargetData(DataModule):
             images, bright_background = self._chosen(), False
         else:
             images, _, bright_background = self._pictures(self.path)
+        require_grayscale(
+            images.shape[1], self.source, binarize=self.prepare.binarize, invert=self.invert is True
+        )
         everything = torch.arange(len(images))
         self._check_contrast(ImageSet(images, prepare=self.prepare)[everything][0])
         self.prepare = self.prepare._replace(invert=resolve_invert(self.invert, bright_background))
@@ -117,10 +138,11 @@ class TargetData(DataModule):
         """All of the user's own, in the order of their names."""
         if path.is_dir():
             files = list_pictures(path)
-            pictures = read_pictures(files, self.size, self.ignore_invalid)
+            pictures = read_pictures(files, self.reading)
             self.names = [str(files[place].relative_to(path)) for place in pictures.read]
         elif path.is_file():
-            pictures = read_pictures([path], self.size, remedy="set --data.path to another picture")
+            reading = self.reading._replace(ignore_invalid=False)
+            pictures = read_pictures([path], reading, remedy="set --data.path to another picture")
             self.names = [path.name]
         else:
             raise InputError(f"there is no picture or folder {path}: set --data.path to an existing one")
@@ -128,10 +150,10 @@ class TargetData(DataModule):
         return pictures
 
     def _chosen(self) -> Tensor:
-        """The requested images [n, 1, size, size] uint8 of the data set."""
+        """The requested images [n, C, size, size] uint8 of the data set."""
         if self.real is None:
-            images = fractaldb_images(self.count, self.size, self.choice)
-            self.indices = torch.arange(self.count)
+            images = made_targets(self.source, self.count, self.reading, self.choice)
+            self.indices = torch.arange(len(images))
         else:
             self.real.setup()
             part = {
@@ -140,31 +162,21 @@ class TargetData(DataModule):
                 "test": self.real.test_images,
             }[self.split]
             assert part is not None
-            self.indices = self._choose(part)
+            if self.per_class is None:
+                self.indices = random_targets(part, self._where, self.count, self.choice)
+            else:
+                self.indices = first_targets(part, self._where, self.per_class)
             images = part.images[self.indices]
         self.names = [f"{self.source} {index}" for index in self.indices.tolist()]
         return images
 
-    def _choose(self, images: ImageSet) -> Tensor:
-        if self.per_class is not None:
-            found = [(images.labels == label).nonzero().squeeze(1) for label in torch.unique(images.labels)]
-            if (least := min(map(len, found))) < self.per_class:
-                raise InputError(
-                    f"per_class must be <= {least}, the size of the smallest class in the {self.split} set of"
-                    f" {self.source}, got {self.per_class}"
-                )
-            return torch.cat([each[: self.per_class] for each in found])
-        if self.count > len(images):
-            raise InputError(
-                f"count must be <= {len(images)}, the number of images in the {self.split} set of"
-                f" {self.source}, got {self.count}"
-            )
-        order = torch.randperm(len(images), generator=generator_for(self.choice, Purpose.TARGET_CHOICE))
-        return order[: self.count]
+    @property
+    def _where(self) -> str:
+        return f"the {self.split} set of {self.source}"
 
     def _check_contrast(self, targets: Tensor) -> None:
-        flat = targets.flatten(1)
-        plain = (flat.amax(1) - flat.amin(1) < 1 / 255).nonzero().flatten().tolist()
+        contrast = (targets.amax((2, 3)) - targets.amin((2, 3))).amax(1)
+        plain = (contrast < 1 / 255).nonzero().flatten().tolist()
         if plain:
             remedy = "" if self.prepare.binarize is None else ", or another --data.binarize"
             raise InputError(
@@ -198,26 +210,12 @@ class TargetData(DataModule):
         if self.path is None:
             facts["name"] = self.source
             facts |= {"split": self.split} if self.real else {}
-            facts |= {"per_class": self.per_class} if self.per_class else {"count": self.count}
+            count = COUNT if self.count is None else self.count
+            facts |= {"per_class": self.per_class} if self.per_class else {"count": count}
         else:
             facts["path"] = str(self.path)
         facts["size"] = self.size
         if self.targets is not None:
-            facts |= {"targets": len(self.targets), "invert": self.prepare.invert}
+            facts |= {"targets": len(self.targets), "channels": self.targets.shape[1]}
+            facts |= {"invert": self.prepare.invert}
         return facts
-
-
-class SameTargets(IterableDataset[tuple[Tensor, Tensor]]):
-    """The same batch again and again, without end.
-
-    Args:
-        targets: [n, 1, H, W].
-        rows: [n] their places among all targets.
-    """
-
-    def __init__(self, targets: Tensor, rows: Tensor) -> None:
-        self.targets, self.rows = targets, rows
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            yield self.targets, self.rows

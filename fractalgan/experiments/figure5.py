@@ -92,6 +92,7 @@ class Comparison:
         options.fractal_data("random", 0)
         if self.plan.learned:
             fractals_by_gan_step(self.plan, self.plan.learned)
+            options.fractal_data(self.plan.learned, 0).require_channels(real.sample(1).shape[1], real.source)
         return real
 
     def run(self, folder: RunFolder, source: str, train_gan: Callable[[RunFolder], None]) -> None:

@@ -17,7 +17,7 @@ from fractalgan.storage import Row, RunFolder
 from fractalgan.tasks import LinearProbe, Pretraining
 
 # Drawing options of random fractals only: points and window of learned ones are those of their training.
-RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau"}
+RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau", "features"}
 
 
 class BackboneJob(NamedTuple):
@@ -47,8 +47,8 @@ class BackboneOptions(NamedTuple):
         """
         return Pretraining(num_fractals=self.num_fractals, image_size=self.data["size"], **self.pretraining)
 
-    def fractal_data(self, fractals: str, seed: int) -> FractalData:
-        """The images that it is trained on.
+    def fractal_data(self, fractals: str, seed: int, channels: int = 1) -> FractalData:
+        """The images that it is trained on; random fractals have colors if the real images do.
 
         Raises:
             InputError: for invalid arguments.
@@ -58,6 +58,8 @@ class BackboneOptions(NamedTuple):
             for name, value in self.drawing.items()
             if fractals == "random" or name not in RANDOM_ONLY
         }
+        if fractals == "random" and channels == 3 and drawing.get("features") is None:
+            drawing["features"] = 3
         return FractalData(fractals, self.num_fractals, size=self.data["size"], seed=seed, **drawing)
 
 
@@ -67,7 +69,7 @@ def measure_backbone(options: BackboneOptions, job: BackboneJob) -> Iterator[Row
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         if job.fractals:
-            _pretrain(job, options, run)
+            _pretrain(job, options, run, real)
         for cell in job.cells:
             backbone = str(run.periodic(cell["lenet_step"])) if job.fractals else job.source
             yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
@@ -78,10 +80,13 @@ def _real_images(arguments: str) -> ImageData:
     return ImageData(**json.loads(arguments), binarize=None)
 
 
-def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder) -> None:
+def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder, real: ImageData) -> None:
     """Leave a checkpoint of the LeNet in the folder after every ``options.every`` steps."""
     torch.manual_seed(job.seed)
-    task, data = options.pretraining_task(), options.fractal_data(str(job.fractals), job.seed)
+    real.prepare_data()
+    real.setup()
+    task, channels = options.pretraining_task(), real.sample(1).shape[1]
+    data = options.fractal_data(str(job.fractals), job.seed, channels)
     checkpoints = PeriodicCheckpoint(run, options.every)
     quiet_trainer(options.steps, limit_val_batches=0, callbacks=[checkpoints]).fit(task, data)
 

@@ -4,9 +4,11 @@ from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
+from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_groups
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
 from fractalgan.nn.generator import VIEW, FractalGenerator
 from fractalgan.nn.image_encoder import ImageEncoder
+from fractalgan.nn.image_features import backgrounds, features_at, shapes
 from fractalgan.nn.lenet import LeNet, require_lenet_size
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
@@ -16,11 +18,11 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
-from fractalgan.nn.prototypes import assigned_prototypes, choose_prototypes, prototype_distance, pyramid
+from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
 from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
 from fractalgan.nn.sample_scores import RealImages, SampleScores
-from fractalgan.nn.target_fractals import Objective, TargetFractals
+from fractalgan.nn.target_fractals import Objective, Part, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
@@ -31,7 +33,9 @@ __all__ = [
     "AdversarialLoss",
     "Candidates",
     "ClampedMatrices",
+    "FeatureName",
     "FractalEmbedding",
+    "FractalFeatures",
     "FractalFile",
     "FractalGenerator",
     "FrechetPixels",
@@ -40,6 +44,7 @@ __all__ = [
     "LossName",
     "MatricesForm",
     "Objective",
+    "Part",
     "ProbabilityRule",
     "RawMatrices",
     "RealImages",
@@ -51,21 +56,25 @@ __all__ = [
     "TargetFractals",
     "TargetScores",
     "UnboundedMatrices",
-    "assigned_prototypes",
+    "backgrounds",
     "choose_prototypes",
     "clip_per_fractal",
     "collage_fractals",
+    "features_at",
     "frechet_distance",
     "instance_noise",
     "intersection_over_union",
+    "parameter_groups",
     "points_for",
     "points_to_cover",
     "prototype_distance",
+    "prototype_order",
     "pyramid",
     "r1_penalty",
     "read_fractals",
     "require_halvings",
     "require_lenet_size",
+    "shapes",
     "shipped_fractals",
     "tau_for",
     "tau_to_cover",

@@ -1,11 +1,13 @@
 """The paper's fractal embedding: a set of learnable fractals."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from fractalgan.errors import require_choice
+from fractalgan.nn.features import FeatureName, FractalFeatures
 from fractalgan.nn.matrices import (
     ClampedMatrices,
     RawMatrices,
@@ -13,7 +15,7 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
-from fractalgan.ops import Transforms
+from fractalgan.ops import Features, Fractals, Transforms
 
 MatricesForm = Literal["sigmoid", "clamp", "unbounded", "raw"]
 
@@ -36,6 +38,10 @@ class FractalEmbedding(nn.Module):
             values only, ``raw`` not at all.
         relative_tau: squared width of the points of each fractal as a multiple of the renderer's ``tau``,
             [J], a buffer that is not learned; None stands for 1, and adds nothing to the state.
+        features: the initial gray levels (K = 1) or colors (K = 3) of the transforms, values [J, N, K], blend
+            [J, N], and background [J, K], in [0, 1]. None stands for white on black, K = 0, and adds nothing
+            to the state.
+        learned_features: which of them are learned.
 
     Raises:
         InputError: for an unknown form.
@@ -50,6 +56,8 @@ class FractalEmbedding(nn.Module):
         matrices: MatricesForm = "sigmoid",
         sigma_range: tuple[float, float] = (0.05, 0.9),
         relative_tau: Tensor | None = None,
+        features: Features | None = None,
+        learned_features: Collection[FeatureName] = ("values", "background"),
     ) -> None:
         super().__init__()
         require_choice(MatricesForm, matrices=matrices)
@@ -63,6 +71,8 @@ class FractalEmbedding(nn.Module):
         if relative_tau is not None and relative_tau.shape != self.b.shape[:1]:
             raise ValueError(f"relative_tau must have the shape [J], got {list(relative_tau.shape)}")
         self.register_buffer("relative_tau", relative_tau)
+        given = Features.none(transforms.b) if features is None else features
+        self.features = FractalFeatures(given, learned_features)
 
     def __len__(self) -> int:
         return self.num_fractals
@@ -94,9 +104,14 @@ class FractalEmbedding(nn.Module):
         with torch.autocast(self.b.device.type, enabled=False):  # as in render: half precision is too coarse
             return Transforms(self.matrices(), self.b)
 
+    def fractals(self) -> Fractals:
+        """The transforms of all fractals, and their features."""
+        return Fractals(self(), self.features())
+
     def constrain_(self) -> None:
         """Bring the parameters back into range; to be called after every optimizer step."""
         self.matrices.constrain_()
+        self.features.constrain_()
 
     @torch.no_grad()
     def perturb_(self, std: float, generator: torch.Generator | None = None) -> None:

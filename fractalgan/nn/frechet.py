@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-FEATURES = 64  # the means of 8 x 8 tiles
+TILES = 64  # 8 x 8, whose means are the features
 
 
 def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
@@ -30,22 +30,26 @@ class FrechetPixels(Metric):
     """Frechet distance between real and drawn images, each represented by the means of its 8 x 8 tiles.
 
     It compares runs on one data set; it is not the Inception distance that papers report. Images are
-    [B, 1, H, W]; a covariance needs at least two of each kind.
+    [B, C, H, W]; a covariance needs at least two of each kind.
+
+    Args:
+        channels: C.
     """
 
     is_differentiable = False
     higher_is_better = False
     full_state_update = False
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__()
+        number = channels * TILES
         for kind in ("real", "fake"):
             self.add_state(f"{kind}_count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
-            self.add_state(f"{kind}_sum", torch.zeros(FEATURES).double(), dist_reduce_fx="sum")
-            self.add_state(f"{kind}_products", torch.zeros(FEATURES, FEATURES).double(), dist_reduce_fx="sum")
+            self.add_state(f"{kind}_sum", torch.zeros(number).double(), dist_reduce_fx="sum")
+            self.add_state(f"{kind}_products", torch.zeros(number, number).double(), dist_reduce_fx="sum")
 
     def update(self, images: Tensor, *, real: bool) -> None:
-        """Add images [B, 1, H, W] to the real or to the drawn ones."""
+        """Add images [B, C, H, W] to the real or to the drawn ones."""
         kind = "real" if real else "fake"
         features = F.adaptive_avg_pool2d(images.double(), 8).flatten(1)
         setattr(self, f"{kind}_count", getattr(self, f"{kind}_count") + len(features))

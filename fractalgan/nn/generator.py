@@ -1,7 +1,7 @@
 """The generator that draws learnable fractals as images."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,15 @@ from torch import Tensor
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn.embedding import FractalEmbedding
 from fractalgan.nn.renderer import ProbabilityRule, Renderer
-from fractalgan.ops import SequenceKind, Transforms, iterate_points, start_points, to_pixels
+from fractalgan.ops import (
+    Features,
+    Fractals,
+    SequenceKind,
+    Transforms,
+    iterate_points,
+    start_points,
+    to_pixels,
+)
 from fractalgan.randomness import RandomSource
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
 
@@ -22,7 +30,7 @@ VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", 
 
 
 class FractalGenerator(Renderer):
-    """Draws the fractals of an embedding as images [B, 1, H, W] in [0, 1].
+    """Draws the fractals of an embedding as images [B, 1, H, W], or [B, K, H, W] with features, in [0, 1].
 
     Args:
         embedding: the fractals.
@@ -33,7 +41,7 @@ class FractalGenerator(Renderer):
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
             For b it is relative to the window, and means the same number of pixels in each: 0.1 is 0.1 in
-            a window of 2.5, 0.06 in one of 1.5.
+            a window of 2.5, 0.06 in one of 1.5. Features get noise of this std as well, within [0, 1].
         probabilities: as for :class:`Renderer`.
         sequences: as for :class:`Renderer`.
 
@@ -74,6 +82,7 @@ class FractalGenerator(Renderer):
                 settings["matrices"],
                 (settings["sigma_min"], settings["sigma_max"]),
                 parameters.get("relative_tau"),
+                _features_of(parameters),
             )
             embedding.load_state_dict(parameters)
             return cls(embedding, **{name: settings[name] for name in VIEW})
@@ -97,8 +106,14 @@ class FractalGenerator(Renderer):
     # -- drawing --------------------------------------------------------------------------------
 
     def forward(self, fractals: Tensor, sequences: Tensor) -> Tensor:
-        """Images [B, 1, H, W] of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
-        return self.render(self.embedding(), fractals, sequences, relative_tau=self._relative_tau(fractals))
+        """Images of ``fractals`` [B] along the index ``sequences`` [B, T] (Eqs. 3 and 8)."""
+        relative_tau = self._relative_tau(fractals)
+        return self.render(self.embedding.fractals(), fractals, sequences, relative_tau=relative_tau)
+
+    @property
+    def channels(self) -> int:
+        """The channels of the images: K, or 1 without features."""
+        return max(1, self.embedding.features.number)
 
     def draw(
         self,
@@ -107,12 +122,15 @@ class FractalGenerator(Renderer):
         *,
         size: int | None = None,
     ) -> Tensor:
-        """Images [B, 1, H, W] of fractals along fresh index sequences, each image with its own jitter.
+        """Images of fractals along fresh index sequences, each image with its own jitter.
 
         Args:
             fractals: the index of a fractal, or indices [B].
             generator: source of the random numbers, on the CPU; None is torch's global one.
             size: another H = W, in pixels, with points and tau scaled from the generator's own.
+
+        Returns:
+            Images [B, 1, H, W], or [B, K, H, W] with features, in [0, 1].
 
         Raises:
             IndexError: for a fractal that does not exist.
@@ -123,14 +141,14 @@ class FractalGenerator(Renderer):
         """
         source = RandomSource.of(generator)
         resolution = self.resolution if size is None else self._given.at(_at_least_one(size))
-        transforms = self.embedding()
+        drawn = self.embedding.fractals()
         indices = self._indices(fractals)
-        sequences = self.sequences_for(transforms.A, indices, source, resolution.num_points)
+        sequences = self.sequences_for(drawn.transforms.A, indices, source, resolution.num_points)
         relative_tau = self._relative_tau(indices)
         if self.jitter > 0:
-            transforms = self._jittered(transforms, indices, source)
+            drawn = self._jittered(drawn, indices, source)
             indices = torch.arange(len(indices), device=indices.device)
-        return self.render(transforms, indices, sequences, resolution, relative_tau)
+        return self.render(drawn, indices, sequences, resolution, relative_tau)
 
     @torch.no_grad()
     def draw_sequences(
@@ -173,21 +191,31 @@ class FractalGenerator(Renderer):
         of_all = self.embedding.relative_tau
         return None if of_all is None else of_all[fractals.long()]  # uint8 would be taken for a mask
 
-    def _jittered(self, transforms: Transforms, fractals: Tensor, source: RandomSource) -> Transforms:
-        """A fractal for each image, A [B, N, 2, 2] and b [B, N, 2], around those of ``fractals`` [B].
+    def _jittered(self, fractals: Fractals, indices: Tensor, source: RandomSource) -> Fractals:
+        """A fractal for each image, B in all, around that of its index [B].
 
-        Their probabilities stay those of the originals: the index sequences are drawn already.
+        Its probabilities stay those of the original: the index sequences are drawn already.
         """
 
-        def around(entries: Tensor, std: float) -> Tensor:
-            center = entries.index_select(0, fractals)  # whose gradient adds up in order on a CPU
+        def around(center: Tensor, std: float) -> Tensor:
             noise = source.randn(*center.shape, dtype=center.dtype)
             return center + std * noise.to(center.device)
 
+        # index_select, because its gradient adds up in order on a CPU
+        (A, b), features = fractals.map(lambda each: each.index_select(0, indices))
         std_of_b = self.jitter * (self.window / JITTER_WINDOW)
-        return Transforms(around(transforms.A, self.jitter), around(transforms.b, std_of_b))
+        transforms = Transforms(around(A, self.jitter), around(b, std_of_b))
+        values = around(features.values, self.jitter).clamp(0, 1)
+        return Fractals(transforms, features._replace(values=values))
 
 
 def _at_least_one(size: int) -> int:
     require_at_least(1, size=size)
     return size
+
+
+def _features_of(parameters: Mapping[str, Tensor]) -> Features | None:
+    """The features in the state of an embedding; None if it has none. Raises KeyError for a part of them."""
+    if not any(name.startswith("features.") for name in parameters):
+        return None
+    return Features(**{name: parameters[f"features.{name}"] for name in Features._fields})

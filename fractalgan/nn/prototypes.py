@@ -11,7 +11,7 @@ LEVELS = 3  # of a pyramid: the image, and its means over 2 x 2 and 4 x 4 pixels
 
 
 def pyramid(images: Tensor) -> Tensor:
-    """Features [B, D] of images [B, 1, H, W] whose squared distances compare the images at several scales.
+    """Features [B, D] of images [B, C, H, W] whose squared distances compare the images at several scales.
 
     The squared distance of two images is the sum of their MSE over the levels of an image pyramid.
     """
@@ -23,10 +23,10 @@ def pyramid(images: Tensor) -> Tensor:
 
 
 def choose_prototypes(images: Tensor, count: int, seed: int) -> Tensor:
-    """The images nearest to the centers of k-means clusters: ``count`` images [count, 1, H, W].
+    """The images nearest to the centers of k-means clusters: ``count`` images [count, C, H, W].
 
     Args:
-        images: [n, 1, H, W] on the CPU; where n <= count, all are taken, in turn.
+        images: [n, C, H, W] on the CPU; where n <= count, all are taken, in turn.
         count: number of prototypes.
         seed: random seed of the clustering.
     """
@@ -39,17 +39,17 @@ def choose_prototypes(images: Tensor, count: int, seed: int) -> Tensor:
     return images[torch.cdist(centers, features).argmin(1)]
 
 
-def assigned_prototypes(drawn: Tensor, prototypes: Tensor) -> Tensor:
-    """The prototypes [J, 1, H, W] in the order of the drawn images [J, 1, H, W] that they are nearest to.
+def prototype_order(drawn: Tensor, prototypes: Tensor) -> Tensor:
+    """The order [J] of the prototypes [J, C, H, W] in which each is near to the drawn image in its place.
 
     Each is taken once, so that the sum of the squared distances of :func:`pyramid` is as small as possible.
     """
     cost = torch.cdist(pyramid(drawn), pyramid(prototypes)).square()
     _, columns = linear_sum_assignment(cost.cpu().numpy())
-    return prototypes[torch.from_numpy(columns).to(prototypes.device)]
+    return torch.from_numpy(columns).to(prototypes.device)
 
 
 def prototype_distance(drawn: Tensor, prototypes: Tensor) -> Tensor:
-    """The mean squared distance [] of images [B, 1, H, W] from their prototypes, by :func:`pyramid`."""
+    """The mean squared distance [] of images [B, C, H, W] from their prototypes, by :func:`pyramid`."""
     distances: Tensor = (pyramid(drawn) - pyramid(prototypes)).square().sum(1)
     return distances.mean()

@@ -12,8 +12,8 @@ from fractalgan.limits import require_sizes
 from fractalgan.nn.resolution import Resolution, chains_for
 from fractalgan.ops import (
     SEQUENCES,
+    Fractals,
     SequenceKind,
-    Transforms,
     area_probabilities,
     check_view,
     determinant_probabilities,
@@ -32,7 +32,7 @@ PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
 
 
 class Renderer(nn.Module):
-    """Draws transforms as images [B, 1, H, W] in [0, 1]. It has no parameters.
+    """Draws fractals as images [B, 1, H, W], or [B, K, H, W] with features, in [0, 1]. It has no parameters.
 
     Args:
         image_size: H = W, in pixels. Setting the attribute later scales ``num_points`` and ``tau``.
@@ -118,21 +118,24 @@ class Renderer(nn.Module):
 
     def render(
         self,
-        transforms: Transforms,
-        fractals: Tensor,
+        fractals: Fractals,
+        indices: Tensor,
         sequences: Tensor,
         resolution: Resolution | None = None,
         relative_tau: Tensor | None = None,
     ) -> Tensor:
-        """Images [B, 1, H, W] of any ``transforms`` along the index ``sequences`` [B, T] (Eqs. 3 and 8).
+        """Images of any ``fractals`` along the index ``sequences`` [B, T] (Eqs. 3 and 8).
 
         Args:
-            transforms: A [J, N, 2, 2] and b [J, N, 2].
-            fractals: the fractal of each image, [B].
+            fractals: J of them.
+            indices: the fractal of each image, [B] in 0..J-1.
             sequences: index sequences [B, T].
             resolution: another one than the renderer's own.
             relative_tau: multiples [B] of tau for each image. Images with equal multiples are drawn together:
                 the fewer there are, the faster.
+
+        Returns:
+            Images [B, K, H, W] in [0, 1], or [B, 1, H, W] without features.
 
         Raises:
             ValueError: for another number of multiples than of images, and as :func:`fractalgan.ops.render`.
@@ -141,19 +144,20 @@ class Renderer(nn.Module):
         size = (image_size, image_size)
         if (chains := chains_for(sequences.shape[-1])) > 1:
             sequences = sequences.view(len(sequences), chains, -1)
-        draw = partial(render, transforms, size=size, window=self.window)
-        if relative_tau is None or not len(fractals):
-            return draw(fractals, sequences, tau=tau).unsqueeze(1)
-        if relative_tau.shape != fractals.shape:
+        transforms, features = fractals
+        draw = partial(render, transforms, size=size, window=self.window, features=features)
+        if relative_tau is None or not len(indices):
+            return _with_channels(draw(indices, sequences, tau=tau))
+        if relative_tau.shape != indices.shape:
             raise ValueError(f"relative_tau must have the shape [B], got {list(relative_tau.shape)}")
         multiples, order = relative_tau.cpu().sort(stable=True)
         multiples, counts = torch.unique_consecutive(multiples, return_counts=True)
-        groups = torch.split(order.to(fractals.device), counts.tolist())
+        groups = torch.split(order.to(indices.device), counts.tolist())
         images = [
-            draw(fractals[rows], sequences[rows], tau=tau * multiple)
+            _with_channels(draw(indices[rows], sequences[rows], tau=tau * multiple))
             for rows, multiple in zip(groups, multiples.tolist(), strict=True)
         ]
-        return torch.cat(images).index_select(0, order.argsort().to(fractals.device)).unsqueeze(1)
+        return torch.cat(images).index_select(0, order.argsort().to(indices.device))
 
     @torch.no_grad()
     def sequences_for(
@@ -175,3 +179,8 @@ class Renderer(nn.Module):
     def to_sequences(self, probabilities: Tensor, fractals: Tensor, uniform: Tensor) -> Tensor:
         """Index sequences [B, T] from probabilities [J, N], fractals [B] and uniform numbers [B, T]."""
         return SEQUENCES[self.sequences](probabilities, fractals, uniform)
+
+
+def _with_channels(images: Tensor) -> Tensor:
+    """Images [B, H, W] as [B, 1, H, W]; those of features have their channels."""
+    return images.unsqueeze(1) if images.ndim == 3 else images

@@ -6,23 +6,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fractalgan.nn.image_features import backgrounds
+
 LEVEL = 0.5  # a pixel above it is white
 NEIGHBORS = 5  # of a real image, among the real ones; the number of Naeem et al.
 BLOCK = 1024  # images that are compared with all others at a time
 
 
 class SampleScores(NamedTuple):
-    """Scores of drawn images, from shapes alone: pixels are black or white, without labels or a network.
+    """Scores of drawn images, without labels or a network.
 
-    IoU is the share of the white pixels of two images, of either, that are white in both. Every field is a
-    scalar tensor.
+    Images are black or white, or have gray levels or colors. Of black and white ones, IoU is the share of the
+    white pixels of two, of either, that are white in both; of others, its extension to real numbers, the
+    Tanimoto coefficient a.b / (a.a + b.b - a.b) of their differences a and b from the mean background of real
+    images. Every field is a scalar tensor.
     """
 
     shape_distance: Tensor  # 1 - (iou_real + iou_drawn) / 2
     iou_real: Tensor  # mean over fractals: IoU of its best image and the nearest real one
     iou_drawn: Tensor  # mean over real images: IoU of it and the nearest drawn one
     iou_other: Tensor  # mean over real images: IoU of it and the nearest other real one
-    nearest_real: Tensor  # as iou_real, by the share of pixels that differ: the MSE
+    nearest_real: Tensor  # as iou_real, by the MSE, which is the share of pixels that differ
     nearest_drawn: Tensor
     nearest_other: Tensor
     density: Tensor  # how many real neighborhoods a drawn image is in, over what is expected; 1 for real ones
@@ -32,14 +36,16 @@ class SampleScores(NamedTuple):
 class RealImages:
     """Real images, as drawn ones are compared with them.
 
-    Density and coverage are those of Naeem et al. (ICML 2020); the distance is the share of differing pixels.
+    Density and coverage are those of Naeem et al. (ICML 2020); the distance is the MSE.
 
     Args:
-        images: [n, 1, H, W] in [0, 1]. A single image is its own neighbor.
+        images: [n, C, H, W] in [0, 1]. A single image is its own neighbor.
+        binary: whether pixels are taken as black or white, as those of fractals without features.
     """
 
-    def __init__(self, images: Tensor) -> None:
-        self.shapes = _shapes(images)
+    def __init__(self, images: Tensor, binary: bool = True) -> None:
+        self.background = None if binary else backgrounds(images).mean(0)[:, None, None]
+        self.shapes = self._shapes(images)
         self.neighbors = max(1, min(NEIGHBORS, len(images) - 1))
         differing, ious, radii = [], [], []
         for first in range(0, len(images), BLOCK):
@@ -55,12 +61,12 @@ class RealImages:
         self.radii = torch.cat(radii)
 
     def scores(self, draws: Iterable[Tensor]) -> SampleScores:
-        """The scores of images [J, 1, H, W] of J fractals, drawn several times."""
+        """The scores of images [J, C, H, W] of J fractals, drawn several times."""
         zeros = torch.zeros_like(self.radii)
         iou_drawn, nearest_drawn, covered = zeros, zeros + torch.inf, zeros.bool()
         ious, distances, inside = [], [], []
         for drawn in draws:
-            differ, iou = compare_shapes(_shapes(drawn), self.shapes)
+            differ, iou = compare_shapes(self._shapes(drawn), self.shapes)
             ious.append(iou.max(1).values)
             distances.append(differ.min(1).values)
             iou_drawn = iou_drawn.maximum(iou.max(0).values)
@@ -81,17 +87,18 @@ class RealImages:
             coverage=covered.float().mean(),
         )
 
+    def _shapes(self, images: Tensor) -> Tensor:
+        """Pixels [n, C * H * W]: 0, black, or 1, white; or differences from the background."""
+        if self.background is None:
+            return (images > LEVEL).float().flatten(1)
+        return (images - self.background).flatten(1)
+
 
 def compare_shapes(shapes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """The shares of differing pixels, and the IoU, of shapes [n, P] and others [m, P]: [n, m] each.
+    """The MSE and the IoU of shapes [n, P] and others [m, P]: [n, m] each.
 
     Two shapes without a white pixel have an IoU of 0: a fractal that draws nothing is never a good one.
     """
     both = shapes @ others.T
-    either = shapes.sum(1, keepdim=True) + others.sum(1) - both
-    return (either - both) / shapes.shape[1], both / either.clamp_min(1)
-
-
-def _shapes(images: Tensor) -> Tensor:
-    """Pixels [n, H * W] that are 0, black, or 1, white."""
-    return (images > LEVEL).float().flatten(1)
+    either = shapes.square().sum(1, keepdim=True) + others.square().sum(1) - both
+    return (either - both).clamp_min(0) / shapes.shape[1], both / either.clamp_min(1)

@@ -1,6 +1,7 @@
 """Fractals that reconstruct target images, each target by one of its candidates."""
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -11,10 +12,11 @@ from fractalgan.nn.embedding import FractalEmbedding
 from fractalgan.nn.generator import VIEW, FractalGenerator
 from fractalgan.nn.resolution import Resolution
 from fractalgan.nn.target_scores import TargetScores, explodes, score_images
-from fractalgan.ops import Transforms
+from fractalgan.ops import Fractals
 from fractalgan.randomness import Purpose, rows_for
 
 Objective = Literal["expectation", "fixed"]
+Part = Literal["matrices", "b", "features"]
 
 EVALUATED_IMAGES = 100  # per fractal (Section 4)
 GALLERY_SIZE = 100  # images
@@ -73,47 +75,57 @@ class TargetFractals(nn.Module):
 
     # -- learning -------------------------------------------------------------------------------
 
-    def learned_parameters(self) -> list[nn.Parameter]:
-        """Those of the matrices, then b."""
+    def learned_parameters(self) -> dict[Part, list[nn.Parameter]]:
+        """Those of the matrices, b, and those of the features."""
         embedding = self.generator.embedding
-        return [*embedding.matrices.parameters(), embedding.b]
+        return {
+            "matrices": [*embedding.matrices.parameters()],
+            "b": [embedding.b],
+            "features": [*embedding.features.parameters()],
+        }
 
     def losses_and_gradients(
         self,
-        targets: Tensor,  # [rows, 1, H, W]
+        targets: Tensor,  # [rows, channels, H, W]
         rows: Tensor,  # [rows]
         step: int,
         resolution: Resolution | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, dict[Part, list[Tensor]]]:
         """The MSE [rows, candidates that remain], and its gradients for :meth:`learned_parameters`.
 
         A fractal that is not finite draws nothing. Its loss is infinite, so that it wins against none.
 
         Args:
-            targets: [rows, 1, H, W].
+            targets: [rows, channels, H, W].
             rows: [rows].
             step: counted from 0.
             resolution: number and width of the points; None takes the generator's.
         """
-        transforms = self.generator.embedding()
-        # chunks add up their gradients at the transforms; one pass takes them all to the parameters
-        leaves = Transforms(*(each.detach().requires_grad_() for each in transforms))
+        fractals = self.generator.embedding.fractals()
+        # chunks add up their gradients at these leaves; one pass takes them all to the parameters
+        leaves = fractals.map(_leaf)
         losses = torch.cat(
             [self._descend(leaves, targets[part], rows[part], step, resolution) for part in self._parts(rows)]
         )
         # not `backward`: ranks do not share targets, so no gradient is to be averaged between them
-        gradients = torch.autograd.grad(
-            [*transforms], self.learned_parameters(), [leaves.A.grad, leaves.b.grad]
-        )
-        return losses, gradients
+        learned = self.learned_parameters()
+        reached = [
+            (each, leaf.grad)
+            for each, leaf in zip(fractals.tensors, leaves.tensors, strict=True)
+            if leaf.grad is not None
+        ]
+        outputs, cotangents = zip(*reached, strict=True)
+        parameters = [each for part in learned.values() for each in part]
+        gradients = iter(torch.autograd.grad(outputs, parameters, cotangents))
+        return losses, {part: [next(gradients) for _ in each] for part, each in learned.items()}
 
     def _descend(
-        self, leaves: Transforms, targets: Tensor, rows: Tensor, step: int, resolution: Resolution | None
+        self, leaves: Fractals, targets: Tensor, rows: Tensor, step: int, resolution: Resolution | None
     ) -> Tensor:
         """Add a chunk's gradient to that of the leaves, and return its losses."""
         remaining = self.candidates.remaining(rows, step)
         fractals = remaining.flatten()
-        chosen = Transforms(*(each.index_select(0, fractals) for each in leaves))
+        chosen = leaves.map(lambda each: each.index_select(0, fractals))
         fixed = self.objective == "fixed"
         images = self.draw(
             chosen,
@@ -123,16 +135,16 @@ class TargetFractals(nn.Module):
             probabilities=self.initial_probabilities[fractals] if fixed else None,
             resolution=resolution,
         )
-        losses = (images - targets.unsqueeze(1)).square().mean((2, 3, 4))
+        losses = (images - targets[:, None, None]).square().mean((2, 3, 4, 5))
         losses.sum().backward()  # type: ignore[no-untyped-call]
-        diverged = ~torch.cat([chosen.A.flatten(1), chosen.b.flatten(1)], 1).isfinite().all(1)
+        diverged = ~torch.cat([each.flatten(1) for each in chosen.tensors], 1).isfinite().all(1)
         return losses.detach().masked_fill(diverged.view(losses.shape), math.inf)
 
     @torch.no_grad()
     def perturb_(self, rows: Tensor, step: int, std: float, *, matrices_only: bool = False) -> None:
-        """Add Gaussian noise to the parameters of all candidates: the paper's noisy SGD."""
+        """Add Gaussian noise to the transforms of all candidates: the paper's noisy SGD."""
         parameters = self.learned_parameters()
-        noisy = parameters[:-1] if matrices_only else parameters
+        noisy = parameters["matrices"] + ([] if matrices_only else parameters["b"])
         sizes = [parameter[0].numel() for parameter in noisy]
         keys = self._keys(rows, step, Purpose.RECONSTRUCTION_NOISE)
         noise = rows_for(torch.randn, keys, self.candidates.ranking.shape[1], sum(sizes)).flatten(0, 1)
@@ -145,17 +157,18 @@ class TargetFractals(nn.Module):
 
     def draw(
         self,
-        transforms: Transforms,
+        fractals: Fractals,
         rows: Tensor,
         count: int,
         *key: int,
         probabilities: Tensor | None = None,
         resolution: Resolution | None = None,
     ) -> Tensor:
-        """Images [rows, k, count, H, W] of k fractals per target, from random numbers by target and ``key``.
+        """Images [rows, k, count, channels, H, W] of k fractals per target, from random numbers by target and
+        ``key``.
 
         Args:
-            transforms: A [rows * k, N, 2, 2] and b [rows * k, N, 2], the k fractals of each target in turn.
+            fractals: rows * k of them, the k of each target in turn.
             rows: [rows].
             count: images per fractal.
             key: what the random numbers follow from besides seed and target, a purpose last.
@@ -164,46 +177,45 @@ class TargetFractals(nn.Module):
         """
         resolution = resolution or self.generator.resolution
         if probabilities is None:
-            probabilities = self.generator.transform_probabilities(transforms.A)
-        number = len(transforms.b)
-        fractals = torch.arange(number, device=rows.device).repeat_interleave(count)
+            probabilities = self.generator.transform_probabilities(fractals.transforms.A)
+        number = len(fractals.transforms.b)
+        indices = torch.arange(number, device=rows.device).repeat_interleave(count)
         per_target = number // len(rows) * count
         uniform = rows_for(torch.rand, self._keys(rows, *key), per_target, resolution.num_points)
-        sequences = self.generator.to_sequences(
-            probabilities, fractals, uniform.flatten(0, 1).to(rows.device)
-        )
-        images = self.generator.render(transforms, fractals, sequences, resolution)
-        return images.view(len(rows), -1, count, *self.generator.size)
+        sequences = self.generator.to_sequences(probabilities, indices, uniform.flatten(0, 1).to(rows.device))
+        images = self.generator.render(fractals, indices, sequences, resolution)
+        return images.view(len(rows), -1, count, *images.shape[1:])
 
     @torch.no_grad()
     def score(self, targets: Tensor, rows: Tensor) -> TargetScores:
-        """Scores [rows] of the winners, by 100 fresh images of each against its target [rows, 1, H, W]."""
-        winners = self.winning_transforms()
+        """Scores [rows] of the winners, by 100 fresh images of each against its target [rows, C, H, W]."""
+        chosen = self.winning_fractals().map(lambda each: each[rows])
         scores = []
         for part in self._parts(rows):
-            chosen = Transforms(*(each[rows[part]] for each in winners))
-            images = self.draw(chosen, rows[part], EVALUATED_IMAGES, Purpose.RECONSTRUCTION_EVALUATION)
-            exploded = explodes(self.generator, chosen)
+            fractals = chosen.map(partial(_rows, rows=part))
+            images = self.draw(fractals, rows[part], EVALUATED_IMAGES, Purpose.RECONSTRUCTION_EVALUATION)
+            exploded = explodes(self.generator, fractals.transforms)
             scores.append(score_images(images.squeeze(1), targets[part], exploded))
         return TargetScores(*(torch.cat(parts) for parts in zip(*scores, strict=True)))
 
     @torch.no_grad()
     def gallery(self) -> Tensor:
-        """One image of each winner, at most 100 [n, 1, H, W], from the same random numbers every time."""
+        """One image of each winner, at most 100 [n, C, H, W], from the same random numbers every time."""
         rows = torch.arange(min(len(self), GALLERY_SIZE), device=self.target_indices.device)
-        chosen = Transforms(*(each[rows] for each in self.winning_transforms()))
-        return self.draw(chosen, rows, 1, Purpose.RECONSTRUCTION_GALLERY).squeeze(1)
+        chosen = self.winning_fractals().map(lambda each: each[rows])
+        return self.draw(chosen, rows, 1, Purpose.RECONSTRUCTION_GALLERY).flatten(0, 2)
 
-    def winning_transforms(self) -> Transforms:
-        """The transforms [n, N] of the best fractal of each target."""
+    def winning_fractals(self) -> Fractals:
+        """The best fractal of each target, n in all."""
         winners = self.candidates.winners()
-        return Transforms(*(each[winners] for each in self.generator.embedding()))
+        return self.generator.embedding.fractals().map(lambda each: each[winners])
 
     @torch.no_grad()
     def learned(self) -> FractalGenerator:
         """A generator of its own that draws the best fractal of each target, as they are now."""
         own = self.generator
-        embedding = FractalEmbedding(self.winning_transforms(), "raw")
+        transforms, features = self.winning_fractals()
+        embedding = FractalEmbedding(transforms, "raw", features=features)
         return FractalGenerator(embedding, **{name: getattr(own, name) for name in VIEW})
 
     def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:
@@ -211,3 +223,12 @@ class TargetFractals(nn.Module):
 
     def _keys(self, rows: Tensor, *key: int) -> list[tuple[int, ...]]:
         return [(self.seed, index, *key) for index in self.target_indices[rows].tolist()]
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    """The same numbers, without their history."""
+    return tensor.detach().requires_grad_(tensor.requires_grad)
+
+
+def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
+    return tensor[rows]

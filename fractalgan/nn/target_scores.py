@@ -23,7 +23,7 @@ class TargetScores(NamedTuple):
     """How well n fractals reconstruct their targets, each [n] float.
 
     The peak signal-to-noise ratio and the intersection over union are those of the image with the lowest MSE,
-    the latter of the pixels above 0.5.
+    the latter of the pixels above 0.5; it is NaN in color.
     """
 
     mse_min: Tensor
@@ -35,24 +35,25 @@ class TargetScores(NamedTuple):
 
 
 def score_images(
-    images: Tensor,  # [n, K, H, W]
-    targets: Tensor,  # [n, 1, H, W]
+    images: Tensor,  # [n, count, C, H, W]
+    targets: Tensor,  # [n, C, H, W]
     exploded: Tensor,  # [n] bool
 ) -> TargetScores:
-    """Scores of K images per fractal (Section 4 has K = 100)."""
-    mse = (images - targets).square().mean((2, 3))
+    """Scores of ``count`` images per fractal (Section 4 has 100)."""
+    mse = (images - targets.unsqueeze(1)).square().mean((2, 3, 4))
     lowest, best = mse.min(1)
     psnr = -10 * lowest.clamp_min(torch.finfo(mse.dtype).tiny).log10()
     nearest = images[torch.arange(len(images), device=images.device), best]
-    iou = intersection_over_union(nearest, targets[:, 0])
+    colored = targets.shape[1] == 3
+    iou = torch.full_like(lowest, torch.nan) if colored else intersection_over_union(nearest, targets)
     return TargetScores(lowest, mse.mean(1), mse.amax(1), psnr, iou, exploded.float())
 
 
 def intersection_over_union(images: Tensor, targets: Tensor, level: float = 0.5) -> Tensor:
-    """Pixels above a level in both images [n, H, W], as a share of those in either; 1 if there are none."""
-    first, second = images > level, targets > level
-    either = (first | second).sum((1, 2))
-    return torch.where(either > 0, (first & second).sum((1, 2)) / either.clamp_min(1), 1.0)
+    """Pixels above a level in both images [n, ...], as a share of those in either; 1 if there are none."""
+    first, second = (images > level).flatten(1), (targets > level).flatten(1)
+    either = (first | second).sum(1)
+    return torch.where(either > 0, (first & second).sum(1) / either.clamp_min(1), 1.0)
 
 
 def explodes(generator: FractalGenerator, transforms: Transforms) -> Tensor:

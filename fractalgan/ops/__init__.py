@@ -19,7 +19,8 @@ from fractalgan.ops.collage_descent import collage_bound, descend_collage
 from fractalgan.ops.collage_search import Greed, search_collages
 from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.compositing import composite
-from fractalgan.ops.features import Features, point_features
+from fractalgan.ops.features import Features, point_features, random_features
+from fractalgan.ops.fractals import Fractals
 from fractalgan.ops.random_fractals import (
     Procedure,
     anderson_farrell,
@@ -48,6 +49,7 @@ __all__ = [
     "Collapse",
     "Factors",
     "Features",
+    "Fractals",
     "Greed",
     "Procedure",
     "SequenceKind",
@@ -77,6 +79,7 @@ __all__ = [
     "place_copies",
     "point_features",
     "points_of_chains",
+    "random_features",
     "random_fractals",
     "render",
     "render_threads",

@@ -28,9 +28,17 @@ class Features(NamedTuple):
         """Those of transforms b [J, N, 2] that have none: K = 0."""
         return cls(b.new_empty(*b.shape[:2], 0), b.new_zeros(b.shape[:2]), b.new_empty(len(b), 0))
 
-    def select(self, fractals: Tensor) -> Self:
-        """Those of ``fractals`` [B], in their order."""
-        return type(self)(*(each.index_select(0, fractals) for each in self))
+
+def random_features(b: Tensor, number: int, generator: torch.Generator | None = None) -> Features:
+    """Random gray levels or colors for transforms b [J, N, 2], uniform in [0, 1], on black.
+
+    Args:
+        b: of the transforms.
+        number: K.
+        generator: the random number generator to use. Default: PyTorch's global one.
+    """
+    values = torch.rand(*b.shape[:2], number, generator=generator).to(b)
+    return Features(values, b.new_zeros(b.shape[:2]), b.new_zeros(len(b), number))
 
 
 def point_features(

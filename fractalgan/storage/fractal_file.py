@@ -188,3 +188,26 @@ def _check(content: FractalFile) -> None:
             raise ValueError("relative_tau must have the shape [num_fractals]")
         taus = (settings["tau"] * relative_tau).tolist()
         check_view((size, size), settings["window"], *taus)
+    _check_features(content.parameters, b)
+
+
+def _check_features(parameters: dict[str, Tensor], b: Tensor) -> None:
+    """Raise ValueError for features of other shapes, of other images, or out of range."""
+    found = {name: each for name, each in parameters.items() if name.startswith("features.")}
+    if not found:
+        return
+    values = found.get("features.values")
+    if values is None or values.ndim != 3 or values.shape[2] not in (1, 3):
+        raise ValueError("features must have the shape [num_fractals, num_transforms, 1 or 3]")
+    (count, transforms, _), number = b.shape, values.shape[2]
+    shapes = {
+        "values": (count, transforms, number),
+        "blend": (count, transforms),
+        "background": (count, number),
+    }
+    for name, shape in shapes.items():
+        part = found.get(f"features.{name}")
+        if part is None or part.shape != shape or not part.is_floating_point():
+            raise ValueError(f"features.{name} must have the shape {list(shape)}")
+        if not ((part >= 0) & (part <= 1)).all():
+            raise ValueError(f"features.{name} must be in [0, 1]")

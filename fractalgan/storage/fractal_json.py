@@ -29,8 +29,9 @@ DEFAULTS = {
 def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
     """Read ``{"targets": [{"A": [N, 2, 2], "b": [N, 2]}, ...], ...}``.
 
-    Settings such as ``window`` may stand beside ``targets``; all other entries are provenance. ``null``,
-    which stands for a number that is not finite, becomes NaN.
+    Fractals in grayscale or color also have ``features`` [N, 1 or 3], and may have ``blend`` [N] and
+    ``background`` [1 or 3], which are 0 by default. Settings such as ``window`` may stand beside ``targets``;
+    all other entries are provenance. ``null``, which stands for a number that is not finite, becomes NaN.
 
     Returns:
         The parameters of a FractalEmbedding, settings, and provenance.
@@ -47,7 +48,26 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     if A.shape[:2] != b.shape[:2]:
         raise InputError(f"{path}: A has {A.shape[1]} transforms, but b has {b.shape[1]}")
     settings = {name: content.pop(name, default) for name, default in DEFAULTS.items()}
-    return {"matrices.A": A, "b": b}, settings, content
+    return {"matrices.A": A, "b": b} | _features(path, targets, A.shape[1]), settings, content
+
+
+def _features(path: Path, targets: list[dict[str, Any]], num_transforms: int) -> dict[str, Tensor]:
+    """The features of all targets, by their names in a FractalEmbedding; nothing if there are none."""
+    if not any("features" in target for target in targets):
+        return {}
+    values = _numbers(path, targets, "features", (None,))
+    number = values.shape[2]
+    zeros = {"blend": [0.0] * num_transforms, "background": [0.0] * number}
+    filled = [zeros | target for target in targets]
+    found = {"values": values} | {name: _numbers(path, filled, name, ()) for name in zeros}
+    expected = {"values": num_transforms, "blend": num_transforms, "background": number}
+    for name, count in expected.items():
+        if found[name].shape[1] != count:
+            raise InputError(
+                f"{path}: {'features' if name == 'values' else name} must have {count} entries per target,"
+                f" got {found[name].shape[1]}"
+            )
+    return {f"features.{name}": each for name, each in found.items()}
 
 
 def _parse(path: Path) -> Any:
@@ -62,16 +82,19 @@ def _parse(path: Path) -> Any:
         raise InputError(f"{path} is damaged or not a JSON file ({error})") from error
 
 
-def _numbers(path: Path, targets: list[dict[str, Any]], name: str, shape: tuple[int, ...]) -> Tensor:
-    """One entry of all targets [J, N, *shape], with NaN for null."""
+def _numbers(path: Path, targets: list[dict[str, Any]], name: str, shape: tuple[int | None, ...]) -> Tensor:
+    """One entry of all targets [J, N, *shape], with NaN for null; None in the shape stands for any number."""
     try:
         numbers = torch.tensor([_null_as_nan(target[name]) for target in targets], dtype=torch.float32)
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{path}: {name} of every target must be a list of numbers of the same shape ({error})"
         ) from error
-    if numbers.ndim != 2 + len(shape) or numbers.shape[2:] != shape or not numbers.numel():
-        expected = " x ".join(["transforms", *map(str, shape)])
+    fits = numbers.ndim == 2 + len(shape) and all(
+        length in (None, found) for length, found in zip(shape, numbers.shape[2:], strict=True)
+    )
+    if not fits or not numbers.numel():
+        expected = " x ".join(["transforms", *("channels" if each is None else str(each) for each in shape)])
         raise InputError(f"{path}: {name} of every target must have the shape {expected}")
     return numbers
 

@@ -11,7 +11,7 @@ from fractalgan.errors import InputError, as_input_error, require_above, require
 from fractalgan.limits import require_sizes
 from fractalgan.nn import ImageEncoder, ProbabilityRule, Renderer, Resolution, intersection_over_union
 from fractalgan.nn.image_encoder import GROUPS
-from fractalgan.ops import SequenceKind, Transforms, check_view
+from fractalgan.ops import Fractals, SequenceKind, Transforms, check_view
 from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.log_interval import should_log
@@ -172,5 +172,5 @@ class FractalAutoencoder(Encoder):
         number = len(fractals.b)
         rows = torch.arange(number, device=fractals.b.device).repeat_interleave(num_sequences)
         sequences = self.renderer.sequences_for(fractals.A, rows, source)
-        images = self.renderer.render(fractals, rows, sequences, resolution)
+        images = self.renderer.render(Fractals.plain(fractals), rows, sequences, resolution)
         return images.view(number, num_sequences, *self.renderer.size)

@@ -9,37 +9,30 @@ from torch.optim import Adam, Optimizer
 
 from fractalgan.nn import (
     LOSSES,
-    FractalGenerator,
-    LeNet,
     LossName,
     MatricesForm,
     ProbabilityRule,
-    assigned_prototypes,
-    choose_prototypes,
     instance_noise,
+    parameter_groups,
     prototype_distance,
     r1_penalty,
 )
 from fractalgan.ops import SequenceKind
 from fractalgan.randomness import Purpose
-from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
-from fractalgan.tasks.gan_scores import GANScores
-from fractalgan.tasks.gan_start import adapt_points_, covering_tau, load_collages_, random_embedding
+from fractalgan.tasks.gan_preparation import GANPreparation
 from fractalgan.tasks.log_interval import should_log
-from fractalgan.tasks.protocols import datamodule_of, training_images
-from fractalgan.tasks.reconstruction_options import COLLAGE
 from fractalgan.tasks.schedules import Schedule, schedule_factor
 
 Side = Literal["generator", "discriminator"]
 
 
-class FractalGAN(GANEvaluation):
+class FractalGAN(GANPreparation):
     """A GAN with J learnable fractals as its generator and a LeNet as real/fake discriminator.
 
     Each batch is one step: the fractals draw as many images as there are real ones, each fractal equally
     often; the discriminator learns from both, then the fractals from the discriminator. Training batches are
-    ``(images [B, 1, H, W] in [0, 1], labels)``; the labels are not used.
+    ``(images [B, C, H, W] in [0, 1], labels)``; the labels are not used.
 
     Args:
         num_fractals: number of fractals (J).
@@ -64,6 +57,8 @@ class FractalGAN(GANEvaluation):
         sigma_min: lower bound of the singular values of A; above 0, no transform loses all its probability
             where that follows the determinant.
         sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
+        features: what each transform carries: 3 numbers, a color; 1, a gray level; or 0, as in the paper,
+            which draws white on black. null follows the images: 3 for those in color, else 0.
         loss: adversarial loss.
         prototypes: weight of the distance between drawn images and the prototype of their fractal, a second
             loss beside the adversarial one; 0 disables it, as in the paper. Prototypes are training images:
@@ -94,6 +89,7 @@ class FractalGAN(GANEvaluation):
         "sequences": "random",
         "prototypes": 0.0,
         "generator_schedule": "constant",
+        "features": 0,
     }
     last_r1: Tensor
 
@@ -112,6 +108,7 @@ class FractalGAN(GANEvaluation):
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
+        features: int | None = None,
         loss: LossName = "non-saturating",
         prototypes: float = 100.0,
         r1_gamma: float = 5.0,
@@ -132,70 +129,13 @@ class FractalGAN(GANEvaluation):
         self.save_hyperparameters()
         check_options(self.hparams)
         self.automatic_optimization = False
-        self.adapted = False  # to real images, or restored from a checkpoint
         self.tau_follows_data = tau is None
-        self.prototypes: Tensor | None
-        self.register_buffer("prototypes", None, persistent=False)
-
-        view = image_size, num_points, window, tau, jitter
-        self.generator = FractalGenerator(random_embedding(self.hparams), *view, probabilities, sequences)
+        self._build()
         # a checkpoint keeps the values, not the rule that they follow
         self.hparams.update(num_points=self.generator.num_points, tau=self.generator.tau)
-        self.discriminator = LeNet(outputs=1, image_size=image_size)
         self.loss = LOSSES[loss]
         # R1 and logging have intervals of their own: kept, so that a resumed run logs the same
         self.register_buffer("last_r1", torch.zeros(()))
-        self.scores = GANScores(seed)
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        if (schedule := self.hparams["generator_schedule"]) != "constant":
-            self._require_last_step(f"--model.generator_schedule {schedule}")
-        images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None
-        if images is not None:
-            self._adapt(images)
-
-    def _needs_images(self) -> bool:
-        return not self.adapted or (self.hparams["prototypes"] > 0 and self.prototypes is None)
-
-    def _adapt(self, images: Tensor) -> None:
-        """Adapt the width of points to real images [n, 1, H, W], and choose the prototypes."""
-        new, self.adapted = not self.adapted, True
-        if new and self.tau_follows_data:
-            self.generator.tau = self.hparams["tau"] = covering_tau(images, self.generator.num_points)
-        collages = new and self.hparams["start"] == COLLAGE
-        if collages or self.hparams["prototypes"] > 0:
-            chosen, embedding = images, self.generator.embedding
-            if self.trainer.is_global_zero:
-                chosen = choose_prototypes(images, self.hparams["num_fractals"], self.hparams["seed"])
-                if collages:
-                    load_collages_(embedding, self.hparams, chosen)
-                else:
-                    chosen = assigned_prototypes(self.gallery().cpu().to(chosen), chosen)
-                chosen = (255 * chosen).round().to(torch.uint8)
-            parameters = {name: value.cpu() for name, value in embedding.state_dict().items()}
-            chosen, parameters = self.trainer.strategy.broadcast((chosen, parameters))
-            self.prototypes = chosen.to(self.device)
-            embedding.load_state_dict(parameters)
-            if new and self.tau_follows_data:
-                adapt_points_(self.generator, chosen / 255)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        for name in ("probabilities", "sequences"):
-            setattr(self.generator, name, self.hparams[name])
-        tau = checkpoint.get("hyper_parameters", {}).get("tau")
-        if tau is not None:
-            self.generator.tau = self.hparams["tau"] = tau
-        embedding = self.generator.embedding
-        has_multiples = "generator.embedding.relative_tau" in checkpoint["state_dict"]
-        embedding.relative_tau = torch.ones_like(embedding.b[:, 0, 0]) if has_multiples else None
-        self.prototypes = checkpoint.get("prototypes")
-        self.adapted = True
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["prototypes"] = self.prototypes
 
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
@@ -208,9 +148,10 @@ class FractalGAN(GANEvaluation):
         return [self._optimizer("generator"), self._optimizer("discriminator")]
 
     def _optimizer(self, side: Side) -> Optimizer:
+        module = self.generator if side == "generator" else self.discriminator
         kind: type[Adam] = getattr(torch.optim, self.hparams[f"{side}_optimizer"])
         return kind(
-            getattr(self, side).parameters(),
+            parameter_groups(module.parameters(), self.generator.embedding.features),
             lr=self.hparams[f"{side}_lr"],
             betas=tuple(self.hparams[f"{side}_betas"]),
             **({"fused": True} if kind is Adam else {}),  # the others have no fused form
@@ -273,7 +214,7 @@ class FractalGAN(GANEvaluation):
         self.require_finite("the generator's loss", loss, distance)
         factor = schedule_factor(self.hparams["generator_schedule"], self._progress(step))
         for group in optimizer.param_groups:
-            group["lr"] = self.hparams["generator_lr"] * factor
+            group["lr"] = self.hparams["generator_lr"] * factor * group.get("share", 1.0)
         self._backward(optimizer, loss + self.hparams["prototypes"] * distance)
         optimizer.step()
         self.generator.embedding.constrain_()

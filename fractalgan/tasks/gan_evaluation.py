@@ -14,7 +14,7 @@ from fractalgan.tasks.protocols import datamodule_of
 
 
 class GANEvaluation(FractalTask):
-    """The part of FractalGAN that judges what it has learned, on images ``[B, 1, H, W]`` in [0, 1].
+    """The part of FractalGAN that judges what it has learned, on images ``[B, C, H, W]`` in [0, 1].
 
     Attributes:
         generator: draws the fractals.
@@ -32,10 +32,11 @@ class GANEvaluation(FractalTask):
         return self.generator
 
     def findings(self, metrics: Mapping[str, float]) -> list[str]:
-        return findings({name.partition("/")[2]: value for name, value in metrics.items()})
+        scores = {name.partition("/")[2]: value for name, value in metrics.items()}
+        return findings(scores, binary=self.scores.binary)
 
     def forward(self, fractals: Tensor, random: RandomSource | torch.Generator | None = None) -> Tensor:
-        """Fresh images [B, 1, H, W] of ``fractals`` [B]."""
+        """Fresh images [B, C, H, W] of ``fractals`` [B]."""
         return self.generator.draw(fractals, random)
 
     def _every_fractal_equally(self, count: int, step: int) -> Tensor:
@@ -90,7 +91,7 @@ class GANEvaluation(FractalTask):
 
     @torch.no_grad()
     def gallery(self) -> Tensor:
-        """One image per fractal [J, 1, H, W], in order, without jitter, from the same numbers every time."""
+        """One image per fractal [J, C, H, W], in order, without jitter, from the same numbers every time."""
         fractals = torch.arange(self.hparams["num_fractals"], device=self.device)
         random = generator_for(self.hparams["seed"], Purpose.GALLERY)
         images: Tensor = self.generator(fractals, self.generator.draw_sequences(fractals, random))

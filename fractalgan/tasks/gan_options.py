@@ -8,6 +8,7 @@ from fractalgan.errors import (
     require_at_least,
     require_betas,
     require_choice,
+    require_features,
     require_sigma_range,
 )
 from fractalgan.limits import require_sizes, require_transforms
@@ -47,3 +48,4 @@ def check_options(options: Mapping[str, Any]) -> None:
     require_above(0, **{name: options[name] for name in ("generator_lr", "discriminator_lr")})
     require_betas(**{name: options[name] for name in ("generator_betas", "discriminator_betas")})
     require_sigma_range(options["sigma_min"], options["sigma_max"])
+    require_features(options["features"])

@@ -20,12 +20,14 @@ class GANScores(nn.Module):
 
     Args:
         seed: random seed of the images that are drawn.
+        features: K of the fractals.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, features: int = 0) -> None:
         super().__init__()
         self.seed = seed
-        self.frechet = FrechetPixels()
+        self.binary = features == 0
+        self.frechet = FrechetPixels(max(1, features))
         self.real: RealImages | None = None
         self.seen: list[Tensor] = []
 
@@ -38,10 +40,10 @@ class GANScores(nn.Module):
         """To be called before a validation, with the trainer's data module."""
         images = training_images(data) if self.real is None else None
         if images is not None:
-            self.real = RealImages(images.to(device))
+            self.real = RealImages(images.to(device), self.binary)
 
     def update(self, real: Tensor, fake: Tensor) -> None:
-        """Add real and drawn images [B, 1, H, W]."""
+        """Add real and drawn images [B, C, H, W]."""
         self.frechet.update(real, real=True)
         self.frechet.update(fake, real=False)
         if self.real is None and sum(map(len, self.seen)) < MAX_SEEN:
@@ -51,7 +53,7 @@ class GANScores(nn.Module):
     def compute(self, generator: FractalGenerator) -> dict[str, Tensor]:
         """The scores of the images since the last call, and of images of every fractal without jitter."""
         if self.real is None:
-            self.real = RealImages(torch.cat(self.seen))
+            self.real = RealImages(torch.cat(self.seen), self.binary)
             self.seen.clear()
         fractals = torch.arange(len(generator.embedding), device=generator.embedding.b.device)
         random = generator_for(self.seed, Purpose.GALLERY)

@@ -1,6 +1,6 @@
 """The first candidates of a reconstruction, by its option ``start``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,13 +14,18 @@ from fractalgan.nn import (
     FractalEmbedding,
     FractalGenerator,
     TargetFractals,
+    backgrounds,
     collage_fractals,
+    features_at,
+    points_to_cover,
+    shapes,
 )
-from fractalgan.ops import Procedure, Transforms, random_fractals
+from fractalgan.ops import Features, Fractals, Procedure, Transforms, random_features, random_fractals
 from fractalgan.randomness import Purpose, generator_for
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
 from fractalgan.tasks.autoencoder import FractalAutoencoder
 from fractalgan.tasks.encoder import Encoder
+from fractalgan.tasks.gathering import TargetGatherer
 from fractalgan.tasks.inverse_encoder import InverseEncoder
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
@@ -53,13 +58,13 @@ def fit_candidates_(
         candidates: [n * candidates, N], which are written to.
         options: the hyperparameters of Reconstruction.
         indices: [n], what the random numbers of each target follow from.
-        targets: [n, 1, H, W].
+        targets: [n, C, H, W].
         rows: the targets, among the n, whose candidates are replaced.
     """
     start, number = options["start"], options["candidates"]
     if start == COLLAGE:
         wanted = {name: options[name] for name in ("candidates", "num_transforms", "window", "seed")}
-        found = collage_fractals(targets[rows], indices[rows].tolist(), **wanted)
+        found = collage_fractals(drawn_shapes(options, targets[rows]), indices[rows].tolist(), **wanted)
         of_rows = (rows.unsqueeze(1) * number + torch.arange(number)).flatten()
         for whole, part in zip(candidates, found, strict=True):
             whole[of_rows] = part
@@ -70,12 +75,68 @@ def fit_candidates_(
             whole[::number] = part
 
 
-def target_fractals(options: Mapping[str, Any], indices: Tensor, candidates: Transforms) -> TargetFractals:
-    """The module that learns these candidates [n * candidates, N], drawn as the options say."""
+def drawn_shapes(options: Mapping[str, Any], targets: Tensor) -> Tensor:
+    """What fractals cover of targets [n, C, H, W]: bright pixels, or with features all but the background."""
+    return shapes(targets, backgrounds(targets)) if options["features"] else targets
+
+
+def initial_features(options: Mapping[str, Any], transforms: Transforms, targets: Tensor) -> Features:
+    """The first features of candidates [n * candidates, N]: those of the targets where they draw.
+
+    Args:
+        options: the hyperparameters of Reconstruction.
+        transforms: the candidates.
+        targets: [n, C, H, W].
+    """
+    random = generator_for(options["seed"], Purpose.RECONSTRUCTION_INITIAL)
+    return features_at(transforms, targets, options["window"], random)
+
+
+def fitted_fractals(
+    options: MutableMapping[str, Any], targets: Tensor, indices: Tensor, shares: TargetGatherer
+) -> TargetFractals:
+    """Candidates for all targets, as ``start`` makes them; with several ranks, each fits those of its own.
+
+    Args:
+        options: the hyperparameters of Reconstruction, in which the number of points is set by ``coverage``.
+        targets: [n, C, H, W].
+        indices: [n], what the random numbers of each target follow from.
+        shares: which targets belong to which rank.
+    """
+    if options["coverage"] is not None:
+        area = drawn_shapes(options, targets).mean().item() * options["image_size"] ** 2
+        options["num_points"] = points_to_cover(area, options["tau"], options["coverage"])
+    candidates = random_candidates(options, indices)
+    shard, device = shares.shard, shares.strategy.root_device
+    own = torch.arange(len(targets))[shard.rank :: shard.world_size]
+    fit_candidates_(candidates, options, indices, targets, own)
+    if shard.world_size > 1:
+        candidates = Transforms(*(shares.rows(each.to(device)).cpu() for each in candidates))
+    features = Features.none(candidates.b)
+    if options["features"]:
+        features = initial_features(options, candidates, targets)
+    return target_fractals(options, indices, Fractals(candidates, features))
+
+
+def target_fractals(
+    options: Mapping[str, Any], indices: Tensor, candidates: Fractals | None = None
+) -> TargetFractals:
+    """The module that learns candidates [n * candidates, N], drawn as the options say.
+
+    Args:
+        options: the hyperparameters of Reconstruction.
+        indices: [n], what the random numbers of each target follow from.
+        candidates: the fractals; None for those of a checkpoint, which is yet to be loaded.
+    """
+    if candidates is None:
+        transforms = random_candidates(options, indices)
+        candidates = Fractals(transforms, random_features(transforms.b, options["features"]))
     sigma_range = options["sigma_min"], options["sigma_max"]
     view = {name: options[name] for name in VIEW if name in options}
+    transforms, features = candidates
+    embedding = FractalEmbedding(transforms, options["matrices"], sigma_range, features=features)
     return TargetFractals(
-        FractalGenerator(FractalEmbedding(candidates, options["matrices"], sigma_range), **view),
+        FractalGenerator(embedding, **view),
         Candidates(len(indices), options["candidates"], options["halvings"]),
         indices,
         **{name: options[name] for name in ("seed", "num_sequences", "objective", "chunk")},

@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from fractalgan.errors import InputError, as_input_error, require_above, require_at_least, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn import LeNet
+from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import PseudoClasses, datamodule_of
 from fractalgan.tasks.schedules import schedule_factor
@@ -25,7 +26,7 @@ MOMENTUM = 0.9  # of SGD
 class Pretraining(Task):
     """A J-way LeNet, trained from scratch on the images of J fractals, each fractal a pseudo-class.
 
-    Batches are ``(images [B, 1, H, W] in [0, 1], pseudo-classes [B])``. A linear probe evaluates the features
+    Batches are ``(images [B, C, H, W] in [0, 1], pseudo-classes [B])``. A linear probe evaluates the features
     of its LeNet.
 
     Args:
@@ -33,6 +34,7 @@ class Pretraining(Task):
             .safetensors or .json file, a checkpoint of a task that learns fractals, or its run folder.
         num_fractals: number of fractals, each a pseudo-class (J).
         image_size: height and width in pixels; set by --data.size.
+        channels: 1 for images in grayscale, 3 for color; null follows the fractals.
         optimizer: optimizer; SGD uses Nesterov momentum of 0.9.
         lr: initial learning rate.
         schedule: learning rate schedule: constant, or cosine down to 0 at the last step.
@@ -48,6 +50,7 @@ class Pretraining(Task):
         fractals: str = "random",
         num_fractals: int = 100,
         image_size: int = 32,
+        channels: int | None = None,
         optimizer: OptimizerName = "Adam",
         lr: float = 1e-3,
         schedule: PretrainingSchedule = "constant",
@@ -60,12 +63,16 @@ class Pretraining(Task):
         require_above(0, lr=lr)
         require_at_least(0, weight_decay=weight_decay)
         self.save_hyperparameters()
-        with as_input_error():
-            self.network = LeNet(outputs=num_fractals, image_size=image_size)
+        self._build()
         self.accuracy = MulticlassAccuracy(num_fractals, average="micro")
 
+    def _build(self) -> None:
+        with as_input_error():
+            options = self.hparams
+            self.network = LeNet(options["num_fractals"], options["image_size"], options["channels"] or 1)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, J] of images [B, 1, H, W]."""
+        """Logits [B, J] of images [B, C, H, W]."""
         logits: Tensor = self.network(images)
         return logits
 
@@ -74,6 +81,10 @@ class Pretraining(Task):
         data = datamodule_of(self.trainer)
         if data is not None and not isinstance(data, PseudoClasses):
             raise InputError("Pretraining needs images of fractals: use --data fractalgan.FractalData")
+        if data is not None:
+            drawn, remedy = data.generator.channels, "use --model.fractals with images whose channels are"
+            if match_channels(self.hparams, drawn, data.source, remedy):
+                self._build()
 
     def next_steps(self) -> dict[str, str]:
         size = self.sizes_for_next(image_size="data.size")

@@ -1,5 +1,6 @@
 """LinearProbe: multinomial logistic regression on the frozen features of a pre-trained LeNet."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fractalgan.errors import InputError, as_input_error, require_above, require
 from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.tasks.channels import channels_of, match_channels
 from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of
 from fractalgan.tasks.task import Task
 
@@ -41,6 +43,7 @@ class LinearProbe(Task):
             each fit starts from the result of the one before.
         num_classes: number of classes; null uses those of the data.
         image_size: height and width in pixels; set by --data.size.
+        channels: 1 for images in grayscale, 3 for color; null follows the images.
         seed: random seed; defaults to --seed_everything.
     """
 
@@ -57,6 +60,7 @@ class LinearProbe(Task):
         penalties: list[float] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6],  # noqa: B006
         num_classes: int | None = None,
         image_size: int = 32,
+        channels: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -66,18 +70,23 @@ class LinearProbe(Task):
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
         self.save_hyperparameters()
         self.automatic_optimization = False
-        with as_input_error():
-            self.network = LeNet(outputs=1, image_size=image_size).requires_grad_(False)
-        self.num_features = image_size**2 if backbone == PIXELS else LeNet.num_features
-        self.register_buffer("mean", torch.zeros(self.num_features))
-        self.register_buffer("std", torch.ones(self.num_features))
-        self.head = nn.Linear(self.num_features, num_classes or 1)  # replaced once the data is known
+        self._build()
         self.has_backbone = backbone in (UNTRAINED, PIXELS)
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
+    def _build(self) -> None:
+        """Make what depends on the channels of the images."""
+        size, channels = self.hparams["image_size"], self.hparams["channels"] or 1
+        with as_input_error():
+            self.network = LeNet(1, size, channels).requires_grad_(False)
+        number = channels * size**2 if self.hparams["backbone"] == PIXELS else LeNet.num_features
+        self.register_buffer("mean", torch.zeros(number))
+        self.register_buffer("std", torch.ones(number))
+        self.head = nn.Linear(number, self.hparams["num_classes"] or 1)  # replaced once the data is known
+
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, classes] of images [B, 1, H, W]."""
+        """Logits [B, classes] of images [B, C, H, W]."""
         logits: Tensor = self.head((self._features(images) - self.mean) / self.std)
         return logits
 
@@ -93,6 +102,8 @@ class LinearProbe(Task):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         data = self._data()
+        if match_channels(self.hparams, channels_of(data) or 1, data.source):
+            self._build()
         number, known = len(data.classes), self.hparams["num_classes"]
         if stage == "fit":
             self._check_max_steps()
@@ -102,7 +113,7 @@ class LinearProbe(Task):
                 generator_for(self.hparams["seed"], Purpose.PROBE_LABELS),
             )
             self.hparams["num_classes"] = number
-            self.head = nn.Linear(self.num_features, number)
+            self.head = nn.Linear(len(self.mean), number)
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
         elif known is None:
@@ -118,7 +129,7 @@ class LinearProbe(Task):
     def on_fit_start(self) -> None:
         super().on_fit_start()
         if not self.has_backbone:
-            self._load_backbone(Path(self.hparams["backbone"]))
+            load_backbone_(self.network, self.hparams, self._data().source)
 
     def on_train_start(self) -> None:
         images = self._train_images()
@@ -152,19 +163,6 @@ class LinearProbe(Task):
             raise InputError(
                 f"the probe tries {count} L2 penalties, one per step: set --trainer.max_steps {count}"
             )
-
-    def _load_backbone(self, path: Path) -> None:
-        checkpoint = read_checkpoint(path)
-        if checkpoint["task"] != "Pretraining":
-            raise InputError(
-                f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
-                " train one with fit --config pretraining.yaml"
-            )
-        with as_checkpoint_error(path):
-            size = checkpoint["hyper_parameters"]["image_size"]
-            if size != self.hparams["image_size"]:
-                raise InputError(f"{path} was trained on images of {size} pixels: set --data.size {size}")
-            self.network.features.load_state_dict(submodule_state(checkpoint, "network.features."))
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -211,6 +209,32 @@ class LinearProbe(Task):
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
+
+
+def load_backbone_(network: LeNet, options: Mapping[str, Any], source: str) -> None:
+    """Load the features of a pre-trained LeNet.
+
+    Args:
+        network: the LeNet that they are loaded into.
+        options: the hyperparameters of LinearProbe, with the path of the checkpoint and what it has to fit.
+        source: where the images come from.
+
+    Raises:
+        InputError: for the checkpoint of another task, or of a LeNet for other images.
+    """
+    path = Path(options["backbone"])
+    checkpoint = read_checkpoint(path)
+    if checkpoint["task"] != "Pretraining":
+        raise InputError(
+            f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
+            " train one with fit --config pretraining.yaml"
+        )
+    with as_checkpoint_error(path):
+        trained = {"channels": 1} | checkpoint["hyper_parameters"]
+        if (size := trained["image_size"]) != options["image_size"]:
+            raise InputError(f"{path} was trained on images of {size} pixels: set --data.size {size}")
+        match_channels(trained, options["channels"], source)
+        network.features.load_state_dict(submodule_state(checkpoint, "network.features."))
 
 
 def labeled_indices(labels: Tensor, per_class: int | None, random: torch.Generator) -> Tensor:

@@ -47,15 +47,16 @@ MAX_PIXELS = 10_000 * 32 * 32
 MIN_IMAGES = 1000
 
 
-def training_images(data: object) -> Tensor | None:
-    """The first training images [n, 1, H, W] of a data module; None if it has none.
+def training_images(data: object, at_most: int | None = None) -> Tensor | None:
+    """The first training images [n, C, H, W] of a data module; None if it has none.
 
-    There are up to 10,000 of 32 x 32 pixels; of larger ones as many pixels, but 1,000 images at least.
+    By default there are up to 10,000 of 32 x 32 pixels; of larger ones as many numbers, but 1,000 images at
+    least.
     """
     if not isinstance(data, LabelledImages) or data.train_images is None:
         return None
     first, _ = data.train_images[:1]
-    images, _ = data.train_images[: max(MIN_IMAGES, MAX_PIXELS // first.numel())]
+    images, _ = data.train_images[: at_most or max(MIN_IMAGES, MAX_PIXELS // first.numel())]
     return images
 
 

@@ -13,19 +13,21 @@ from fractalgan.nn import (
     FractalGenerator,
     MatricesForm,
     Objective,
+    Part,
     ProbabilityRule,
     Resolution,
     TargetScores,
     clip_per_fractal,
+    parameter_groups,
     points_for,
-    points_to_cover,
     tau_for,
     warn_of_detail,
 )
-from fractalgan.ops import SequenceKind, Transforms
+from fractalgan.ops import SequenceKind
+from fractalgan.tasks.channels import features_for
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gathering import TargetGatherer
-from fractalgan.tasks.initial_fractals import fit_candidates_, random_candidates, target_fractals
+from fractalgan.tasks.initial_fractals import fitted_fractals, target_fractals
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import Targets, datamodule_of
 from fractalgan.tasks.reconstruction_options import NoisyPart, check_options
@@ -64,6 +66,8 @@ class Reconstruction(FractalTask):
             without bounds; raw learns the entries of A.
         sigma_min: lower bound of the singular values of A.
         sigma_max: upper bound of the singular values of A.
+        features: what each transform carries: 3 numbers, a color; 1, a gray level; or 0, as in the paper,
+            which draws white on black. null follows the images: 3 for those in color, else 0.
         probabilities: of the transforms: in proportion to their determinants, as in the paper; that with a
             lower bound, for thin transforms (area); or uniform.
         candidates: number of initial fractals per target, which compete by successive halving.
@@ -109,6 +113,7 @@ class Reconstruction(FractalTask):
         matrices: MatricesForm = "sigmoid",
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
+        features: int | None = None,
         probabilities: ProbabilityRule = "determinant",
         candidates: int = 1,
         halvings: list[int] = [],  # noqa: B006
@@ -133,8 +138,9 @@ class Reconstruction(FractalTask):
         self.automatic_optimization = False
         self.results: TargetScores | None = None  # of the last validation, for all targets
         if num_targets is not None:
+            self.hparams["features"] = features or 0  # a checkpoint of an earlier version has none
             indices = torch.arange(num_targets)
-            self.fractals = target_fractals(self.hparams, indices, random_candidates(self.hparams, indices))
+            self.fractals = target_fractals(self.hparams, indices)
 
     # -- before the first step ------------------------------------------------------------------
 
@@ -151,6 +157,8 @@ class Reconstruction(FractalTask):
         number, ranks = len(data.targets), self.trainer.world_size
         if known not in (None, number):
             raise InputError(f"num_targets must be {number}, the targets of {data.source}, got {known}")
+        channels, features = data.targets.shape[1], self.hparams["features"]
+        self.hparams["features"] = features_for(channels, features, data.source)
         if number < ranks:
             raise InputError(f"{ranks} processes need at least {ranks} targets, got {number}")
         if self.trainer.precision == "16-mixed":
@@ -159,22 +167,8 @@ class Reconstruction(FractalTask):
             self._require_last_step("the learning rate schedule")
         if known is None:
             self.hparams["num_targets"] = number
-            self._start(data.targets, data.indices)
-
-    def _start(self, targets: Tensor, indices: Tensor) -> None:
-        """Make the first candidates; with several ranks, each searches collages of its own targets."""
-        options = self.hparams
-        if options["coverage"] is not None:
-            area = targets.mean().item() * options["image_size"] ** 2
-            options["num_points"] = points_to_cover(area, options["tau"], options["coverage"])
-        candidates = random_candidates(options, indices)
-        own = torch.arange(len(targets))[self.shard.rank :: self.shard.world_size]
-        fit_candidates_(candidates, options, indices, targets, own)
-        if self.shard.world_size > 1:
-            strategy = self.trainer.strategy
-            gatherer, device = TargetGatherer(len(targets), self.shard, strategy), strategy.root_device
-            candidates = Transforms(*(gatherer.rows(each.to(device)).cpu() for each in candidates))
-        self.fractals = target_fractals(options, indices, candidates)
+            shares = TargetGatherer(number, self.shard, self.trainer.strategy)
+            self.fractals = fitted_fractals(self.hparams, data.targets, data.indices, shares)
 
     def learned_fractals(self) -> FractalGenerator:
         return self.fractals.learned()
@@ -191,7 +185,9 @@ class Reconstruction(FractalTask):
 
     def configure_optimizers(self) -> Adam:
         # not fused: that form rounds a target's numbers by their place among the others
-        return Adam(self.fractals.learned_parameters(), lr=self.hparams["lr"])
+        parameters = [each for part in self.fractals.learned_parameters().values() for each in part]
+        groups = parameter_groups(parameters, self.fractals.generator.embedding.features)
+        return Adam(groups, lr=self.hparams["lr"])
 
     # -- training -------------------------------------------------------------------------------
 
@@ -206,16 +202,16 @@ class Reconstruction(FractalTask):
             self.log("train/mse", self._mean_of_all(losses.amin(1)), prog_bar=True)
             self.log("targets", float(len(self.fractals)), prog_bar=True, logger=False)
 
-    def _step(self, gradients: tuple[Tensor, ...], step: int) -> None:
-        *matrices, b = gradients
+    def _step(self, gradients: dict[Part, list[Tensor]], step: int) -> None:
         limit = math.inf if self.hparams["clip"] is None else self.hparams["clip"]
-        clipped = [*clip_per_fractal(matrices, limit), *clip_per_fractal([b], limit)]
-        for parameter, gradient in zip(self.fractals.learned_parameters(), clipped, strict=True):
-            parameter.grad = gradient
+        for part, parameters in self.fractals.learned_parameters().items():
+            clipped = clip_per_fractal(gradients[part], limit) if parameters else []
+            for parameter, gradient in zip(parameters, clipped, strict=True):
+                parameter.grad = gradient
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         for group in optimizer.param_groups:
-            group["lr"] = self._lr(step)
+            group["lr"] = self._lr(step) * group.get("share", 1.0)
         optimizer.step()
         self.fractals.generator.embedding.constrain_()
 
@@ -266,14 +262,15 @@ class Reconstruction(FractalTask):
         self.log("val/mse_mean", self.results.mse_mean.mean(), sync_dist=True)
         self.log("val/mse_max", self.results.mse_max.mean(), sync_dist=True)
         self.log("val/psnr", self.results.psnr.mean(), sync_dist=True)
-        self.log("val/iou", self.results.iou.mean(), sync_dist=True)
+        if self.hparams["features"] != 3:
+            self.log("val/iou", self.results.iou.mean(), sync_dist=True)
         self.log("val/exploded", self.results.exploded.sum(), sync_dist=True)
 
     # -- several ranks, each of which learns the fractals of its own targets --------------------
 
     def on_train_end(self) -> None:
         self._share_fractals()
-        if self.results is not None:
+        if self.results is not None and not self.hparams["features"]:
             warn_of_detail(self.results.iou, self.hparams["image_size"], self.hparams["num_transforms"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

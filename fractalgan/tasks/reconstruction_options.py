@@ -10,6 +10,7 @@ from fractalgan.errors import (
     require_above,
     require_at_least,
     require_choice,
+    require_features,
     require_sigma_range,
 )
 from fractalgan.limits import require_sizes, require_transforms
@@ -48,6 +49,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         for name in ("tau", "tau_start"):
             tau = 1.0 if options[name] is None else options[name]
             check_view((options["image_size"], options["image_size"]), options["window"], tau)
+    require_features(options["features"])
     _check_start(options["start"])
     _check_candidates(options)
 

@@ -19,6 +19,7 @@ from fractalgan.tasks import (
     Task,
 )
 from tests.conftest import (
+    IN_COLOR,
     TINY,
     TINY_AUTOENCODER,
     TINY_ENCODER,
@@ -31,10 +32,24 @@ FIT_CONFIGS = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.st
 
 TASKS: dict[str, tuple[type[Task], list[str]]] = {
     "gan": (FractalGAN, TINY),
+    "gan in color": (FractalGAN, [*TINY, *IN_COLOR]),
     "autoencoder": (FractalAutoencoder, ["--config=autoencoder.yaml", *TINY_AUTOENCODER]),
     "encoder": (InverseEncoder, ["--config=inverse_encoder.yaml", *TINY_ENCODER]),
     "reconstruction": (Reconstruction, ["--config=reconstruction_32px.yaml", *TINY_RECONSTRUCTION]),
+    "reconstruction in color": (
+        Reconstruction,
+        [
+            "--config=reconstruction_32px.yaml",
+            *TINY_RECONSTRUCTION,
+            "--data.name=photographs",
+            "--data.count=2",
+        ],
+    ),
     "pretraining": (Pretraining, ["--config=pretraining.yaml", *TINY_PRETRAINING]),
+    "pretraining in color": (
+        Pretraining,
+        ["--config=pretraining.yaml", *TINY_PRETRAINING, "--data.features=3"],
+    ),
     "probe": (
         LinearProbe,
         ["--config=probe.yaml", "--data.size=16", "--trainer.val_check_interval=3"],

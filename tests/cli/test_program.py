@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from fractalgan import Reconstruction
 from tests.conftest import TINY, TINY_RECONSTRUCTION
 
 pytestmark = pytest.mark.timeout(300)
@@ -75,7 +74,8 @@ def test_signal_before_the_first_step_leaves_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As while collages are searched, which takes a minute for many targets."""
-    monkeypatch.setattr(Reconstruction, "_start", lambda *_: os.kill(os.getpid(), number))
+    start = "fractalgan.tasks.reconstruction.fitted_fractals"
+    monkeypatch.setattr(start, lambda *_: os.kill(os.getpid(), number))
     options = ["--model=Reconstruction", "--data=TargetData", *TINY_RECONSTRUCTION]
     before = signal.getsignal(number)
     with caplog.at_level("INFO", logger="fractalgan"), pytest.raises(SystemExit) as stopped:

@@ -101,7 +101,7 @@ def test_changed_options_are_told_as_they_are_typed(
     trained("gan", "mine")
     assert call("fit", *RESUME, "--data.ignore_invalid=true", "--data.binarize=null") == 0
     assert "using --data.ignore_invalid true: mine was trained with false" in logs.text
-    assert "using --data.binarize null: mine was trained with 0.5" in logs.text
+    assert "using --data.binarize null: mine was trained with auto" in logs.text
 
 
 @pytest.mark.parametrize("damaged", [b"\xff\xfe", b"data: 2020-99-99", b"data: &x {y: *x}", b"[", b""])

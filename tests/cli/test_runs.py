@@ -150,6 +150,8 @@ def test_every_shipped_config_runs(
         "autoencoder": [*TINY_AUTOENCODER],
         "inverse_encoder": [*TINY_ENCODER],
         "reconstruction": [*TINY_RECONSTRUCTION, "--model.coverage=null"],
+        "reconstruction_color": [*TINY_RECONSTRUCTION, "--model.coverage=null", "--data.count=2"],
+        "reconstruction_color_32px": [*TINY_RECONSTRUCTION, "--data.count=2"],
         "reconstruction_32px": TINY_RECONSTRUCTION,
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],

@@ -11,7 +11,7 @@ from torch import Tensor
 from fractalgan.data import ImageData, TargetData
 from fractalgan.data.background import have_bright_background, is_majority
 from fractalgan.data.fractaldb import fractaldb_images
-from fractalgan.data.pictures import read_pictures
+from fractalgan.data.pictures import Reading, read_pictures
 from fractalgan.data.sources import load
 from fractalgan.errors import InputError
 from tests.data.files import plain, save, shape
@@ -93,7 +93,7 @@ def test_data_sets_known_by_name_are_never_inverted(name: str, mnist_like: Calla
 
 
 def test_digits_and_fractaldb_have_a_dark_background() -> None:
-    assert not have_bright_background(load("digits", Path(), 32).train.images).any()
+    assert not have_bright_background(load("digits", Path(), Reading(32)).train.images).any()
     assert not have_bright_background(fractaldb_images(10, 16, 0)).any()
     for name in ("digits", "fractaldb"):
         data = TargetData(name, count=3, size=16)  # type: ignore[arg-type]
@@ -128,14 +128,14 @@ def test_wrong_choices_are_refused() -> None:
 def test_transparent_pictures_get_the_background_that_shows_them(
     level: int | tuple[int, int, int], read: tuple[float, float], tmp_path: Path
 ) -> None:
-    images = read_pictures([save(tmp_path / "a.png", shape(level, None))], 16).images
+    images = read_pictures([save(tmp_path / "a.png", shape(level, None))], Reading(16, channels=1)).images
     assert center_and_corner(images / 255) == [read]
 
 
 def test_white_shapes_are_their_alpha(tmp_path: Path) -> None:
     pixels = shape(255, None)
     pixels[4:12, 4:12, 3] = torch.arange(0, 256, 4).reshape(8, 8).numpy()
-    images = read_pictures([save(tmp_path / "a.png", pixels)], 16).images
+    images = read_pictures([save(tmp_path / "a.png", pixels)], Reading(16, channels=1)).images
     assert torch.from_numpy(pixels[..., 3]).sub(images[0, 0]).abs().max() <= 1
 
 
@@ -143,7 +143,7 @@ def test_empty_and_opaque_pictures_with_alpha(tmp_path: Path) -> None:
     empty, opaque = shape(255, None), shape(200, 150)
     empty[..., 3] = 0
     paths = [save(tmp_path / "a.png", empty), save(tmp_path / "b.png", opaque)]
-    images = read_pictures(paths, 16).images
+    images = read_pictures(paths, Reading(16, channels=1)).images
     assert images[0].unique().tolist() == [255]
     assert center_and_corner(images[1:] / 255) == [(0.8, 0.6)]
 
@@ -179,7 +179,7 @@ def test_transparent_pictures_follow_opaque_ones(tmp_path: Path) -> None:
 def test_opaque_pictures_are_never_made_negatives(tmp_path: Path) -> None:
     levels = [(20, 240), (20, 240), (230, 10)]
     paths = [save(tmp_path / f"{k}.png", shape(*each)) for k, each in enumerate(levels)]
-    images = read_pictures(paths, 16).images
+    images = read_pictures(paths, Reading(16, channels=1)).images
     assert [(each[0, 8, 8].item(), each[0, 0, 0].item()) for each in images] == levels
 
 

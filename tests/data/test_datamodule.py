@@ -81,12 +81,13 @@ def test_few_validation_images_are_followed_by_training_images(image_folder: Pat
             "ImageData",
             "ImageData(name='digits', size=16, batch_size=100, not set up)",
             "ImageData(name='digits', size=16, batch_size=100, train=1455, validation=162, test=180,"
-            " classes=10, invert=False)",
+            " classes=10, channels=1, invert=False)",
         ),
         (
             "TargetData",
             "TargetData(name='digits', split='test', count=12, size=16, not set up)",
-            "TargetData(name='digits', split='test', count=12, size=16, targets=12, invert=False)",
+            "TargetData(name='digits', split='test', count=12, size=16, targets=12, channels=1,"
+            " invert=False)",
         ),
         (
             "FractalData",
@@ -115,4 +116,4 @@ def test_descriptions_name_the_users_own_files(tmp_path: Path, image_folder: Pat
     path = str(save(tmp_path / "cat.png", shape(20, 240)))
     data = TargetData(path=path)
     data.setup()
-    assert repr(data) == f"TargetData(path={path!r}, size=32, targets=1, invert=True)"
+    assert repr(data) == f"TargetData(path={path!r}, size=32, targets=1, channels=1, invert=True)"

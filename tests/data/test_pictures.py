@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fractalgan.data.pictures import image_suffixes, read_pictures
+from fractalgan.data.pictures import Reading, image_suffixes, read_pictures
 from fractalgan.errors import InputError
 from tests.data.files import cut_off, plain, save
 
 
 def read(folder: Path, size: int) -> Tensor:
-    return read_pictures(sorted(folder.iterdir()), size).images
+    return read_pictures(sorted(folder.iterdir()), Reading(size, channels=1)).images
 
 
 def test_mixed_sizes_are_resized_with_one_message(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
@@ -67,14 +67,15 @@ def test_truncated_image_is_named(tmp_path: Path) -> None:
 
 def test_which_files_were_read_is_known(tmp_path: Path) -> None:
     paths = [cut_off(tmp_path / "a.png"), save(tmp_path / "b.png", plain(7)), tmp_path / "missing.png"]
-    pictures = read_pictures(paths, 8, ignore_invalid=True)
+    pictures = read_pictures(paths, Reading(8, ignore_invalid=True))
     assert pictures.read == [1]
     assert pictures.images.unique().tolist() == [7]
 
 
 def test_broken_files_alone_are_no_images(tmp_path: Path) -> None:
+    paths = [cut_off(tmp_path / "a.png"), cut_off(tmp_path / "b.png")]
     with pytest.raises(InputError, match=r"none of 2 image files can be read, such as .*a\.png"):
-        read_pictures([cut_off(tmp_path / "a.png"), cut_off(tmp_path / "b.png")], 8, ignore_invalid=True)
+        read_pictures(paths, Reading(8, ignore_invalid=True))
 
 
 def scene(side: int, mode: str) -> Image.Image:

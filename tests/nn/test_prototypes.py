@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fractalgan.nn import assigned_prototypes, choose_prototypes, prototype_distance, pyramid
+from fractalgan.nn import choose_prototypes, prototype_distance, prototype_order, pyramid
 
 
 def images(count: int, size: int = 16, seed: int = 0) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_assignment_is_the_nearest_of_all() -> None:
     def total(candidates: torch.Tensor) -> float:
         return prototype_distance(drawn, candidates).item()
 
-    found = assigned_prototypes(drawn, prototypes)
+    found = prototypes[prototype_order(drawn, prototypes)]
     best = min(total(prototypes[list(order)]) for order in permutations(range(5)))
     assert total(found) == pytest.approx(best)
 

@@ -1,5 +1,7 @@
 """TargetFractals: each target has random numbers of its own and depends on no other."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -26,6 +28,10 @@ def targets(number: int = 4) -> Tensor:
     return (torch.rand(number, 1, SIZE, SIZE, generator=generator_for(1)) > 0.8).float()
 
 
+def flat(parts: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
+    return [each for part in parts.values() for each in part]
+
+
 @pytest.mark.parametrize("objective", ["expectation", "fixed"])
 def test_losses_and_gradients_are_those_of_the_mse(objective) -> None:
     """Against one fractal alone: plain render, autograd, sequences by a search in the probabilities."""
@@ -43,7 +49,7 @@ def test_losses_and_gradients_are_those_of_the_mse(objective) -> None:
     )
     loss = F.mse_loss(images, targets()[2].expand(8, SIZE, SIZE))
     torch.testing.assert_close(losses, loss.detach().view(1, 1))
-    for found, expected in zip(gradients, torch.autograd.grad(loss, [A, b]), strict=True):
+    for found, expected in zip(flat(gradients), torch.autograd.grad(loss, [A, b]), strict=True):
         torch.testing.assert_close(found[2:3], expected, atol=1e-6, rtol=1e-4)
         assert not found[[0, 1, 3]].any()
 
@@ -54,7 +60,7 @@ def test_results_depend_neither_on_chunks_nor_on_other_targets() -> None:
     expected = whole.losses_and_gradients(targets(), rows, 1)
     found = chunked.losses_and_gradients(targets(), rows, 1)
     assert found[0].equal(expected[0])
-    assert all(one.equal(other) for one, other in zip(found[1], expected[1], strict=True))
+    assert all(one.equal(other) for one, other in zip(flat(found[1]), flat(expected[1]), strict=True))
     alone, _ = whole.losses_and_gradients(targets()[1:2], rows[1:2], 1)
     assert alone.equal(expected[0][1:2])
     assert all(
@@ -71,7 +77,7 @@ def test_candidates_share_the_sequences_of_a_target() -> None:
     fractals.candidates.update(losses, rows, 0)
     losses, gradients = fractals.losses_and_gradients(targets(), rows, 1)
     assert losses.shape == (4, 2)
-    drawn = gradients[1].flatten(1).any(1).view(4, 4).sum(1)
+    drawn = gradients["b"][0].flatten(1).any(1).view(4, 4).sum(1)
     assert drawn.tolist() == [2, 2, 2, 2]
 
 
@@ -94,17 +100,18 @@ def test_fractal_that_is_not_finite_has_an_infinite_loss_and_harms_no_other() ->
     losses, others = fractals.losses_and_gradients(targets(), rows, 0)
     assert losses.isinf().flatten().tolist() == [False, True, False, False]
     assert losses[[0, 2, 3]].equal(expected[[0, 2, 3]])
-    for one, other in zip(gradients, others, strict=True):
+    for one, other in zip(flat(gradients), flat(others), strict=True):
         assert one[[0, 2, 3]].equal(other[[0, 2, 3]])
 
 
 def test_noise_is_that_of_the_target_and_moves_what_it_should() -> None:
     fractals, alone, matrices = (target_fractals(per_target=2) for _ in range(3))
-    before = [parameter.detach().clone() for parameter in fractals.learned_parameters()]
+    before = [parameter.detach().clone() for parameter in flat(fractals.learned_parameters())]
     fractals.perturb_(torch.arange(4), 3, 0.1)
     alone.perturb_(torch.tensor([2]), 3, 0.1)
     matrices.perturb_(torch.arange(4), 3, 0.1, matrices_only=True)
-    moved = [after - was for after, was in zip(fractals.learned_parameters(), before, strict=True)]
+    after = flat(fractals.learned_parameters())
+    moved = [each - was for each, was in zip(after, before, strict=True)]
     assert all(each.std().item() == pytest.approx(0.1, rel=0.3) for each in moved)
     assert alone.generator.embedding.b[4:6].equal(fractals.generator.embedding.b[4:6])
     assert alone.generator.embedding.b[:4].equal(before[1][:4])
@@ -118,8 +125,8 @@ def test_scores_are_of_fresh_images_of_the_winners() -> None:
     assert fractals.candidates.winners().tolist() == [1, 3, 5, 7]
     scores = fractals.score(targets(), rows)
     learned = fractals.learned()
-    images = torch.stack([learned.draw(range(4)).detach() for _ in range(EVALUATED_IMAGES)], 1).squeeze(2)
-    mse = (images - targets()).square().mean((2, 3))
+    images = torch.stack([learned.draw(range(4)).detach() for _ in range(EVALUATED_IMAGES)], 1)
+    mse = (images - targets().unsqueeze(1)).square().mean((2, 3, 4))
     torch.testing.assert_close(scores.mse_mean, mse.mean(1), rtol=0.05, atol=0)
     torch.testing.assert_close(scores.mse_min, mse.amin(1), rtol=0.15, atol=0)
 

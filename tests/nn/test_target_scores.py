@@ -11,7 +11,7 @@ from fractalgan.ops import Transforms, anderson_farrell
 
 
 def test_scores_by_hand() -> None:
-    images = torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]).view(2, 3, 1, 1).expand(2, 3, 4, 4)
+    images = torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]).view(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 4)
     targets = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
     scores = score_images(images, targets, torch.tensor([False, True]))
     assert scores.mse_min.tolist() == [0, 1]
@@ -21,6 +21,13 @@ def test_scores_by_hand() -> None:
     assert scores.psnr[0] > 300
     assert scores.psnr[1] == 0
     assert scores.iou.tolist() == [1, 0]
+
+
+def test_mse_in_color_is_the_mean_over_channels_and_there_is_no_iou() -> None:
+    images = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 4, 4)
+    scores = score_images(images, torch.zeros(1, 3, 4, 4), torch.tensor([False]))
+    assert scores.mse_min.item() == pytest.approx(1.25 / 3)
+    assert scores.iou.isnan().all()
 
 
 def test_intersection_over_union_counts_pixels_above_a_half() -> None:

@@ -12,7 +12,7 @@ FLOATS = (
     "transforms", "start", "images", "cotangent", "slopes", "per_chain", "gradient", "sums", "carried",
     "features", "of_features", "of_carried",
 )  # fmt: skip
-POINTERS = {name: "*fp32" for name in FLOATS} | {
+POINTERS = dict.fromkeys(FLOATS, "*fp32") | {
     "points": "*fp64", "fractals": "*i64", "sequences": "*i64", "order": "*i64", "cells": "*i32",
     "bounds": "*i64", "window": "*fp64", "tau": "fp32", "reach": "fp32",
 }  # fmt: skip

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from fractalgan import FractalGAN
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator, MatricesForm
-from fractalgan.ops import anderson_farrell, collapse
-from fractalgan.storage import RunFolder, read_fractals
+from fractalgan.ops import Features, anderson_farrell, collapse
+from fractalgan.storage import RunFolder, read_fractals, write_fractals
 
 
 def generator(form: MatricesForm = "sigmoid") -> FractalGenerator:
@@ -57,6 +57,46 @@ def test_tau_that_does_not_match_the_fractals_is_refused(multiples, message: str
     written = generator()
     written.embedding.relative_tau = multiples
     written.save(tmp_path / "some.safetensors")
+    with pytest.raises(InputError, match=message):
+        FractalGenerator.from_pretrained(tmp_path / "some.safetensors")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_file_keeps_gray_levels_and_colors(number: int, tmp_path: Path) -> None:
+    transforms = anderson_farrell(5, 3)
+    features = Features(torch.rand(5, 3, number), torch.rand(5, 3), torch.rand(5, number))
+    written, path = (
+        FractalGenerator(FractalEmbedding(transforms, features=features)),
+        tmp_path / "some.safetensors",
+    )
+    written.save(path)
+    read = FractalGenerator.from_pretrained(path)
+    assert read.channels == number
+    drawn = [each.draw(range(5), torch.Generator().manual_seed(1)) for each in (written, read)]
+    assert drawn[0].equal(drawn[1])
+    assert drawn[0].shape == (5, number, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"values": torch.zeros(5, 3, 2)}, r"features must have the shape .*1 or 3"),
+        ({"values": torch.zeros(4, 3, 3)}, r"features.values must have the shape \[5, 3, 3\]"),
+        ({"values": torch.full((5, 3, 3), 1.5)}, r"features.values must be in \[0, 1\]"),
+        ({"values": torch.full((5, 3, 3), torch.nan)}, r"features.values must be in \[0, 1\]"),
+        ({"values": torch.zeros(5, 3, 3, dtype=torch.long)}, "features.values must have the shape"),
+        ({"blend": torch.zeros(5)}, r"features.blend must have the shape \[5, 3\]"),
+        ({"background": torch.full((5, 3), -0.1)}, r"features.background must be in \[0, 1\]"),
+        ({"values": None}, r"features must have the shape .*1 or 3"),
+        ({"background": None}, r"features.background must have the shape \[5, 3\]"),
+    ],
+)
+def test_features_that_do_not_match_the_fractals_are_refused(change, message: str, tmp_path: Path) -> None:
+    written = FractalGenerator(FractalEmbedding(anderson_farrell(5, 3)))
+    parts = {"values": torch.zeros(5, 3, 3), "blend": torch.zeros(5, 3), "background": torch.zeros(5, 3)}
+    found = {f"features.{name}": each for name, each in (parts | change).items() if each is not None}
+    file = written.to_file()
+    write_fractals(tmp_path / "some.safetensors", file._replace(parameters=file.parameters | found))
     with pytest.raises(InputError, match=message):
         FractalGenerator.from_pretrained(tmp_path / "some.safetensors")
 

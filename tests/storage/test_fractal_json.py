@@ -32,6 +32,17 @@ def test_handwritten_fractal_is_drawn(tmp_path: Path) -> None:
     assert FractalGenerator.from_pretrained(again).embedding().A.equal(drawn.embedding().A)
 
 
+def test_handwritten_colors_are_drawn(tmp_path: Path) -> None:
+    colored = TRIANGLE | {"features": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "background": [1, 1, 1]}
+    drawn = FractalGenerator.from_pretrained(written(tmp_path / "a.json", {"targets": [colored]}))
+    (image,) = drawn.draw(0, size=64)
+    assert image[:, 0, 0].tolist() == [1, 1, 1]
+    # the first coordinate, of the second transform, runs along the rows
+    corners = image[:, 33, 33], image[:, 44, 33], image[:, 33, 44]
+    assert [each.argmax().item() for each in corners] == [0, 1, 2]
+    assert drawn.embedding.features().blend.tolist() == [[0, 0, 0]]
+
+
 def test_null_is_read_as_nan(tmp_path: Path) -> None:
     lost = {"A": TRIANGLE["A"], "b": [[None, 0.0], [0.5, 0.0], [0.0, 0.5]]}
     drawn = FractalGenerator.from_pretrained(written(tmp_path / "lost.json", {"targets": [lost, TRIANGLE]}))
@@ -57,6 +68,14 @@ def test_null_is_read_as_nan(tmp_path: Path) -> None:
         ({"targets": [TRIANGLE, {"A": [HALF], "b": [[0, 0]]}]}, "of the same shape"),
         ({"targets": [{"A": [HALF], "b": [["0", 0]]}]}, "'0' is not a number"),
         ({"targets": [{"A": [HALF], "b": [[10**400, 0]]}]}, "must be a list of numbers"),
+        ({"targets": [TRIANGLE | {"features": [1, 1, 1]}]}, "must have the shape transforms x channels"),
+        ({"targets": [TRIANGLE | {"features": [[1, 1]] * 3}]}, "1 or 3"),
+        ({"targets": [TRIANGLE | {"features": [[1]] * 2}]}, "features must have 3 entries per target, got 2"),
+        ({"targets": [TRIANGLE | {"features": [[1]] * 3, "background": [1, 1]}]}, "must have 1 entries"),
+        ({"targets": [TRIANGLE | {"features": [[1]] * 3, "blend": [0]}]}, "blend must have 3 entries"),
+        ({"targets": [TRIANGLE | {"features": [[2]] * 3}]}, "features.values must be in [0, 1]"),
+        ({"targets": [TRIANGLE | {"features": [[None]] * 3}]}, "features.values must be in [0, 1]"),
+        ({"targets": [TRIANGLE | {"features": [[1]] * 3}, TRIANGLE]}, "features of every target must be"),
         ({"targets": [TRIANGLE], "num_points": 10**9}, "num_points must be <= 500000"),
         ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size must be <= 1024"),
         ({"targets": [TRIANGLE], "image_size": "32"}, "image_size is '32'"),

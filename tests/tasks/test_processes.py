@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import TINY, TINY_PRETRAINING
+from tests.conftest import IN_COLOR, TINY, TINY_PRETRAINING
 from tests.tasks.processes import by_two, fit_by_two, run_file
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,8 +65,9 @@ def test_two_processes_write_one_folder(tmp_path: Path) -> None:
     [
         ["--model.generator_optimizer=NAdam", "--model.parameter_noise=0.1"],
         ["--model.jitter=0", "--model.loss=hinge"],
+        IN_COLOR,
     ],
-    ids=["noise", "no jitter"],
+    ids=["noise", "no jitter", "in color"],
 )
 def test_two_processes_train_a_gan_as_one_does_on_the_same_images(
     call: Call, tmp_path: Path, given: list[str]
