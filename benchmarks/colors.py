@@ -28,6 +28,8 @@ from fractalgan.callbacks import save_picture
 from fractalgan.callbacks.pictures import grid, side_by_side
 
 MANY, PICTURE = ("--config", "reconstruction_color_32px.yaml"), ("--config", "reconstruction_color.yaml")
+BLACK_AND_WHITE = ("--config", "reconstruction_32px.yaml")
+BUDGET = ("--trainer.max_steps", "500", "--model.num_sequences", "20", "--model.halvings", "[25, 50, 100]")
 GRAY = ("--data.channels", "1", "--data.invert", "false", "--model.features", "1")
 FASHION = ("--data.name", "FashionMNIST", "--data.count", "200")
 
@@ -36,7 +38,7 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     "emoji": (100, MANY),
     "emoji, gray": (100, (*MANY, *GRAY)),
     "fashion": (0, (*MANY, *FASHION, "--model.features", "1")),
-    "fashion, black and white": (0, ("--config", "reconstruction_32px.yaml", *FASHION)),
+    "fashion, black and white": (0, (*BLACK_AND_WHITE, *FASHION, *BUDGET)),
     "emoji, 128 px": (20, PICTURE),
     "photographs, 10 transforms": (0, (*PICTURE, "--data.name", "photographs", "--data.size", "256")),
     "photographs, 50 transforms": (

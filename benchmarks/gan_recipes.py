@@ -46,7 +46,8 @@ JUDGE = ["--trainer.callbacks+=fractalgan.callbacks.SetMetrics"]
 def options_for(data: str, root: str) -> list[str]:
     """Options of `fit` for a data set, or for a folder of images."""
     if data not in CONFIGS:
-        return ["--config", "gan_folder.yaml", "--data.root", data, *JUDGE]
+        gray = ["--data.channels", "1"]  # as when the recipes were compared
+        return ["--config", "gan_folder.yaml", "--data.root", data, *gray, *JUDGE]
     if data == "digits":
         return ["--config", CONFIGS[data], *JUDGE]
     return ["--config", CONFIGS[data], "--data.root", root]  # whose configurations have the judge

@@ -12,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.data.files import save, shape
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Lines = Callable[..., list[dict]]
@@ -166,3 +168,30 @@ def test_glyphs(load: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: 
         with Image.open(path) as image:
             assert image.size == (64, 64)
             assert image.getextrema()[1] > 200
+
+
+def test_features(lines: Lines) -> None:
+    found = lines("features", "--repeats", "1", "--features", "0", "1")
+    assert [case["features"] for case in found] == [0, 1]
+    assert found[0]["ratio"] == 1
+    assert all(case["ms"] > 0 for case in found)
+
+
+def test_colors(
+    lines: Lines, load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "emoji"
+    for number, color in enumerate([(250, 30, 30), (30, 30, 250), (30, 250, 30)]):
+        save(folder / f"{number}.png", shape(color, None))
+    colors = load("colors")
+    short = ("--trainer.max_steps", "2", "--trainer.val_check_interval", "2", "--model.candidates", "1")
+    options = (*colors.MANY, *short, "--model.halvings", "[]", "--data.size", "16")
+    monkeypatch.setattr(colors, "CASES", {"emoji": (2, options)})
+    given = ("--emoji", str(folder), "--root", "data", "--out", "colors.jsonl", "--seeds", "0")
+    (line,) = lines("colors", *given, "--pictures", "pictures")
+    assert (line["case"], line["seed"], line["targets"]) == ("emoji", 0, 2)
+    assert 0 < line["mse_min"] <= line["mse_mean"]
+    assert line["constant"] > 0
+    assert Path("pictures/emoji.png").is_file()
+    assert json.loads(Path("colors.jsonl").read_text()) == line
+    assert lines("colors", *given) == []  # it is there already

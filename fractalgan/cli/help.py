@@ -41,7 +41,8 @@ CHECKPOINT = """\
 CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
-  reconstruction.yaml  reconstruction_32px.yaml  reconstruction_paper.yaml  reconstruction_release.yaml
+  reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
+  reconstruction_paper.yaml  reconstruction_release.yaml
   autoencoder.yaml  inverse_encoder.yaml
   pretraining.yaml  probe.yaml"""
 
@@ -63,14 +64,18 @@ training
   --trainer.OPTION VALUE           another argument of Lightning's Trainer
 
 data
-  --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, or folder for your own images (default: digits)
+  --data.name NAME      digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100, SVHN, or folder for your own
+                        images (default: digits)
   --data.root DIR       folder of your own images, or of downloaded data sets (default: data)
   --data.size N         height and width in pixels (default: 32)
+  --data.channels N     1 reads images in grayscale, 3 in color; auto in color if most are (default: auto)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
+  --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
+                            for images in color, else 0)
   --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, or a run folder
   --model.backbone FILE     with probe.yaml: checkpoint of Pretraining, untrained, or pixels
 

@@ -110,6 +110,8 @@ class FractalAutoencoder(Encoder):
             self.shown = data.sample(SHOWN)
             if (found := self.shown.shape[-1]) != size:
                 raise InputError(f"image_size must be {found}, the size of the images, got {size}")
+            if self.shown.shape[1] != 1:
+                raise InputError("FractalAutoencoder needs images in grayscale: set --data.channels 1")
 
     def configure_optimizers(self) -> AdamW:
         return AdamW(self.parameters(), self.hparams["lr"], weight_decay=WEIGHT_DECAY)

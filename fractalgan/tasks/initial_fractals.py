@@ -70,7 +70,7 @@ def fit_candidates_(
             whole[of_rows] = part
     elif start not in get_args(Procedure):
         trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
-        predicted = read_encoder(Path(start), **trained_with).predict(targets)
+        predicted = read_encoder(Path(start), **trained_with).predict(drawn_shapes(options, targets))
         for whole, part in zip(candidates, predicted, strict=True):
             whole[::number] = part
 

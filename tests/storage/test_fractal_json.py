@@ -107,11 +107,15 @@ def test_too_many_lists_are_refused_before_they_take_memory(tmp_path: Path) -> N
         FractalGenerator.from_pretrained(path)
 
 
-def test_example_of_the_documentation_can_be_read(tmp_path: Path) -> None:
+def test_examples_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "fractal_files.md").read_text()
-    path = tmp_path / "mine.json"
-    path.write_text(guide.partition("```json\n")[2].partition("```")[0])
-    generator = FractalGenerator.from_pretrained(path)
-    assert len(generator.embedding) == 2
-    assert generator.window == 1.5
-    assert generator.embedding().b[1, 2].tolist() == [0, pytest.approx(0.6)]
+    examples = [part.partition("```")[0] for part in guide.split("```json\n")[1:]]
+    plain, colored = (
+        FractalGenerator.from_pretrained(written(tmp_path / f"{k}.json", each))
+        for k, each in enumerate(examples)
+    )
+    assert len(plain.embedding) == 2
+    assert plain.window == 1.5
+    assert plain.embedding().b[1, 2].tolist() == [0, pytest.approx(0.6)]
+    assert colored.draw(0).shape == (1, 3, 32, 32)
+    assert colored.embedding.features().background.tolist() == [[1, 1, 1]]

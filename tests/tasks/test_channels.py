@@ -12,7 +12,7 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.nn import FractalGenerator
-from fractalgan.tasks import FractalGAN, LinearProbe, Pretraining, Reconstruction, Task
+from fractalgan.tasks import FractalAutoencoder, FractalGAN, LinearProbe, Pretraining, Reconstruction, Task
 
 GAN = {"num_fractals": 6, "num_transforms": 4, "num_points": 150, "image_size": 16}
 KINDS = [(1, 0), (1, 1), (3, 3)]  # channels and features
@@ -153,6 +153,17 @@ def test_reconstruction_in_gray_levels_and_colors_is_nearer_than_in_black_and_wh
     assert plain.results is not None
     if features == 1:
         assert (task.results.mse_mean < plain.results.mse_mean).all()
+
+
+def test_an_encoder_of_shapes_in_grayscale_starts_a_reconstruction_in_color(tmp_path: Path) -> None:
+    encoder = FractalAutoencoder(num_transforms=3, image_size=16, width=8)
+    fit(encoder, ImageData(size=16, batch_size=8), 1)
+    path = saved(encoder, tmp_path / "encoder.ckpt")
+    task = Reconstruction(start=str(path), num_transforms=3, image_size=16, noise=0.0, num_sequences=2)
+    fit(task, TargetData("photographs", size=16), 2)
+    assert task.gallery().shape == (2, 3, 16, 16)
+    with pytest.raises(InputError, match="FractalAutoencoder needs images in grayscale: set channels=1"):
+        fit(FractalAutoencoder(num_transforms=3, image_size=16, width=8), Squares(3), 1)
 
 
 def test_colors_are_pseudo_classes_for_a_probe_of_images_in_color(tmp_path: Path) -> None:
