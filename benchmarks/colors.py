@@ -7,6 +7,7 @@ Cases that are in the file already are left out, so that the command can be repe
 Each is a command line of its own, which is in its line. "constant" is the MSE of the best constant color of
 each target; "mse_min" and "mse_mean" are of 100 fresh images per target, as in Section 4 of the paper.
 --emoji is a folder of pictures, of which the first by name are taken; --root has FashionMNIST/.
+--trials runs variants of the recipes instead; with another folder, none of the images of the cases is used.
 --pictures draws the targets, to the left, and what the fractals of the first seed draw.
 """
 
@@ -47,6 +48,20 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     ),
 }
 
+# Variants of the recipe, to be tried on pictures and training images that the cases do not have.
+SHORT = (*MANY, "--trainer.max_steps", "250", "--model.num_sequences", "16")
+PICTURES = (*PICTURE, "--model.coverage", "4")
+TRAINING = (*SHORT, *FASHION[:2], "--data.split", "train", "--data.count", "20", "--model.features", "1")
+TRIALS: dict[str, tuple[int, tuple[str, ...]]] = {
+    **{f"tau {tau}": (20, (*SHORT, "--model.tau", tau)) for tau in ("1", "2", "3")},
+    "random start": (20, (*SHORT, "--model.start", "anderson-farrell")),
+    **{f"lr {rate}": (20, (*SHORT, "--model.lr", rate)) for rate in ("0.05", "0.2")},
+    **{f"fashion, tau {tau}": (0, (*TRAINING, "--model.tau", tau)) for tau in ("1.4", "2", "3")},
+    **{f"128 px, tau {tau}": (4, (*PICTURES, "--model.tau", tau)) for tau in ("1", "4", "8")},
+    **{f"128 px, lr {rate}": (4, (*PICTURES, "--model.lr", rate)) for rate in ("0.05", "0.2")},
+    "128 px, coverage 8": (4, PICTURE),
+}
+
 
 def main() -> None:
     """Run the cases that are not in the file yet."""
@@ -57,6 +72,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=[*CASES])
+    parser.add_argument("--trials", dest="cases", action="store_const", const=[*TRIALS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
@@ -74,7 +90,7 @@ def main() -> None:
 
 def measure(case: str, seed: int, given: argparse.Namespace) -> dict[str, object]:
     """Fit the targets of a case by the command line."""
-    count, options = CASES[case]
+    count, options = (CASES | TRIALS)[case]
     with tempfile.TemporaryDirectory() as temporary:
         folder, run = Path(temporary) / "pictures", Path(temporary) / "run"
         if count:
@@ -118,6 +134,7 @@ def targets_of(options: tuple[str, ...], size: int) -> Tensor:
     data = TargetData(
         **{name: value for name, value in wanted.items() if value},  # type: ignore[arg-type]
         count=None if count is None else int(count),
+        split="train" if values.get("--data.split") == "train" else "test",
         size=size,
         channels=1 if values.get("--data.channels") == "1" else "auto",
         invert="auto" if values.get("--data.invert") is None else False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
     from fractalgan.nn import FractalEmbedding, FractalGenerator, LeNet
-    from fractalgan.ops import Transforms, anderson_farrell, fractaldb, render
+    from fractalgan.ops import Features, Transforms, anderson_farrell, fractaldb, render
     from fractalgan.tasks import (
         FractalAutoencoder,
         FractalGAN,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "Features",
     "FractalAutoencoder",
     "FractalData",
     "FractalEmbedding",

@@ -34,13 +34,13 @@ class SaveFittedFractals(Callback):
         assert isinstance(pl_module, Reconstruction)
         assert pl_module.results is not None
         fractals, results = pl_module.learned_fractals(), pl_module.results._asdict()
-        scores = {name: each.mean().item() for name, each in results.items()}
+        scores = {name: None if each.isnan().all() else each.mean().item() for name, each in results.items()}
         provenance = {"step": trainer.global_step, "seed": pl_module.hparams["seed"], "data": data.source}
         provenance |= {"scores": scores, "version": __version__}
         fractals.save(self.path, provenance)
 
         numbers = fractals.embedding()._asdict()
-        if fractals.embedding.features.number:
+        if fractals.embedding.features.num_features:
             values, blend, background = fractals.embedding.features()
             numbers |= {"features": values, "blend": blend, "background": background}
         names = ("image_size", "window", "tau", "num_points", "probabilities", "sequences")

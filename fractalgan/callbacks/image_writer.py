@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class ImageWriter(BasePredictionWriter):
-    """Writes each prediction ``(fractals [B], images [B, 1, H, W])`` as <folder>/<fractal>/<batch>.png.
+    """Writes each prediction ``(fractals [B], images [B, C, H, W])`` as <folder>/<fractal>/<batch>.png.
 
     Args:
         folder: where the folders of the fractals are created.

@@ -73,7 +73,7 @@ def grid(images: Tensor) -> Tensor:
     """Arrange images in rows of ten.
 
     Args:
-        images: [B, 1, H, W] in [0, 1].
+        images: [B, C, H, W] in [0, 1].
 
     Returns:
         One picture [3, H', W'], with every pixel enlarged to 2 x 2 or more.

@@ -67,7 +67,14 @@ def with_config_of_run(arguments: list[str]) -> list[str]:
     path = find_checkpoint(named.ckpt_path, named.run)
     run = RunFolder.of_checkpoint(path)
     arguments = [*arguments, "--ckpt_path", str(path)]
-    return arguments if run is None else ["--config", str(run.config), *arguments]
+    return arguments if run is None else ["--config", str(run.config), *_former(run), *arguments]
+
+
+def _former(run: RunFolder) -> list[str]:
+    """Options that the run is older than, and what held for it: images were in grayscale."""
+    options = _options_of(run)
+    reads = str(options.get("data.class_path", "")).rpartition(".")[2] in ("ImageData", "TargetData")
+    return ["--data.channels=1"] if reads and "data.init_args.channels" not in options else []
 
 
 def find_checkpoint(name: str, run: str | None, stem: str | None = None) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fractalgan.data.image_set import Threshold
 from fractalgan.errors import InputError
+from fractalgan.nn import outline
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def have_bright_background(images: Tensor) -> Tensor:
 
     The outline is one pixel wide; bright is above mid-gray. Shape [n] bool.
     """
-    return _outline(images).flatten(1).gt(127).float().mean(1).gt(0.5)
+    return outline(images).flatten(1).gt(127).float().mean(1).gt(0.5)
 
 
 def is_majority(flags: Tensor) -> bool:
@@ -122,7 +123,7 @@ def on_contrast(image: Image.Image) -> tuple[Image.Image, bool]:
     visible = alpha.sum()
     light = visible > 0 and (alpha * luminance).sum() / visible > LIGHT
     solid = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
-    return solid, bool((_outline(torch.from_numpy(alpha)) < 0.5).float().mean() > 0.5)
+    return solid, bool((outline(torch.from_numpy(alpha)) < 0.5).float().mean() > 0.5)
 
 
 def with_one_background(images: Tensor, free: Tensor) -> Tensor:
@@ -145,9 +146,3 @@ def with_one_background(images: Tensor, free: Tensor) -> Tensor:
         *(int(differ.sum()), len(images), shapes, background),
     )
     return torch.where(differ[:, None, None, None], 255 - images, images)
-
-
-def _outline(images: Tensor) -> Tensor:
-    """The pixels [..., P] at the edges of images [..., H, W]."""
-    edges = images[..., 0, :], images[..., -1, :], images[..., 1:-1, 0], images[..., 1:-1, -1]
-    return torch.cat(edges, -1)

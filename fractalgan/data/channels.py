@@ -35,7 +35,7 @@ def resolve_channels(channels: Channels, colored: Sequence[bool]) -> int:
 def require_grayscale(channels: int, source: str, **options: object) -> None:
     """Raise InputError for the first option that is set, but needs images in grayscale."""
     for name, value in options.items():
-        if channels == 3 and value:
+        if channels == 3 and value is not None and value is not False:
             raise InputError(
                 f"{name} needs images in grayscale, but those of {source} are in color:"
                 f" set --data.channels 1, or --data.{name} to {'null' if name == 'binarize' else 'false'}"

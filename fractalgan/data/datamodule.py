@@ -20,7 +20,7 @@ class DataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def sample(self, count: int) -> Tensor:
-        """Up to ``count`` images [n, 1, size, size] in [0, 1], as a model sees them; the same at every call.
+        """Up to ``count`` images [n, C, size, size] in [0, 1], as a model sees them; the same at every call.
 
         Validation images come first, then training images.
         """

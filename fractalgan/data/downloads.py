@@ -105,7 +105,7 @@ def _pixels(part: Any) -> torch.Tensor:
     pixels = torch.as_tensor(part.data)
     if pixels.ndim == 3:
         return pixels.unsqueeze(1)
-    return pixels if pixels.shape[1] == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+    return (pixels if pixels.shape[1] == 3 else pixels.permute(0, 3, 1, 2)).contiguous()
 
 
 def _labels(part: Any) -> torch.Tensor:

@@ -60,10 +60,10 @@ class FractalData(DataModule):
             learned fractals, or 1.5 for random ones.
         tau: squared width of a point, in pixels^2; null uses that of each learned fractal, or 1 for random
             ones at 32 x 32 pixels, and scales with the image size.
-        jitter: std of the Gaussian noise that is added to A and b anew for each image, for b relative to a
-            window of 2.5, so that it is the same number of pixels in every window: images of a pseudo-class
-            must vary for a network to learn from them; null uses that of learned fractals, or 0.15 for random
-            ones.
+        jitter: std of the Gaussian noise that is added to A, b and colors anew for each image, for b relative
+            to a window of 2.5, so that it is the same number of pixels in every window: images of a
+            pseudo-class must vary for a network to learn from them; null uses that of learned fractals, or
+            0.15 for random ones.
         sequences: random index sequences, or even ones, with which images vary less; null uses those of
             learned fractals, or random ones.
         batch_size: batch size per process.

@@ -34,6 +34,8 @@ SPARE = 4  # times the requested size: a large image is reduced to no less befor
 LARGE = 4_000_000  # pixels
 MANY = 2000  # files, which take long enough for a progress bar
 
+COLOR_LEVELS, COLOR_SHARE = 8, 1e-3  # by which channels differ, of 255, in more than that share of the pixels
+
 REMEDY = "remove it or set --data.ignore_invalid true"
 
 
@@ -202,8 +204,9 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _is_colored(image: Image.Image) -> bool:
-    """Whether the channels differ anywhere: many grayscale images are stored as RGB."""
+    """Whether the channels differ visibly: many grayscale images are stored as RGB, or were scanned."""
     if image.mode in ("1", "L", "LA"):
         return False
     red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
-    return bool((red != green).any() or (green != blue).any())
+    largest, smallest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    return bool((largest - smallest > COLOR_LEVELS).mean() > COLOR_SHARE)

@@ -50,7 +50,7 @@ def load(name: SourceName, root: Path, reading: Reading) -> Source:
         return load_folder(root, reading)
     source = load_downloaded(name, root) if name in DOWNLOADED else _digits()
     colored = source.train.images.shape[1] == 3
-    channels = resolve_channels(reading.channels, [colored])
+    channels = resolve_channels(reading.channels, [colored] * len(source.train))
     train, test = (
         None if part is None else part.with_channels(channels).resized(reading.size)
         for part in (source.train, source.test)

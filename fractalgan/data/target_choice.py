@@ -39,7 +39,7 @@ def first_targets(images: ImageSet, source: str, per_class: int) -> Tensor:
     return torch.cat([each[:per_class] for each in found])
 
 
-def made_targets(name: str, count: int | None, reading: Reading, seed: int) -> Tensor:
+def generated_targets(name: str, count: int | None, reading: Reading, seed: int) -> Tensor:
     """The images [n, C, size, size] uint8 of a source without files: ``fractaldb`` or ``photographs``.
 
     Raises:

@@ -24,7 +24,7 @@ from fractalgan.data.images import ImageData
 from fractalgan.data.pictures import Pictures, Reading, read_pictures
 from fractalgan.data.sources import DownloadName, SourceName, require_no_root
 from fractalgan.data.stream import SameTargets
-from fractalgan.data.target_choice import COUNT, first_targets, made_targets, random_targets
+from fractalgan.data.target_choice import COUNT, first_targets, generated_targets, random_targets
 from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
 
@@ -152,7 +152,7 @@ class TargetData(DataModule):
     def _chosen(self) -> Tensor:
         """The requested images [n, C, size, size] uint8 of the data set."""
         if self.real is None:
-            images = made_targets(self.source, self.count, self.reading, self.choice)
+            images = generated_targets(self.source, self.count, self.reading, self.choice)
             self.indices = torch.arange(len(images))
         else:
             self.real.setup()
@@ -210,8 +210,8 @@ class TargetData(DataModule):
         if self.path is None:
             facts["name"] = self.source
             facts |= {"split": self.split} if self.real else {}
-            count = COUNT if self.count is None else self.count
-            facts |= {"per_class": self.per_class} if self.per_class else {"count": count}
+            if self.per_class or self.count:
+                facts |= {"per_class": self.per_class} if self.per_class else {"count": self.count}
         else:
             facts["path"] = str(self.path)
         facts["size"] = self.size

@@ -89,10 +89,11 @@ class Comparison:
         self._check_labels(real)
         options = self.backbone_options(self.plan.learned)
         options.pretraining_task()
-        options.fractal_data("random", 0)
+        channels = real.sample(1).shape[1]
+        options.fractal_data("random", 0, channels).require_channels(channels, real.source)
         if self.plan.learned:
             fractals_by_gan_step(self.plan, self.plan.learned)
-            options.fractal_data(self.plan.learned, 0).require_channels(real.sample(1).shape[1], real.source)
+            options.fractal_data(self.plan.learned, 0).require_channels(channels, real.source)
         return real
 
     def run(self, folder: RunFolder, source: str, train_gan: Callable[[RunFolder], None]) -> None:

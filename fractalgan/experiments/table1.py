@@ -65,7 +65,7 @@ ENCODER_CONFIGS = {InverseEncoder: "inverse_encoder.yaml", FractalAutoencoder: "
 
 # The level above which a pixel is white, by data set.
 BINARIZE = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
-DOWNLOADED = ("MNIST", "FashionMNIST", "KMNIST")
+DOWNLOADED = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN"}
 
 KEY = table1.COLUMNS[:3]
 STRIP_LENGTH = 10  # targets of a strip in Figure 4
@@ -117,6 +117,7 @@ class AblationPlan:
             split=self.split,  # type: ignore[arg-type]
             count=self.count,
             size=self.size,
+            channels=1,
             binarize=BINARIZE.get(name),
             invert=False,
         )

@@ -8,7 +8,14 @@ from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_group
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
 from fractalgan.nn.generator import VIEW, FractalGenerator
 from fractalgan.nn.image_encoder import ImageEncoder
-from fractalgan.nn.image_features import backgrounds, features_at, shapes
+from fractalgan.nn.image_features import (
+    POINTS_PER_TRANSFORM,
+    backgrounds,
+    covered_shapes,
+    features_at,
+    outline,
+    shapes,
+)
 from fractalgan.nn.lenet import LeNet, require_lenet_size
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
@@ -28,6 +35,7 @@ from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_
 
 __all__ = [
     "LOSSES",
+    "POINTS_PER_TRANSFORM",
     "PROBABILITIES",
     "VIEW",
     "AdversarialLoss",
@@ -60,10 +68,12 @@ __all__ = [
     "choose_prototypes",
     "clip_per_fractal",
     "collage_fractals",
+    "covered_shapes",
     "features_at",
     "frechet_distance",
     "instance_noise",
     "intersection_over_union",
+    "outline",
     "parameter_groups",
     "points_for",
     "points_to_cover",

@@ -115,11 +115,12 @@ class FractalEmbedding(nn.Module):
 
     @torch.no_grad()
     def perturb_(self, std: float, generator: torch.Generator | None = None) -> None:
-        """Add Gaussian noise to every parameter: the paper's noisy SGD (N(0, 0.1) every 5 steps).
+        """Add Gaussian noise to the transforms: the paper's noisy SGD (N(0, 0.1) every 5 steps).
 
         In the sigmoid form the noise is added to the logit of sigma, in the paper's clamped form to sigma.
         """
-        for parameter in self.parameters():
+        of_features = set(self.features.parameters())
+        for parameter in (each for each in self.parameters() if each not in of_features):
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             parameter.add_(std * noise.to(parameter.device))
         self.constrain_()

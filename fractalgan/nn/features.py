@@ -30,20 +30,20 @@ class FractalFeatures(nn.Module):
     ) -> None:
         super().__init__()
         for name, tensor in initial._asdict().items():
-            if initial.number and name in learned:
+            if initial.num_features and name in learned:
                 setattr(self, name, nn.Parameter(tensor.clone()))
             else:
-                self.register_buffer(name, tensor.clone(), persistent=initial.number > 0)
+                self.register_buffer(name, tensor.clone(), persistent=initial.num_features > 0)
         self.constrain_()
 
     @property
-    def number(self) -> int:
+    def num_features(self) -> int:
         """K."""
         return self.values.shape[-1]
 
     def extra_repr(self) -> str:
         learned = [name for name, _ in self.named_parameters()]
-        return f"number={self.number}, learned={learned}"
+        return f"num_features={self.num_features}, learned={learned}"
 
     def forward(self) -> Features:
         """The features of all fractals."""
@@ -59,10 +59,10 @@ class FractalFeatures(nn.Module):
 def parameter_groups(parameters: Iterable[nn.Parameter], features: FractalFeatures) -> list[dict[str, Any]]:
     """Parameters for an optimizer, in their order; those of features are in a group of their own.
 
-    The learning rate of a group is to be multiplied by its ``share``.
+    The learning rate of a group is to be multiplied by its ``lr_scale``.
     """
     of_features = set(features.parameters())
-    groups: list[dict[str, Any]] = [{"params": [], "share": 1.0}, {"params": [], "share": FEATURE_LR}]
+    groups: list[dict[str, Any]] = [{"params": [], "lr_scale": 1.0}, {"params": [], "lr_scale": FEATURE_LR}]
     for parameter in parameters:
         groups[parameter in of_features]["params"].append(parameter)
     return [group for group in groups if group["params"]]

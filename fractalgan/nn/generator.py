@@ -41,7 +41,8 @@ class FractalGenerator(Renderer):
         jitter: std of the Gaussian noise that :meth:`draw` adds to A and b for each image, so that images
             of one fractal vary (Nakamura et al., ECCV 2024, make all their classes from one fractal so).
             For b it is relative to the window, and means the same number of pixels in each: 0.1 is 0.1 in
-            a window of 2.5, 0.06 in one of 1.5. Features get noise of this std as well, within [0, 1].
+            a window of 2.5, 0.06 in one of 1.5. Gray levels and colors get noise of this
+            std as well, within [0, 1]; their blend and the background do not.
         probabilities: as for :class:`Renderer`.
         sequences: as for :class:`Renderer`.
 
@@ -113,7 +114,7 @@ class FractalGenerator(Renderer):
     @property
     def channels(self) -> int:
         """The channels of the images: K, or 1 without features."""
-        return max(1, self.embedding.features.number)
+        return max(1, self.embedding.features.num_features)
 
     def draw(
         self,
@@ -201,8 +202,7 @@ class FractalGenerator(Renderer):
             noise = source.randn(*center.shape, dtype=center.dtype)
             return center + std * noise.to(center.device)
 
-        # index_select, because its gradient adds up in order on a CPU
-        (A, b), features = fractals.map(lambda each: each.index_select(0, indices))
+        (A, b), features = fractals.select(indices)
         std_of_b = self.jitter * (self.window / JITTER_WINDOW)
         transforms = Transforms(around(A, self.jitter), around(b, std_of_b))
         values = around(features.values, self.jitter).clamp(0, 1)

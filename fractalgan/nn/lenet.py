@@ -1,4 +1,4 @@
-"""LeNet: 84 features of a small grayscale image, and a head of any width."""
+"""LeNet: 84 features of a small image, and a head of any width."""
 
 import torch
 from torch import Tensor, nn

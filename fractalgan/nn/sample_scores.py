@@ -9,6 +9,7 @@ from torch import Tensor
 from fractalgan.nn.image_features import backgrounds
 
 LEVEL = 0.5  # a pixel above it is white
+TINY = 1e-6  # of nothing in either image
 NEIGHBORS = 5  # of a real image, among the real ones; the number of Naeem et al.
 BLOCK = 1024  # images that are compared with all others at a time
 
@@ -101,4 +102,4 @@ def compare_shapes(shapes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """
     both = shapes @ others.T
     either = shapes.square().sum(1, keepdim=True) + others.square().sum(1) - both
-    return (either - both).clamp_min(0) / shapes.shape[1], both / either.clamp_min(1)
+    return (either - both).clamp_min(0) / shapes.shape[1], (both / either.clamp_min(TINY)).clamp_min(0)

@@ -1,7 +1,6 @@
 """Fractals that reconstruct target images, each target by one of its candidates."""
 
 import math
-from functools import partial
 from typing import Literal
 
 import torch
@@ -125,7 +124,7 @@ class TargetFractals(nn.Module):
         """Add a chunk's gradient to that of the leaves, and return its losses."""
         remaining = self.candidates.remaining(rows, step)
         fractals = remaining.flatten()
-        chosen = leaves.map(lambda each: each.index_select(0, fractals))
+        chosen = leaves.select(fractals)
         fixed = self.objective == "fixed"
         images = self.draw(
             chosen,
@@ -189,10 +188,10 @@ class TargetFractals(nn.Module):
     @torch.no_grad()
     def score(self, targets: Tensor, rows: Tensor) -> TargetScores:
         """Scores [rows] of the winners, by 100 fresh images of each against its target [rows, C, H, W]."""
-        chosen = self.winning_fractals().map(lambda each: each[rows])
+        chosen = self.winning_fractals().select(rows)
         scores = []
         for part in self._parts(rows):
-            fractals = chosen.map(partial(_rows, rows=part))
+            fractals = chosen.select(part.to(rows.device))
             images = self.draw(fractals, rows[part], EVALUATED_IMAGES, Purpose.RECONSTRUCTION_EVALUATION)
             exploded = explodes(self.generator, fractals.transforms)
             scores.append(score_images(images.squeeze(1), targets[part], exploded))
@@ -202,13 +201,13 @@ class TargetFractals(nn.Module):
     def gallery(self) -> Tensor:
         """One image of each winner, at most 100 [n, C, H, W], from the same random numbers every time."""
         rows = torch.arange(min(len(self), GALLERY_SIZE), device=self.target_indices.device)
-        chosen = self.winning_fractals().map(lambda each: each[rows])
+        chosen = self.winning_fractals().select(rows)
         return self.draw(chosen, rows, 1, Purpose.RECONSTRUCTION_GALLERY).flatten(0, 2)
 
     def winning_fractals(self) -> Fractals:
         """The best fractal of each target, n in all."""
         winners = self.candidates.winners()
-        return self.generator.embedding.fractals().map(lambda each: each[winners])
+        return self.generator.embedding.fractals().select(winners)
 
     @torch.no_grad()
     def learned(self) -> FractalGenerator:
@@ -228,7 +227,3 @@ class TargetFractals(nn.Module):
 def _leaf(tensor: Tensor) -> Tensor:
     """The same numbers, without their history."""
     return tensor.detach().requires_grad_(tensor.requires_grad)
-
-
-def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
-    return tensor[rows]

@@ -61,7 +61,9 @@ def _draw_backward(
     num_fractals = len(packed)
     fractals = fractals.clamp(0, num_fractals - 1)
     gradient += zero_or_nan.new_zeros(num_fractals).index_add_(0, fractals, zero_or_nan)[:, None, None]
-    return gradient, background.new_zeros(background.shape).index_add_(0, fractals, of_background)
+    return gradient, background.new_zeros(background.shape).index_put_(
+        (fractals,), of_background, accumulate=True
+    )
 
 
 @torch.library.custom_op("fractalgan::searchsorted_rows", mutates_args=())
@@ -152,9 +154,9 @@ def _try(backend: Fused) -> str | None:
     if device == "cuda" and not torch.cuda.is_available():
         return "there is no CUDA device"
     try:
-        packed = torch.zeros(1, 1, 6, device=device, dtype=torch.float32)
+        packed = torch.zeros(1, 1, 8, device=device, dtype=torch.float32)  # with a gray level: all kernels
         index = torch.zeros(1, dtype=torch.long, device=device)
-        inputs = packed, packed[0, :, :0], index, index[None, None], packed[:, :1, :2]
+        inputs = packed, packed[0, :, :1], index, index[None, None], packed[:, :1, :2]
         drawn = _module(backend).forward(*inputs, (1, 1), 1.0, 1.0)
         _module(backend).backward(drawn[0], *drawn, *inputs, 1.0, 1.0)
     except Exception as error:  # compilers raise many types of error

@@ -19,7 +19,7 @@ class Features(NamedTuple):
     background: Tensor  # [J, K] in [0, 1], where there are no points
 
     @property
-    def number(self) -> int:
+    def num_features(self) -> int:
         """K."""
         return self.values.shape[-1]
 
@@ -29,16 +29,16 @@ class Features(NamedTuple):
         return cls(b.new_empty(*b.shape[:2], 0), b.new_zeros(b.shape[:2]), b.new_empty(len(b), 0))
 
 
-def random_features(b: Tensor, number: int, generator: torch.Generator | None = None) -> Features:
+def random_features(b: Tensor, num_features: int, generator: torch.Generator | None = None) -> Features:
     """Random gray levels or colors for transforms b [J, N, 2], uniform in [0, 1], on black.
 
     Args:
         b: of the transforms.
-        number: K.
+        num_features: K.
         generator: the random number generator to use. Default: PyTorch's global one.
     """
-    values = torch.rand(*b.shape[:2], number, generator=generator).to(b)
-    return Features(values, b.new_zeros(b.shape[:2]), b.new_zeros(len(b), number))
+    values = torch.rand(*b.shape[:2], num_features, generator=generator).to(b)
+    return Features(values, b.new_zeros(b.shape[:2]), b.new_zeros(len(b), num_features))
 
 
 def point_features(

@@ -97,7 +97,7 @@ def render(
         else:
             packed = pack(transforms, features), features.background
             images, _ = _fused.draw(*packed, fractals, sequences, start, *size, window, tau, chosen)
-    return images if features.number else images.squeeze(1)
+    return images if features.num_features else images.squeeze(1)
 
 
 def start_points(transforms: Transforms, fractals: Tensor, sequences: Tensor | None = None) -> Tensor:
@@ -162,5 +162,5 @@ def _render_in_torch(
     points = iterate_points(transforms, rows, sequences, start.flatten(0, 1))
     points = to_pixels(points.reshape(batch, chains * length, 2), size, window)
     of_points = point_features(features, rows, sequences)
-    of_points = of_points.reshape(batch, chains * length, features.number)
+    of_points = of_points.reshape(batch, chains * length, features.num_features)
     return composite(splat_separable(points, size, tau, of_points), features.background[fractals])

@@ -63,7 +63,7 @@ def splat_separable(
     ``[H, T]`` and K_w ``[W, T]``. The arguments and the result are those of :func:`splat_dense`;
     differentiable once.
     """
-    weights = points.new_ones(*points.shape[:2], 1) if features is None else _with_one(features)
+    weights = None if features is None or not features.shape[-1] else _with_one(features)
     sums: Tensor = _SeparableSplat.apply(_finite(points), weights, size, tau)
     return sums.squeeze(1) if features is None else sums
 
@@ -72,10 +72,14 @@ class _SeparableSplat(torch.autograd.Function):
     """Saves the bumps and their slopes; autograd alone would recompute them at three times the cost."""
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, weights: Tensor, size: tuple[int, int], tau: float) -> Tensor:
+    def forward(
+        ctx: Any, points: Tensor, weights: Tensor | None, size: tuple[int, int], tau: float
+    ) -> Tensor:
         bumps_h, slopes_h = _bumps(points[..., 0], size[0], tau)
         bumps_w, slopes_w = _bumps(points[..., 1], size[1], tau)
         ctx.save_for_backward(weights, bumps_h, slopes_h, bumps_w, slopes_w)
+        if weights is None:
+            return (bumps_h.mT @ bumps_w).unsqueeze(1)
         sums = [(bumps_h * weight.unsqueeze(-1)).mT @ bumps_w for weight in weights.unbind(-1)]
         return torch.stack(sums, 1)
 
@@ -83,13 +87,17 @@ class _SeparableSplat(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         weights, bumps_h, slopes_h, bumps_w, slopes_w = ctx.saved_tensors
-        of_points, of_weights = torch.zeros_like(weights[..., :1]).repeat(1, 1, 2), torch.empty_like(weights)
+        of_points: Tensor | float = 0.0
+        of_weights = []
         for k, cotangent in enumerate(grads[0].unbind(1)):
             over_w, over_h = bumps_w @ cotangent.mT, bumps_h @ cotangent  # [B, T, H] and [B, T, W]
             slopes = torch.stack([(over_w * slopes_h).sum(-1), (over_h * slopes_w).sum(-1)], -1)
-            of_points += weights[..., k : k + 1] * slopes
-            of_weights[..., k] = (over_w * bumps_h).sum(-1)
-        return of_points, of_weights, None, None
+            if weights is None:
+                return slopes, None, None, None
+            of_points = of_points + weights[..., k : k + 1] * slopes
+            of_weights.append((over_w * bumps_h).sum(-1))
+        assert isinstance(of_points, Tensor)
+        return of_points, torch.stack(of_weights, -1), None, None
 
 
 def _bumps(coordinates: Tensor, length: int, tau: float) -> tuple[Tensor, Tensor]:

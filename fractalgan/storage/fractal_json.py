@@ -54,12 +54,19 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
 def _features(path: Path, targets: list[dict[str, Any]], num_transforms: int) -> dict[str, Tensor]:
     """The features of all targets, by their names in a FractalEmbedding; nothing if there are none."""
     if not any("features" in target for target in targets):
+        for name in ("blend", "background"):
+            if any(name in target for target in targets):
+                raise InputError(f"{path}: {name} needs features")
         return {}
     values = _numbers(path, targets, "features", (None,))
     number = values.shape[2]
     zeros = {"blend": [0.0] * num_transforms, "background": [0.0] * number}
     filled = [zeros | target for target in targets]
-    found = {"values": values} | {name: _numbers(path, filled, name, ()) for name in zeros}
+    found = {
+        "values": values,
+        "blend": _numbers(path, filled, "blend", ()),
+        "background": _numbers(path, filled, "background", (), "channels"),
+    }
     expected = {"values": num_transforms, "blend": num_transforms, "background": number}
     for name, count in expected.items():
         if found[name].shape[1] != count:
@@ -82,7 +89,13 @@ def _parse(path: Path) -> Any:
         raise InputError(f"{path} is damaged or not a JSON file ({error})") from error
 
 
-def _numbers(path: Path, targets: list[dict[str, Any]], name: str, shape: tuple[int | None, ...]) -> Tensor:
+def _numbers(
+    path: Path,
+    targets: list[dict[str, Any]],
+    name: str,
+    shape: tuple[int | None, ...],
+    first: str = "transforms",
+) -> Tensor:
     """One entry of all targets [J, N, *shape], with NaN for null; None in the shape stands for any number."""
     try:
         numbers = torch.tensor([_null_as_nan(target[name]) for target in targets], dtype=torch.float32)
@@ -94,7 +107,7 @@ def _numbers(path: Path, targets: list[dict[str, Any]], name: str, shape: tuple[
         length in (None, found) for length, found in zip(shape, numbers.shape[2:], strict=True)
     )
     if not fits or not numbers.numel():
-        expected = " x ".join(["transforms", *("channels" if each is None else str(each) for each in shape)])
+        expected = " x ".join([first, *("channels" if each is None else str(each) for each in shape)])
         raise InputError(f"{path}: {name} of every target must have the shape {expected}")
     return numbers
 

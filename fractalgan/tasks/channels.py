@@ -13,8 +13,15 @@ def channels_of(data: object) -> int | None:
     return None if images is None else images.shape[1]
 
 
+def require_levels(data: object, features: int) -> None:
+    """Raise InputError if fractals are to have gray levels, but images of ``data`` are black and white."""
+    images = training_images(data, at_most=100) if features == 1 else None
+    if images is not None and ((images == 0) | (images == 1)).all():
+        raise InputError("features 1 has no effect on black and white images: set --data.binarize null")
+
+
 def match_channels(
-    options: MutableMapping[str, Any], channels: int, source: str, remedy: str = "set --data.channels"
+    options: MutableMapping[str, Any], channels: int, source: str, remedy: str | None = None
 ) -> bool:
     """Let a network's option ``channels`` follow its images; whether this makes another network of it.
 
@@ -22,7 +29,7 @@ def match_channels(
         options: the hyperparameters of a task.
         channels: 1 for images in grayscale, 3 for color.
         source: where the images come from.
-        remedy: what the user can do about the number of channels that follows it.
+        remedy: what the user can do; by default, set --data.channels.
 
     Raises:
         InputError: if the network is for the other kind.
@@ -31,29 +38,7 @@ def match_channels(
     if known not in (None, channels):
         raise InputError(
             f"the images of {source} are {IMAGE_KINDS[channels]}, but the network was made for images"
-            f" {IMAGE_KINDS[known]}: {remedy} {known}"
+            f" {IMAGE_KINDS[known]}: {remedy or f'set --data.channels {known}'}"
         )
     options["channels"] = channels
     return known is None and channels != 1
-
-
-def features_for(channels: int, features: int | None, source: str) -> int:
-    """The features K of fractals that draw images with so many channels.
-
-    Args:
-        channels: 1 for images in grayscale, 3 for color.
-        features: K, where it is known; None follows the images.
-        source: where the images come from.
-
-    Raises:
-        InputError: for features that draw other images.
-    """
-    if features is None:
-        return 3 if channels == 3 else 0
-    drawn = max(1, features)
-    if drawn != channels:
-        raise InputError(
-            f"the images of {source} are {IMAGE_KINDS[channels]}, but the fractals draw images"
-            f" {IMAGE_KINDS[drawn]} (features {features}): set --data.channels {drawn}"
-        )
-    return features

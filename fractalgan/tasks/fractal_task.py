@@ -28,7 +28,7 @@ class FractalTask(Task, ABC):
 
     @abstractmethod
     def gallery(self) -> Tensor:
-        """One image per fractal [J, 1, H, W], from the same random numbers every time."""
+        """One image per fractal [J, C, H, W], from the same random numbers every time."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -46,5 +46,5 @@ class FractalTask(Task, ABC):
         return DataLoader([fractals] * self.images_per_fractal, batch_size=None)  # type: ignore[arg-type]
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """The fractals [B] of a batch, and a fresh image [B, 1, H, W] of each."""
+        """The fractals [B] of a batch, and a fresh image [B, C, H, W] of each."""
         return batch, self.learned_fractals().draw(batch, self._random(batch_idx, Purpose.PREDICTION))

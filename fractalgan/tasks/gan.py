@@ -19,6 +19,7 @@ from fractalgan.nn import (
 )
 from fractalgan.ops import SequenceKind
 from fractalgan.randomness import Purpose
+from fractalgan.tasks.feature_options import Blend, resolve_features
 from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
 from fractalgan.tasks.gan_preparation import GANPreparation
 from fractalgan.tasks.log_interval import should_log
@@ -45,7 +46,7 @@ class FractalGAN(GANPreparation):
             bright area three times, from about 0.25 to 4; without prototypes, to the mean training image.
         jitter: std of the Gaussian noise that is added to A and b anew for each image, in training, in
             validation and in predictions, so that images of one fractal vary more; for b relative to the
-            window, so that it is the same number of pixels in every window.
+            window, so that it is the same number of pixels in every window; colors get it, too.
         probabilities: of the transforms in the chaos game: uniform, or determinant, as in the paper, in
             proportion to the area that a transform keeps, or area, the same with a lower bound.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
@@ -59,6 +60,9 @@ class FractalGAN(GANPreparation):
         sigma_max: upper bound of the singular values of A; below 1, every transform is a contraction.
         features: what each transform carries: 3 numbers, a color; 1, a gray level; or 0, as in the paper,
             which draws white on black. null follows the images: 3 for those in color, else 0.
+        blend: share of the previous point in the features of a point, in [0, 1]; or learned.
+        background: gray level or color of the background, as a list of numbers in [0, 1]; null learns one
+            for each fractal.
         loss: adversarial loss.
         prototypes: weight of the distance between drawn images and the prototype of their fractal, a second
             loss beside the adversarial one; 0 disables it, as in the paper. Prototypes are training images:
@@ -67,7 +71,7 @@ class FractalGAN(GANPreparation):
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
             linearly to 0 at the end of the run.
-        parameter_noise: std of the Gaussian noise that is added to all fractal parameters; 0 disables it.
+        parameter_noise: std of the Gaussian noise that is added to the transforms; 0 disables it.
         parameter_noise_interval: number of steps between additions of parameter noise.
         generator_optimizer: optimizer of the fractals.
         generator_lr: learning rate of the fractals.
@@ -90,6 +94,8 @@ class FractalGAN(GANPreparation):
         "prototypes": 0.0,
         "generator_schedule": "constant",
         "features": 0,
+        "blend": 0.0,
+        "background": None,
     }
     last_r1: Tensor
 
@@ -109,6 +115,8 @@ class FractalGAN(GANPreparation):
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
         features: int | None = None,
+        blend: Blend = 0.0,
+        background: list[float] | None = None,
         loss: LossName = "non-saturating",
         prototypes: float = 100.0,
         r1_gamma: float = 5.0,
@@ -162,6 +170,8 @@ class FractalGAN(GANPreparation):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, _ = batch
         step = self.global_step
+        self.hparams["features"] = self.hparams["features"] or 0
+        resolve_features(self.hparams, real.shape[1], "the batch")
         if self._needs_images():  # there is no data module, which has more images than one batch
             gathered: Any = self.all_gather(real)
             self._adapt(gathered.flatten(0, -4).cpu())
@@ -214,7 +224,7 @@ class FractalGAN(GANPreparation):
         self.require_finite("the generator's loss", loss, distance)
         factor = schedule_factor(self.hparams["generator_schedule"], self._progress(step))
         for group in optimizer.param_groups:
-            group["lr"] = self.hparams["generator_lr"] * factor * group.get("share", 1.0)
+            group["lr"] = self.hparams["generator_lr"] * factor * group.get("lr_scale", 1.0)
         self._backward(optimizer, loss + self.hparams["prototypes"] * distance)
         optimizer.step()
         self.generator.embedding.constrain_()

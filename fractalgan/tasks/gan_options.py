@@ -8,12 +8,12 @@ from fractalgan.errors import (
     require_at_least,
     require_betas,
     require_choice,
-    require_features,
     require_sigma_range,
 )
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import LossName, MatricesForm, ProbabilityRule, require_lenet_size
 from fractalgan.ops import Procedure, SequenceKind
+from fractalgan.tasks.feature_options import check_features
 from fractalgan.tasks.schedules import Schedule
 
 # Optimizers that take a learning rate and two betas, and have no weight decay by default.
@@ -48,4 +48,4 @@ def check_options(options: Mapping[str, Any]) -> None:
     require_above(0, **{name: options[name] for name in ("generator_lr", "discriminator_lr")})
     require_betas(**{name: options[name] for name in ("generator_betas", "discriminator_betas")})
     require_sigma_range(options["sigma_min"], options["sigma_max"])
-    require_features(options["features"])
+    check_features(options)

@@ -5,15 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fractalgan.nn import FractalGenerator, LeNet, choose_prototypes
-from fractalgan.tasks.channels import channels_of, features_for
+from fractalgan.nn import FractalGenerator, LeNet, choose_prototypes, covered_shapes
+from fractalgan.tasks.channels import channels_of, require_levels
+from fractalgan.tasks.feature_options import resolve_features
 from fractalgan.tasks.gan_evaluation import GANEvaluation
 from fractalgan.tasks.gan_scores import GANScores
 from fractalgan.tasks.gan_start import (
     adapt_points_,
     adopt_features_,
     assign_prototypes,
-    covered_shapes,
     covering_tau,
     load_collages_,
     random_embedding,
@@ -48,7 +48,8 @@ class GANPreparation(GANEvaluation):
     def setup(self, stage: str) -> None:
         data, features = datamodule_of(self.trainer), self.hparams["features"]
         if (channels := channels_of(data)) is not None:
-            self.hparams["features"] = features_for(channels, features, getattr(data, "source", "the data"))
+            resolve_features(self.hparams, channels, getattr(data, "source", "the data"))
+            require_levels(data, self.hparams["features"])
             if features is None and self.hparams["features"]:
                 self._build()
         super().setup(stage)
@@ -68,7 +69,7 @@ class GANPreparation(GANEvaluation):
         """Adapt the width of points to real images [n, C, H, W], and choose the prototypes."""
         new, self.adapted = not self.adapted, True
         if new and self.tau_follows_data:
-            masks = covered_shapes(self.generator, images)
+            masks = covered_shapes(images, self.hparams["features"] or 0)
             self.generator.tau = self.hparams["tau"] = covering_tau(masks, self.generator.num_points)
         collages = new and self.hparams["start"] == COLLAGE
         if collages or self.hparams["prototypes"] > 0:
@@ -80,7 +81,7 @@ class GANPreparation(GANEvaluation):
                 else:
                     chosen = assign_prototypes(self.gallery().cpu(), chosen, self.generator)
                 if new and self.hparams["features"]:
-                    adopt_features_(self.generator, chosen, self.hparams["seed"])
+                    adopt_features_(self.generator, chosen, self.hparams)
                 chosen = (255 * chosen).round().to(torch.uint8)
             parameters = {name: value.cpu() for name, value in embedding.state_dict().items()}
             chosen, parameters = self.trainer.strategy.broadcast((chosen, parameters))

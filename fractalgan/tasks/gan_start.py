@@ -8,17 +8,18 @@ from torch import Tensor
 
 from fractalgan.errors import as_input_error
 from fractalgan.nn import (
+    POINTS_PER_TRANSFORM,
     FractalEmbedding,
     FractalGenerator,
-    backgrounds,
     collage_fractals,
+    covered_shapes,
     features_at,
     prototype_order,
-    shapes,
     tau_to_cover,
 )
-from fractalgan.ops import Features, Procedure, Transforms, random_features, random_fractals
+from fractalgan.ops import Procedure, Transforms, random_features, random_fractals
 from fractalgan.randomness import Purpose, generator_for
+from fractalgan.tasks.feature_options import embedding_of
 
 COVERAGE = 3.0  # times that the points of an image cover the bright area of a real one
 
@@ -37,21 +38,13 @@ def random_embedding(options: Mapping[str, Any]) -> FractalEmbedding:
     random = generator_for(options["seed"], Purpose.GAN_INITIAL)
     with as_input_error(f"start {start}"):
         drawn = random_fractals(procedure, options["num_fractals"], options["num_transforms"], random)
-    return _embedding(drawn, options, random_features(drawn.b, options["features"] or 0, random))
+    return embedding_of(drawn, random_features(drawn.b, options["features"] or 0, random), options)
 
 
 def covering_tau(images: Tensor, num_points: int) -> float:
     """The tau with which ``num_points`` points cover the bright area of images [n, 1, H, W] three times."""
     area = images.mean().item() * images.shape[-2] * images.shape[-1]
     return tau_to_cover(area, num_points, COVERAGE)
-
-
-def covered_shapes(generator: FractalGenerator, images: Tensor) -> Tensor:
-    """What the points of fractals cover of images [n, C, H, W], as masks [n, 1, H, W] in [0, 1].
-
-    It is what is bright, or what stands out from the background if fractals have features.
-    """
-    return shapes(images, backgrounds(images)) if generator.embedding.features.number else images
 
 
 def assign_prototypes(drawn: Tensor, prototypes: Tensor, generator: FractalGenerator) -> Tensor:
@@ -62,15 +55,20 @@ def assign_prototypes(drawn: Tensor, prototypes: Tensor, generator: FractalGener
         prototypes: in any order.
         generator: what drew the images.
     """
-    masks = (covered_shapes(generator, each) for each in (drawn.to(prototypes), prototypes))
+    number = generator.embedding.features.num_features
+    masks = (covered_shapes(each, number) for each in (drawn.to(prototypes), prototypes))
     return prototypes[prototype_order(*masks)]
 
 
-def adopt_features_(generator: FractalGenerator, prototypes: Tensor, seed: int) -> None:
+def adopt_features_(generator: FractalGenerator, prototypes: Tensor, options: Mapping[str, Any]) -> None:
     """Give transforms the colors of the prototypes [J, C, H, W] where they draw, and their backgrounds."""
-    random = generator_for(seed, Purpose.GAN_INITIAL)
-    features = features_at(generator.embedding(), prototypes, generator.window, random)
-    generator.embedding.features.load_state_dict(features._asdict())
+    embedding = generator.embedding
+    count = embedding.num_fractals, POINTS_PER_TRANSFORM * embedding.num_transforms
+    uniform = torch.rand(*count, generator=generator_for(options["seed"], Purpose.GAN_INITIAL))
+    features = features_at(embedding(), prototypes, generator.window, uniform)
+    transforms = Transforms(*(each.detach().cpu() for each in embedding()))
+    adopted = embedding_of(transforms, features, options).features
+    embedding.features.load_state_dict(adopted.state_dict())
 
 
 def adapt_points_(generator: FractalGenerator, prototypes: Tensor) -> None:
@@ -83,7 +81,7 @@ def adapt_points_(generator: FractalGenerator, prototypes: Tensor) -> None:
         generator: draws J fractals.
         prototypes: [J, C, H, W] in [0, 1].
     """
-    masks = covered_shapes(generator, prototypes)
+    masks = covered_shapes(prototypes, generator.embedding.features.num_features)
     wanted = [covering_tau(mask, generator.num_points) for mask in masks]
     halves = (2 * (torch.tensor(wanted) / generator.tau).log2()).round()
     generator.embedding.relative_tau = torch.exp2(halves / 2).to(generator.embedding.b)
@@ -97,12 +95,8 @@ def load_collages_(generator: FractalGenerator, options: Mapping[str, Any], prot
         options: the hyperparameters of FractalGAN.
         prototypes: on the CPU.
     """
-    masks, view = covered_shapes(generator, prototypes), (options["num_transforms"], options["window"])
+    masks = covered_shapes(prototypes, generator.embedding.features.num_features)
+    view = options["num_transforms"], options["window"]
     found = collage_fractals(masks, range(len(masks)), 1, *view, options["seed"])
     embedding = generator.embedding
-    embedding.load_state_dict(_embedding(found, options, embedding.features()).state_dict())
-
-
-def _embedding(transforms: Transforms, options: Mapping[str, Any], features: Features) -> FractalEmbedding:
-    sigma_range = options["sigma_min"], options["sigma_max"]
-    return FractalEmbedding(transforms, options["matrices"], sigma_range, features=features)
+    embedding.load_state_dict(embedding_of(found, embedding.features(), options).state_dict())

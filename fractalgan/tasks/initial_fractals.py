@@ -9,26 +9,27 @@ from torch import Tensor
 
 from fractalgan.errors import InputError, as_input_error
 from fractalgan.nn import (
+    POINTS_PER_TRANSFORM,
     VIEW,
     Candidates,
-    FractalEmbedding,
     FractalGenerator,
     TargetFractals,
-    backgrounds,
     collage_fractals,
+    covered_shapes,
     features_at,
     points_to_cover,
-    shapes,
 )
 from fractalgan.ops import Features, Fractals, Procedure, Transforms, random_features, random_fractals
-from fractalgan.randomness import Purpose, generator_for
+from fractalgan.randomness import Purpose, generator_for, rows_for
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
 from fractalgan.tasks.autoencoder import FractalAutoencoder
 from fractalgan.tasks.encoder import Encoder
+from fractalgan.tasks.feature_options import embedding_of
 from fractalgan.tasks.gathering import TargetGatherer
 from fractalgan.tasks.inverse_encoder import InverseEncoder
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
+CHUNK = 100  # targets whose colors are looked up at a time
 ENCODERS: tuple[type[Encoder], ...] = (FractalAutoencoder, InverseEncoder)
 
 
@@ -64,32 +65,41 @@ def fit_candidates_(
     start, number = options["start"], options["candidates"]
     if start == COLLAGE:
         wanted = {name: options[name] for name in ("candidates", "num_transforms", "window", "seed")}
-        found = collage_fractals(drawn_shapes(options, targets[rows]), indices[rows].tolist(), **wanted)
+        found = collage_fractals(
+            covered_shapes(targets[rows], options["features"]), indices[rows].tolist(), **wanted
+        )
         of_rows = (rows.unsqueeze(1) * number + torch.arange(number)).flatten()
         for whole, part in zip(candidates, found, strict=True):
             whole[of_rows] = part
     elif start not in get_args(Procedure):
         trained_with = {name: options[name] for name in ("num_transforms", "image_size", "window")}
-        predicted = read_encoder(Path(start), **trained_with).predict(drawn_shapes(options, targets))
+        predicted = read_encoder(Path(start), **trained_with).predict(
+            covered_shapes(targets, options["features"])
+        )
         for whole, part in zip(candidates, predicted, strict=True):
             whole[::number] = part
 
 
-def drawn_shapes(options: Mapping[str, Any], targets: Tensor) -> Tensor:
-    """What fractals cover of targets [n, C, H, W]: bright pixels, or with features all but the background."""
-    return shapes(targets, backgrounds(targets)) if options["features"] else targets
-
-
-def initial_features(options: Mapping[str, Any], transforms: Transforms, targets: Tensor) -> Features:
+def initial_features(
+    options: Mapping[str, Any], transforms: Transforms, indices: Tensor, targets: Tensor
+) -> Features:
     """The first features of candidates [n * candidates, N]: those of the targets where they draw.
 
     Args:
         options: the hyperparameters of Reconstruction.
         transforms: the candidates.
+        indices: [n], what the random numbers of each target follow from.
         targets: [n, C, H, W].
     """
-    random = generator_for(options["seed"], Purpose.RECONSTRUCTION_INITIAL)
-    return features_at(transforms, targets, options["window"], random)
+    number, length = options["candidates"], POINTS_PER_TRANSFORM * options["num_transforms"]
+    found = []
+    for chunk in torch.split(torch.arange(len(targets)), CHUNK):
+        keys = [(options["seed"], k, Purpose.RECONSTRUCTION_INITIAL) for k in indices[chunk].tolist()]
+        candidates = (chunk.unsqueeze(1) * number + torch.arange(number)).flatten()
+        parts = Transforms(*(each[candidates] for each in transforms))
+        uniform = rows_for(torch.rand, keys, number, length).flatten(0, 1)
+        found.append(features_at(parts, targets[chunk], options["window"], uniform))
+    return Features(*(torch.cat(each) for each in zip(*found, strict=True)))
 
 
 def fitted_fractals(
@@ -104,7 +114,7 @@ def fitted_fractals(
         shares: which targets belong to which rank.
     """
     if options["coverage"] is not None:
-        area = drawn_shapes(options, targets).mean().item() * options["image_size"] ** 2
+        area = covered_shapes(targets, options["features"]).mean().item() * options["image_size"] ** 2
         options["num_points"] = points_to_cover(area, options["tau"], options["coverage"])
     candidates = random_candidates(options, indices)
     shard, device = shares.shard, shares.strategy.root_device
@@ -114,7 +124,7 @@ def fitted_fractals(
         candidates = Transforms(*(shares.rows(each.to(device)).cpu() for each in candidates))
     features = Features.none(candidates.b)
     if options["features"]:
-        features = initial_features(options, candidates, targets)
+        features = initial_features(options, candidates, indices, targets)
     return target_fractals(options, indices, Fractals(candidates, features))
 
 
@@ -131,12 +141,9 @@ def target_fractals(
     if candidates is None:
         transforms = random_candidates(options, indices)
         candidates = Fractals(transforms, random_features(transforms.b, options["features"]))
-    sigma_range = options["sigma_min"], options["sigma_max"]
     view = {name: options[name] for name in VIEW if name in options}
-    transforms, features = candidates
-    embedding = FractalEmbedding(transforms, options["matrices"], sigma_range, features=features)
     return TargetFractals(
-        FractalGenerator(embedding, **view),
+        FractalGenerator(embedding_of(*candidates, options), **view),
         Candidates(len(indices), options["candidates"], options["halvings"]),
         indices,
         **{name: options[name] for name in ("seed", "num_sequences", "objective", "chunk")},

@@ -1,6 +1,6 @@
 """Pretraining: a LeNet learns to tell fractals apart by the images that they draw (Tu et al., Section 5)."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +44,7 @@ class Pretraining(Task):
     monitor = "val/loss"
     checkpoint_interval = 1000  # the paper evaluates the features after each
     run_name = "pretraining"
+    legacy_options: ClassVar = {"channels": 1}
 
     def __init__(
         self,
@@ -82,13 +83,13 @@ class Pretraining(Task):
         if data is not None and not isinstance(data, PseudoClasses):
             raise InputError("Pretraining needs images of fractals: use --data fractalgan.FractalData")
         if data is not None:
-            drawn, remedy = data.generator.channels, "use --model.fractals with images whose channels are"
-            if match_channels(self.hparams, drawn, data.source, remedy):
+            remedy = "use other --model.fractals, or --data.features for random ones"
+            if match_channels(self.hparams, data.generator.channels, data.source, remedy):
                 self._build()
 
     def next_steps(self) -> dict[str, str]:
-        size = self.sizes_for_next(image_size="data.size")
-        return {"probe": f"fit --config probe.yaml --model.backbone {{last}}{size}"}
+        sizes = self.sizes_for_next(image_size="data.size", channels="data.channels")
+        return {"probe": f"fit --config probe.yaml --model.backbone {{last}}{sizes}"}
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +50,7 @@ class LinearProbe(Task):
     monitor = "val/error"
     run_name = "probe"
     legacy_names = {"deviation": "std"}
+    legacy_options: ClassVar = {"channels": 1}
     mean: Tensor
     std: Tensor
 

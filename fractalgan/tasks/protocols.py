@@ -70,7 +70,7 @@ class Targets(Protocol):
 
     @property
     def targets(self) -> Tensor | None:
-        """[n, 1, H, W], set by ``setup``."""
+        """[n, C, H, W], set by ``setup``."""
 
     @property
     def indices(self) -> Tensor:
@@ -120,7 +120,7 @@ class Sampled(Protocol):
     """A data module that shows what is learned from."""
 
     def sample(self, count: int) -> Tensor:
-        """Up to ``count`` images [n, 1, H, W] in [0, 1]."""
+        """Up to ``count`` images [n, C, H, W] in [0, 1]."""
 
 
 @runtime_checkable
@@ -128,7 +128,7 @@ class Gallery(Protocol):
     """A task that shows what it has learned."""
 
     def gallery(self) -> Tensor:
-        """Images [n, 1, H, W] in [0, 1], from the same random numbers every time."""
+        """Images [n, C, H, W] in [0, 1], from the same random numbers every time."""
 
 
 def datamodule_of(trainer: Trainer) -> object:

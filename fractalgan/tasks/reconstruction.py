@@ -1,7 +1,7 @@
 """Reconstruction: rebuild images, each as one fractal, by pixel MSE (Tu et al., Section 4, Table 1)."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
@@ -24,7 +24,7 @@ from fractalgan.nn import (
     warn_of_detail,
 )
 from fractalgan.ops import SequenceKind
-from fractalgan.tasks.channels import features_for
+from fractalgan.tasks.feature_options import Blend, resolve_features
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gathering import TargetGatherer
 from fractalgan.tasks.initial_fractals import fitted_fractals, target_fractals
@@ -41,7 +41,7 @@ class Reconstruction(FractalTask):
     (seed, target, step), and its gradient is clipped alone, so a target's fractal depends neither on the
     other targets nor on the number of processes that share them.
 
-    Batches are ``(targets [n, 1, H, W], rows [n])``, as TargetData yields them.
+    Batches are ``(targets [n, C, H, W], rows [n])``, as TargetData yields them.
 
     Args:
         num_targets: number of targets; null uses all targets of the data.
@@ -54,8 +54,8 @@ class Reconstruction(FractalTask):
             brightness falls to 1/e; null scales with the image size: 1 up to 32 x 32 pixels, 1.41 at 64 x 64.
         tau_start: tau of the first step; it falls to tau in 60 % of the run while the number of points grows
             in proportion. null keeps both constant.
-        coverage: how often the points cover the bright area of the average target; sets num_points, where
-            that is null.
+        coverage: how often the points cover the bright area of the average target, or with features what is
+            not background; sets num_points, where that is null.
         sequences: random index sequences, as in the paper, or even ones, with which images vary less.
         start: initial fractals: random ones by anderson-farrell, fractaldb, or even (of similar size);
             collage, copies of the target that cover it; or an encoder's prediction, by its checkpoint.
@@ -68,22 +68,26 @@ class Reconstruction(FractalTask):
         sigma_max: upper bound of the singular values of A.
         features: what each transform carries: 3 numbers, a color; 1, a gray level; or 0, as in the paper,
             which draws white on black. null follows the images: 3 for those in color, else 0.
+        blend: share of the previous point in the features of a point, in [0, 1]; or learned.
+        background: gray level or color of the background, as a list of numbers in [0, 1]; null learns one
+            for each fractal.
         probabilities: of the transforms: in proportion to their determinants, as in the paper; that with a
             lower bound, for thin transforms (area); or uniform.
         candidates: number of initial fractals per target, which compete by successive halving.
         halvings: steps after which the better half of the candidates remains.
-        noise: std of the Gaussian noise that is added to the parameters (noisy SGD); 0 disables it.
+        noise: std of the Gaussian noise that is added to the transforms (noisy SGD); 0 disables it.
         noise_interval: number of steps between additions of noise.
         noise_share: fraction of the run, from its start, during which noise is added.
         noise_on: parameters that noise is added to: all, or those of the matrices only.
         lr: initial learning rate of Adam.
         schedule: learning rate schedule: constant, halving after each quarter of the run, or cosine to 0.
-        clip: maximum norm of a fractal's gradient, for the matrices and for b separately; null disables it.
+        clip: maximum norm of a fractal's gradient, for matrices, b and features separately; null disables it.
         chunk: number of targets that are drawn at a time; affects speed and memory only. GPUs need more.
         seed: random seed; defaults to --seed_everything.
     """
 
     monitor = "val/mse_min"
+    legacy_options: ClassVar = {"features": 0, "blend": 0.0, "background": None}
     independent_targets = True
     broadcast_buffers = False  # ranks learn different targets
     run_name = "reconstruction"
@@ -114,6 +118,8 @@ class Reconstruction(FractalTask):
         sigma_min: float = 0.05,
         sigma_max: float = 0.9,
         features: int | None = None,
+        blend: Blend = 0.0,
+        background: list[float] | None = None,
         probabilities: ProbabilityRule = "determinant",
         candidates: int = 1,
         halvings: list[int] = [],  # noqa: B006
@@ -138,7 +144,7 @@ class Reconstruction(FractalTask):
         self.automatic_optimization = False
         self.results: TargetScores | None = None  # of the last validation, for all targets
         if num_targets is not None:
-            self.hparams["features"] = features or 0  # a checkpoint of an earlier version has none
+            self.hparams["features"] = features or 0
             indices = torch.arange(num_targets)
             self.fractals = target_fractals(self.hparams, indices)
 
@@ -157,8 +163,7 @@ class Reconstruction(FractalTask):
         number, ranks = len(data.targets), self.trainer.world_size
         if known not in (None, number):
             raise InputError(f"num_targets must be {number}, the targets of {data.source}, got {known}")
-        channels, features = data.targets.shape[1], self.hparams["features"]
-        self.hparams["features"] = features_for(channels, features, data.source)
+        resolve_features(self.hparams, data.targets.shape[1], data.source)
         if number < ranks:
             raise InputError(f"{ranks} processes need at least {ranks} targets, got {number}")
         if self.trainer.precision == "16-mixed":
@@ -211,7 +216,7 @@ class Reconstruction(FractalTask):
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         for group in optimizer.param_groups:
-            group["lr"] = self._lr(step) * group.get("share", 1.0)
+            group["lr"] = self._lr(step) * group.get("lr_scale", 1.0)
         optimizer.step()
         self.fractals.generator.embedding.constrain_()
 

@@ -10,12 +10,12 @@ from fractalgan.errors import (
     require_above,
     require_at_least,
     require_choice,
-    require_features,
     require_sigma_range,
 )
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import MatricesForm, Objective, ProbabilityRule, require_halvings
 from fractalgan.ops import Procedure, SequenceKind, check_view
+from fractalgan.tasks.feature_options import check_features
 from fractalgan.tasks.schedules import Schedule
 
 NoisyPart = Literal["all", "matrices"]
@@ -49,7 +49,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         for name in ("tau", "tau_start"):
             tau = 1.0 if options[name] is None else options[name]
             check_view((options["image_size"], options["image_size"]), options["window"], tau)
-    require_features(options["features"])
+    check_features(options)
     _check_start(options["start"])
     _check_candidates(options)
 

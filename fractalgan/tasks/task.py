@@ -166,6 +166,7 @@ class Task(LightningModule):
 
 # Defaults of the next command's options, which need not be set.
 NEXT_DEFAULTS = {
+    "data.channels": 1,
     "data.size": 32,
     "model.num_fractals": 100,
     "model.num_transforms": 10,

@@ -79,7 +79,7 @@ def test_jitter_varies_colors_within_their_range() -> None:
 def test_parameters_of_features_are_a_group_with_a_lower_learning_rate() -> None:
     drawing = generator()
     groups = parameter_groups(drawing.parameters(), drawing.embedding.features)
-    assert [group["share"] for group in groups] == [1.0, 0.25]
+    assert [group["lr_scale"] for group in groups] == [1.0, 0.25]
     assert {*groups[1]["params"]} == {*drawing.embedding.features.parameters()}
     everything = [parameter for group in groups for parameter in group["params"]]
     assert len(everything) == len([*drawing.parameters()])
@@ -94,4 +94,4 @@ def test_random_features_are_uniform_on_black_and_follow_the_generator() -> None
     assert first.values.mean().item() == pytest.approx(0.5, abs=0.02)
     assert not first.background.any()
     assert not first.blend.any()
-    assert random_features(b, 0).number == 0
+    assert random_features(b, 0).num_features == 0

@@ -35,7 +35,7 @@ def test_transforms_get_the_color_of_the_place_where_they_draw() -> None:
     """Two fractals of one image. Those of the first draw red, blue, and a point outside."""
     half = torch.zeros(2, 3, 2, 2)
     b = torch.tensor([[[-0.3, 0.0], [0.3, 0.0], [5.0, 0.0]], [[0.3, 0.0], [-0.3, 0.0], [0.3, 0.0]]])
-    features = features_at(Transforms(half, b), flag(), window=1.0, random=torch.Generator().manual_seed(0))
+    features = features_at(Transforms(half, b), flag(), window=1.0, uniform=torch.rand(2, 150))
     expected = torch.stack([RED, BLUE, (RED + BLUE) / 2, BLUE, RED, BLUE]).view(2, 3, 3)
     torch.testing.assert_close(features.values, expected, atol=0.01, rtol=0)
     assert features.background.equal(WHITE.expand(2, 3))
@@ -44,5 +44,7 @@ def test_transforms_get_the_color_of_the_place_where_they_draw() -> None:
 
 def test_fractals_that_are_not_finite_get_the_mean_color() -> None:
     b = torch.full((1, 2, 2), torch.nan)
-    features = features_at(Transforms(torch.zeros(1, 2, 2, 2), b), flag(), window=1.0)
+    features = features_at(
+        Transforms(torch.zeros(1, 2, 2, 2), b), flag(), window=1.0, uniform=torch.rand(1, 100)
+    )
     torch.testing.assert_close(features.values, ((RED + BLUE) / 2).expand(1, 2, 3), atol=0.01, rtol=0)

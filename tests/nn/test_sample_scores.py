@@ -93,3 +93,16 @@ def test_black_images_have_nothing_in_common() -> None:
     differ, iou = compare_shapes(torch.zeros(1, 4), torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0]]))
     assert differ.tolist() == [[0, 0.25]]
     assert iou.tolist() == [[0, 0]]
+
+
+def test_colors_are_compared_by_their_differences_from_the_background() -> None:
+    """Pale squares on gray: an image has itself in common, and nothing with its negative."""
+    images = torch.full((4, 3, 16, 16), 0.5)
+    for k in range(4):
+        images[k, k % 3, 4:12, 4 + k : 12] += 0.02
+    scores = RealImages(images, binary=False).scores([images])
+    assert scores.iou_real.item() == pytest.approx(1, abs=1e-3)
+    assert scores.shape_distance.item() == pytest.approx(0, abs=1e-3)
+    assert scores.nearest_real.item() == pytest.approx(0, abs=1e-6)
+    negatives = RealImages(images, binary=False).scores([1 - images])
+    assert negatives.iou_real == 0

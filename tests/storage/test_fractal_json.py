@@ -73,6 +73,8 @@ def test_null_is_read_as_nan(tmp_path: Path) -> None:
         ({"targets": [TRIANGLE | {"features": [[1]] * 2}]}, "features must have 3 entries per target, got 2"),
         ({"targets": [TRIANGLE | {"features": [[1]] * 3, "background": [1, 1]}]}, "must have 1 entries"),
         ({"targets": [TRIANGLE | {"features": [[1]] * 3, "blend": [0]}]}, "blend must have 3 entries"),
+        ({"targets": [TRIANGLE | {"background": [1, 1, 1]}]}, "background needs features"),
+        ({"targets": [TRIANGLE | {"features": [[1]] * 3, "background": 1}]}, "must have the shape channels"),
         ({"targets": [TRIANGLE | {"features": [[2]] * 3}]}, "features.values must be in [0, 1]"),
         ({"targets": [TRIANGLE | {"features": [[None]] * 3}]}, "features.values must be in [0, 1]"),
         ({"targets": [TRIANGLE | {"features": [[1]] * 3}, TRIANGLE]}, "features of every target must be"),

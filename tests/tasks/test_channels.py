@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from fractalgan.data import FractalData, ImageData, TargetData
 from fractalgan.data.image_set import ImageSet
@@ -123,6 +124,90 @@ def test_other_features_are_an_error(kind: type[Task]) -> None:
         FractalData(features=2)
     with pytest.raises(InputError, match="features has no effect with the fractals of digits"):
         FractalData("digits", features=3)
+
+
+def test_blend_and_background_can_be_given_or_learned() -> None:
+    given = FractalGAN(**GAN, features=3, blend=0.3, background=[1.0, 0.5, 0.0])
+    fit(given, Squares(3), 2)
+    _, blend, background = given.generator.embedding.features()
+    assert blend.unique().tolist() == pytest.approx([0.3])
+    assert background.equal(torch.tensor([1.0, 0.5, 0.0]).expand(6, 3))
+    data = TargetData("photographs", size=16)
+    learned = Reconstruction(image_size=16, num_sequences=2, blend="learned", noise=0.0)
+    fit(learned, data, 4)
+    names = {name for name, _ in learned.fractals.generator.embedding.features.named_parameters()}
+    assert names == {"values", "blend", "background"}
+    assert learned.fractals.winning_fractals().features.blend.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": 3, "blend": 1.5}, r"blend must be learned or in \[0, 1\], got 1.5"),
+        ({"features": 3, "blend": "foo"}, r"blend must be learned or in \[0, 1\], got 'foo'"),
+        ({"features": 3, "background": [1.0]}, "background must have 3 numbers"),
+        ({"features": 1, "background": [2.0]}, r"background must be numbers in \[0, 1\]"),
+        ({"features": 0, "background": [1.0]}, "background has no effect with features 0"),
+        ({"features": 0, "blend": "learned"}, "blend has no effect with features 0"),
+    ],
+)
+def test_blend_and_background_that_do_not_fit_are_an_error(options: dict, message: str) -> None:
+    for kind in (FractalGAN, Reconstruction):
+        with pytest.raises(InputError, match=message):
+            kind(**options)
+
+
+def test_gray_levels_need_images_with_gray_levels() -> None:
+    with pytest.raises(InputError, match="features 1 has no effect on black and white images: set binarize"):
+        fit(FractalGAN(**GAN, features=1), ImageData(size=16, batch_size=12), 1)
+
+
+def test_plain_loaders_in_color_need_the_option() -> None:
+    images = torch.rand(24, 3, 16, 16)
+    loader: DataLoader[Any] = DataLoader(TensorDataset(images, torch.zeros(24)), batch_size=12)
+    with pytest.raises(InputError, match=r"the images of the batch are in color.* features=3"):
+        quiet_trainer(1, enable_checkpointing=False).fit(FractalGAN(**GAN), loader, loader)
+    model = FractalGAN(**GAN, features=3)
+    quiet_trainer(1, enable_checkpointing=False).fit(model, loader, loader)
+    assert model.gallery().shape == (6, 3, 16, 16)
+
+
+def test_older_checkpoints_are_of_images_in_grayscale(tmp_path: Path) -> None:
+    """Those of versions without the options features and channels."""
+    made: list[tuple[Task, Any, Any]] = [
+        (FractalGAN(**GAN), Squares(1), Squares(3)),
+        (
+            Reconstruction(image_size=16, num_points=20, num_sequences=2, noise=0.0),
+            TargetData("photographs", size=16, channels=1),
+            TargetData("photographs", size=16),
+        ),
+        (LinearProbe("pixels", image_size=16, penalties=[0.1]), Squares(1), Squares(3)),
+    ]
+    for task, gray, colored in made:
+        path = saved(fit(task, gray, 1), tmp_path / f"{type(task).__name__}.ckpt")
+        checkpoint = torch.load(path, weights_only=True)
+        for name in ("features", "blend", "background", "channels"):
+            checkpoint["hyper_parameters"].pop(name, None)
+        torch.save(checkpoint, path)
+        older = type(task).load_from_checkpoint(path, weights_only=True)
+        quiet_trainer(2).validate(older, gray, verbose=False)
+        older = type(task).load_from_checkpoint(path, weights_only=True)
+        with pytest.raises(InputError, match=r"are in color, but the (fractals|network)"):
+            quiet_trainer(2).validate(older, colored, verbose=False)
+
+
+def test_colors_of_a_target_do_not_depend_on_the_other_targets() -> None:
+    def learned(*rows: int) -> list[Tensor]:
+        data = TargetData("photographs", size=16)
+        data.setup()
+        assert data.targets is not None
+        data.targets, data.indices = data.targets[list(rows)], data.indices[list(rows)]
+        options = {"candidates": 4, "num_sequences": 8, "halvings": [2], "noise": 0.0}
+        task = Reconstruction(image_size=16, num_points=40, **options)
+        fit(task, data, 4)
+        return [each[-1] for each in task.fractals.winning_fractals().tensors]
+
+    assert all(one.equal(other) for one, other in zip(learned(1), learned(0, 1), strict=True))
 
 
 def test_grayscale_checkpoint_for_images_in_color_is_an_error(tmp_path: Path) -> None:
