@@ -92,7 +92,7 @@ class RealImages:
         """Pixels [n, C * H * W]: 0, black, or 1, white; or differences from the background."""
         if self.background is None:
             return (images > LEVEL).float().flatten(1)
-        return (images - self.background).flatten(1)
+        return (images - self.background).float().flatten(1)
 
 
 def compare_shapes(shapes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

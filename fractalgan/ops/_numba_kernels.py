@@ -76,6 +76,12 @@ def load_scalar(builder: Any, start: Any, index: Any) -> Any:
     return builder.load(builder.gep(start, [index]))
 
 
+@_llvm(types.void, _pointer, types.intp, _scalar)
+def store_scalar(builder: Any, start: Any, index: Any, number: Any) -> None:
+    """Write a number to ``start[index]``."""
+    builder.store(number, builder.gep(start, [index]))
+
+
 @_llvm(_vector, _pointer, types.intp)
 def load(builder: Any, start: Any, index: Any) -> Any:
     """The vector that begins at ``start[index]``."""
@@ -175,7 +181,8 @@ def draw(
                 if not 0 <= n < transforms.shape[1]:
                     return i
                 x, y = _step(transforms, fractal, n, x, y)
-                _take_features(transforms, fractal, n, t, weights, weights)
+                row = (fractal * transforms.shape[1] + n) * transforms.shape[2]
+                _take_features(data_pointer(transforms), row, t, data_pointer(weights), 0, 0, planes)
                 h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
                 if _is_visible(h, height, radius) and _is_visible(w, width, radius):
                     _splat(
@@ -241,15 +248,19 @@ def accumulate_gradients(
                     )  # fmt: skip
                     adjoint_x += np.float32(projection[0]) * slope_h
                     adjoint_y += np.float32(projection[1]) * slope_w
+                n = sequences[i, c, t]
+                row = (fractals[i] * transforms.shape[1] + n) * transforms.shape[2]
+                out = (k * transforms.shape[1] + n) * transforms.shape[2]
                 _give_features_back(
-                    transforms, fractals[i], sequences[i, c, t], t, weights, adjoints, per_group, k
-                )
+                    data_pointer(transforms), row, t, data_pointer(weights), (t - 1) * planes,
+                    data_pointer(adjoints), data_pointer(per_group), out, planes,
+                )  # fmt: skip
                 if not (_are_finite(x, y) and _are_finite(adjoint_x, adjoint_y)):
                     adjoint_x = adjoint_y = ZERO
                 if adjoint_x == ZERO and adjoint_y == ZERO:
                     continue
                 adjoint_x, adjoint_y = _step_back(
-                    transforms, fractals[i], sequences[i, c, t],
+                    transforms, fractals[i], n,
                     np.float32(points[t, 0]), np.float32(points[t, 1]),
                     adjoint_x, adjoint_y, per_group, k,
                 )  # fmt: skip
@@ -284,7 +295,10 @@ def _trace(
         n = sequences[i, c, t]
         x, y = _step(transforms, fractal, n, points[t, 0], points[t, 1])
         points[t + 1, 0], points[t + 1, 1] = x, y
-        _take_features(transforms, fractal, n, t, weights[t - 1], weights[t])
+        row, planes = (fractal * transforms.shape[1] + n) * transforms.shape[2], weights.shape[1]
+        _take_features(
+            data_pointer(transforms), row, t, data_pointer(weights), (t - 1) * planes, t * planes, planes
+        )
 
 
 @inlined
@@ -298,30 +312,41 @@ def _step(transforms: Array, fractal: int, n: int, x: float, y: float) -> tuple[
 
 
 @inlined
-def _take_features(transforms: Array, fractal: int, n: int, t: int, before: Array, weights: Array) -> None:
-    """Blend the features of transform n with those of the point before, into weights [1 + K]."""
-    for k in range(1, len(weights)):
-        own, blend = (
-            transforms[fractal, n, GEOMETRY - 1 + k],
-            transforms[fractal, n, GEOMETRY + len(weights) - 1],
-        )
-        weights[k] = own if t == 0 else (ONE - blend) * own + blend * before[k]
+def _take_features(
+    transforms: Any, row: int, t: int, weights: Any, before: int, at: int, planes: int
+) -> None:
+    """Blend the features of a transform with those of the point before, into weights [1 + K] of point t.
+
+    The numbers of the transform begin at ``row``, the weights of point t - 1 at ``before``.
+    """
+    blend = load_scalar(transforms, row + GEOMETRY + planes - 1) if t > 0 and planes > 1 else ZERO
+    for k in range(1, planes):
+        own = load_scalar(transforms, row + GEOMETRY - 1 + k)
+        kept = blend * load_scalar(weights, before + k) if t > 0 else ZERO
+        store_scalar(weights, at + k, (ONE - blend) * own + kept)
 
 
 @inlined
 def _give_features_back(
-    transforms: Array, fractal: int, n: int, t: int,
-    weights: Array, adjoints: Array, per_group: Array, i: int,
+    transforms: Any, row: int, t: int, weights: Any, before: int, adjoints: Any,
+    per_group: Any, out: int, planes: int,
 ) -> None:  # fmt: skip
-    """Add the gradient of the features of transform n and of their blend, and pass the rest on to t - 1."""
-    last = GEOMETRY + len(adjoints) - 1
-    for k in range(1, len(adjoints)):
-        column = GEOMETRY - 1 + k
-        blend = transforms[fractal, n, last] if t > 0 else ZERO
-        per_group[i, n, column] += (ONE - blend) * adjoints[k]
+    """Add the gradient of the features of a transform and of their blend, and pass the rest on to t - 1.
+
+    The gradient of the transform begins at ``out``.
+    """
+    last = GEOMETRY + planes - 1  # the place of the blend
+    blend = load_scalar(transforms, row + last) if t > 0 and planes > 1 else ZERO
+    of_blend = ZERO
+    for k in range(1, planes):
+        adjoint, at = load_scalar(adjoints, k), GEOMETRY - 1 + k
+        gradient = load_scalar(per_group, out + at) + (ONE - blend) * adjoint
+        store_scalar(per_group, out + at, gradient)
         if t > 0:
-            per_group[i, n, last] += adjoints[k] * (weights[t - 1, k] - transforms[fractal, n, column])
-        adjoints[k] *= blend
+            of_blend += adjoint * (load_scalar(weights, before + k) - load_scalar(transforms, row + at))
+        store_scalar(adjoints, k, blend * adjoint)
+    if t > 0 and planes > 1:
+        store_scalar(per_group, out + last, load_scalar(per_group, out + last) + of_blend)
 
 
 @inlined

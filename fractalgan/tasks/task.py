@@ -71,7 +71,9 @@ class Task(LightningModule):
         """
         values = {option: (self.hparams[name], NEXT_DEFAULTS[option]) for name, option in options.items()}
         return "".join(
-            f" --{option} {value}" for option, (value, default) in values.items() if value != default
+            f" --{option} {value}"
+            for option, (value, default) in values.items()
+            if value not in (None, default)
         )
 
     # -- what follows from the trainer ----------------------------------------------------------

@@ -213,3 +213,13 @@ def test_bad_input_gets_one_line(
     assert message in errors[0]
     assert "Traceback" not in err
     assert "GAN" in case or not Path("figure").exists()
+
+
+def test_images_in_color_are_compared_on_fractals_in_color(compare_here: Callable[..., int]) -> None:
+    gan = json.dumps([*TINY_GAN, "--model.generator_schedule=constant"])
+    options = [option for option in SMALL if not option.startswith("--plan.gan_options")]
+    assert compare_here(*options, f"--plan.gan_options={gan}", "--data.channels=3", "--plan.seeds=1") == 0
+    with Path("figure/figure5.csv").open(newline="") as file:
+        assert {row["source"] for row in csv.DictReader(file)} == {"pixels", "untrained", "random", "learned"}
+    learned = torch.load("figure/gan/checkpoints/last.ckpt", weights_only=True)
+    assert learned["hyper_parameters"]["features"] == 3

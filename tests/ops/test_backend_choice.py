@@ -153,10 +153,12 @@ def test_triton_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     finished = run_python(code, TRITON_CACHE_DIR=str(tmp_path))
     kernels = (
         "iterate",
+        "carry",
         "assign_cells",
         "splat",
         "gather",
         "walk_back",
+        "carry_back",
         "sum_by_transform",
         "sum_by_fractal",
     )

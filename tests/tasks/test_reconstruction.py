@@ -49,6 +49,9 @@ COLLAGE = [
     "--model.tau_start=4",
 ]
 
+# Digits in three equal channels, with one more parameter.
+IN_COLOR = ["--data.channels=3", "--model.blend=learned"]
+
 # Names in the state of older checkpoints.
 OLDER = {
     "fractals.generator.": "generator.",
@@ -496,7 +499,9 @@ def test_checkpoint_is_validated_as_in_its_run(call: Call) -> None:
     }
 
 
-@pytest.mark.parametrize("options", [[], COLLAGE], ids=["random start", "collage"])
+@pytest.mark.parametrize(
+    "options", [[], COLLAGE, [*COLLAGE, *IN_COLOR]], ids=["random start", "collage", "in color"]
+)
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_resumed_run_ends_as_an_uninterrupted_one(
     call: Call, options: list[str], stop_after: int, monkeypatch: pytest.MonkeyPatch
@@ -513,10 +518,11 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
         assert Path(f"whole/{name}").read_bytes() == Path(f"halves/{name}").read_bytes(), name
 
 
-def test_two_processes_write_what_one_writes(tmp_path: Path, call: Call) -> None:
-    assert call(*FIT, "--run=one") == 0
+@pytest.mark.parametrize("kind", [[], IN_COLOR], ids=["grayscale", "in color"])
+def test_two_processes_write_what_one_writes(tmp_path: Path, call: Call, kind: list[str]) -> None:
+    assert call(*FIT, *kind, "--run=one") == 0
     options = [option for option in FIT[1:] if not option.startswith("--trainer.accelerator")]
-    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    fit_by_two(*options, *kind, "--run=two", cwd=tmp_path)
     one, two = (state(f"{run}/checkpoints/last.ckpt") for run in ("one", "two"))
     assert all(one[name].equal(two[name]) for name in one)
     pictures = ("real.png", "fractals_000003.png", "before_after_real.png")
