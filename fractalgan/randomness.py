@@ -1,7 +1,7 @@
 """Random numbers that follow from a key such as (seed, step, purpose), not from what was drawn before."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
@@ -46,6 +46,7 @@ class Purpose(IntEnum):
     RANDOM_FRACTALS_VALIDATION = 643
     AUTOENCODER_TRAINING = 660
     AUTOENCODER_EVALUATION = 661
+    NETWORK_WEIGHTS = 680
 
 
 def generator_for(*key: int) -> torch.Generator:
@@ -116,6 +117,14 @@ def torch_seeded(*key: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(generator_for(*key).initial_seed())
         yield
+
+
+def same_weights() -> AbstractContextManager[None]:
+    """A context in which the weights of a network follow from the global seed alone.
+
+    It is for networks that are made in ``setup``, when processes have drawn different numbers already.
+    """
+    return torch_seeded(torch.initial_seed(), Purpose.NETWORK_WEIGHTS)
 
 
 def _mix(word: int) -> int:

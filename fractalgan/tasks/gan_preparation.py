@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.nn import FractalGenerator, LeNet, choose_prototypes, covered_shapes
+from fractalgan.randomness import same_weights
 from fractalgan.tasks.channels import channels_of, require_levels
 from fractalgan.tasks.feature_options import resolve_features
 from fractalgan.tasks.gan_evaluation import GANEvaluation
@@ -51,7 +52,8 @@ class GANPreparation(GANEvaluation):
             resolve_features(self.hparams, channels, getattr(data, "source", "the data"))
             require_levels(data, self.hparams["features"])
             if features is None and self.hparams["features"]:
-                self._build()
+                with same_weights():
+                    self._build()
         super().setup(stage)
 
     def on_fit_start(self) -> None:

@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from fractalgan.errors import InputError, as_input_error, require_above, require_at_least, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn import LeNet
+from fractalgan.randomness import same_weights
 from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.protocols import PseudoClasses, datamodule_of
@@ -85,7 +86,8 @@ class Pretraining(Task):
         if data is not None:
             remedy = "use other --model.fractals, or --data.features for random ones"
             if match_channels(self.hparams, data.generator.channels, data.source, remedy):
-                self._build()
+                with same_weights():
+                    self._build()
 
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(image_size="data.size", channels="data.channels")

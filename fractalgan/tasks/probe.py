@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import InputError, as_input_error, require_above, require_at_least
 from fractalgan.nn import LeNet
-from fractalgan.randomness import Purpose, generator_for
+from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
 from fractalgan.tasks.channels import channels_of, match_channels
 from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of
@@ -104,7 +104,8 @@ class LinearProbe(Task):
         super().setup(stage)
         data = self._data()
         if match_channels(self.hparams, channels_of(data) or 1, data.source):
-            self._build()
+            with same_weights():
+                self._build()
         number, known = len(data.classes), self.hparams["num_classes"]
         if stage == "fit":
             self._check_max_steps()

@@ -81,9 +81,11 @@ def test_two_processes_train_a_gan_as_one_does_on_the_same_images(
         torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("fresh", "optimizer"), [("false", "SGD"), ("true", "AdamW")])
+@pytest.mark.parametrize(
+    ("fresh", "optimizer", "features"), [("false", "SGD", 0), ("true", "AdamW", 0), ("true", "AdamW", 3)]
+)
 def test_two_processes_pretrain_as_one_does_on_the_same_images(
-    call: Call, tmp_path: Path, fresh: str, optimizer: str
+    call: Call, tmp_path: Path, fresh: str, optimizer: str, features: int
 ) -> None:
     options = [
         "--config",
@@ -91,7 +93,7 @@ def test_two_processes_pretrain_as_one_does_on_the_same_images(
         *TINY_PRETRAINING,
         "--trainer.precision=64-true",
     ]
-    options += [f"--data.fresh={fresh}", f"--model.optimizer={optimizer}"]
+    options += [f"--data.fresh={fresh}", f"--model.optimizer={optimizer}", f"--data.features={features}"]
     assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
     fit_by_two(*options, "--run=two", cwd=tmp_path)
     for name, weights in state("one").items():
