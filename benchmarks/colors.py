@@ -31,7 +31,16 @@ from fractalgan.callbacks.pictures import grid, side_by_side
 MANY, PICTURE = ("--config", "reconstruction_color_32px.yaml"), ("--config", "reconstruction_color.yaml")
 BLACK_AND_WHITE = ("--config", "reconstruction_32px.yaml")
 BUDGET = ("--trainer.max_steps", "500", "--model.num_sequences", "20", "--model.halvings", "[25, 50, 100]")
-GRAY = ("--data.channels", "1", "--data.invert", "false", "--model.features", "1")
+GRAY = (
+    "--data.channels",
+    "1",
+    "--data.background",
+    "white",
+    "--data.invert",
+    "false",
+    "--model.features",
+    "1",
+)
 FASHION = ("--data.name", "FashionMNIST", "--data.count", "200")
 
 # The number of emoji that a case takes, and its options.
@@ -129,7 +138,7 @@ def measure(case: str, seed: int, given: argparse.Namespace) -> dict[str, object
 def targets_of(options: tuple[str, ...], size: int) -> Tensor:
     """The images [n, C, size, size] that a command line reconstructs."""
     values = dict(zip(options[::2], options[1::2], strict=True))
-    wanted = {name: values.get(f"--data.{name}") for name in ("name", "path", "root")}
+    wanted = {name: values.get(f"--data.{name}") for name in ("name", "path", "root", "background")}
     count = values.get("--data.count")
     data = TargetData(
         **{name: value for name, value in wanted.items() if value},  # type: ignore[arg-type]
