@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fractalgan.tasks import FractalGAN
 from tests.cli.folders import content, rows, signalled, weights
 from tests.conftest import TINY
+from tests.data.files import save, shape
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -233,3 +234,16 @@ def test_hyperparameters_overridden_by_the_checkpoint_are_named(
         "ignoring --model.num_fractals 9: the checkpoint was trained with 4",
         "ignoring --model.generator_betas [0.1, 0.2]: the checkpoint was trained with [0.5, 0.99]",
     ]
+
+
+def test_older_run_on_images_in_color_stays_in_grayscale(call: Call, tmp_path: Path) -> None:
+    """Of a version that read all images in grayscale, and had no option for it."""
+    for number in range(12):
+        save(tmp_path / "images" / f"{number}.png", shape((250, 220, 30 * (number % 3)), 0))
+    options = [*TINY, "--data.root=images", "--data.channels=1", "--model.generator_schedule=constant"]
+    assert call("fit", "--config=gan_folder.yaml", *options, "--run=mine") == 0
+    config = Path("mine/config.yaml")
+    kept = [line for line in config.read_text().splitlines() if "channels:" not in line]
+    config.write_text("\n".join(kept))
+    assert call("fit", "--ckpt_path=mine/checkpoints/last.ckpt", "--trainer.max_steps=7") == 0
+    assert rows(Path("mine"))[-1]["step"] == 7
