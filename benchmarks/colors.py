@@ -4,8 +4,9 @@
         [--seeds 0 1 2] [--pictures docs/color]
 
 Cases that are in the file already are left out, so that the command can be repeated until all are there.
-Each is a command line of its own, which is in its line. "constant" is the MSE of the best constant color of
-each target; "mse_min" and "mse_mean" are of 100 fresh images per target, as in Section 4 of the paper.
+Each is a command line of its own, which is in its line: FOLDER has the emoji of the case, ROOT is --root.
+"constant" is the MSE of the best constant color of each target; "mse_min" and "mse_mean" are of 100 fresh
+images per target, as in Section 4 of the paper.
 --emoji is a folder of pictures, of which the first by name are taken; --root has FashionMNIST/.
 --trials runs variants of the recipes instead; with another folder, none of the images of the cases is used.
 --pictures draws the targets, to the left, and what the fractals of the first seed draw.
@@ -13,11 +14,11 @@ each target; "mse_min" and "mse_mean" are of 100 fresh images per target, as in 
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -32,14 +33,8 @@ MANY, PICTURE = ("--config", "reconstruction_color_32px.yaml"), ("--config", "re
 BLACK_AND_WHITE = ("--config", "reconstruction_32px.yaml")
 BUDGET = ("--trainer.max_steps", "500", "--model.num_sequences", "20", "--model.halvings", "[25, 50, 100]")
 GRAY = (
-    "--data.channels",
-    "1",
-    "--data.background",
-    "white",
-    "--data.invert",
-    "false",
-    "--model.features",
-    "1",
+    *("--data.channels", "1", "--data.background", "white", "--data.invert", "false"),
+    *("--model.features", "1"),
 )
 FASHION = ("--data.name", "FashionMNIST", "--data.count", "200")
 
@@ -110,9 +105,7 @@ def measure(case: str, seed: int, given: argparse.Namespace) -> dict[str, object
         if "FashionMNIST" in options:
             options = (*options, "--data.root", str(given.root))
         command = ["-m", "fractalgan", "fit", *options, "--seed_everything", str(seed), "--run", str(run)]
-        begin = time.perf_counter()
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - begin
         content = json.loads((run / "fractals.json").read_text())
         targets = targets_of(options, content["image_size"])
         if given.pictures and seed == given.seeds[0]:
@@ -122,6 +115,7 @@ def measure(case: str, seed: int, given: argparse.Namespace) -> dict[str, object
             pictures = [to_pil_image(grid(each[:100])) for each in (targets, drawn)]
             name = case.replace(", ", "_").replace(" ", "_")
             save_picture(given.pictures / f"{name}.png", side_by_side(pictures))
+    folders = {str(folder): "FOLDER", str(given.root): "ROOT"}
     constant = (targets - targets.mean((2, 3), keepdim=True)).square().mean()
     return {
         "case": case,
@@ -130,8 +124,7 @@ def measure(case: str, seed: int, given: argparse.Namespace) -> dict[str, object
         "mse_min": round(content["scores"]["mse_min"], 5),
         "mse_mean": round(content["scores"]["mse_mean"], 5),
         "constant": round(constant.item(), 5),
-        "seconds": round(seconds),
-        "command": " ".join(["fit", *options]).replace(temporary, ""),
+        "command": shlex.join(["fit", *(folders.get(option, option) for option in options)]),
     }
 
 
