@@ -107,6 +107,26 @@ def require_binarize_level(binarize: float | None) -> None:
 IMAGE_KINDS = {1: "in grayscale", 3: "in color"}  # by the number of channels
 
 
+def require_image_kind(
+    channels: int, source: str, *, expected: int, reason: str, remedy: str, note: str = ""
+) -> None:
+    """Raise InputError unless the images of ``source`` have the number of channels that is expected.
+
+    Args:
+        channels: 1 for images in grayscale, 3 for color.
+        source: where the images come from.
+        expected: the number of channels that they should have.
+        reason: what expects it, followed by "images in color" or "images in grayscale".
+        remedy: what the user can do.
+        note: added after the reason.
+    """
+    if channels != expected:
+        raise InputError(
+            f"the images of {source} are {IMAGE_KINDS[channels]}, but {reason} images"
+            f" {IMAGE_KINDS[expected]}{note}: {remedy}"
+        )
+
+
 def require_features(features: int | None) -> None:
     """Raise InputError unless the number of features of a transform is 0, 1, 3 or null."""
     if features not in (None, 0, 1, 3):

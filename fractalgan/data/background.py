@@ -47,15 +47,23 @@ def require_invert(invert: Invert) -> None:
         raise InputError(f"invert must be true, false or auto, got {invert!r}")
 
 
-def require_background(background: str | None) -> None:
-    """Raise InputError unless ``background`` is null or the name or code of a color."""
-    if background is not None:
-        try:
-            ImageColor.getrgb(background)
-        except ValueError as error:
-            raise InputError(
-                f"background must be a color such as white, '#ff8000' or 'rgb(255,128,0)', got {background!r}"
-            ) from error
+def require_background(background: str | None, data_set: str | None) -> None:
+    """Raise InputError unless ``background`` is null, or a color's name or code for the user's own pictures.
+
+    Args:
+        background: the option.
+        data_set: the name of the data set; None for the user's own pictures.
+    """
+    if background is None:
+        return
+    try:
+        ImageColor.getrgb(background)
+    except ValueError as error:
+        raise InputError(
+            f"background must be a color such as white, '#ff8000' or 'rgb(255,128,0)', got {background!r}"
+        ) from error
+    if data_set is not None:
+        raise InputError(f"--data.background has no effect with --data.name {data_set}")
 
 
 def resolve_invert(invert: Invert, bright_background: bool) -> bool:

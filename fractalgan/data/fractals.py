@@ -11,12 +11,12 @@ from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.image_set import ImageSet, first_images
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.errors import (
-    IMAGE_KINDS,
     InputError,
     as_input_error,
     require_at_least,
     require_choice,
     require_features,
+    require_image_kind,
 )
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import FractalEmbedding, FractalGenerator
@@ -180,11 +180,9 @@ class FractalData(DataModule):
 
     def require_channels(self, channels: int, source: str) -> None:
         """Raise InputError unless the fractals draw images with so many channels, those of ``source``."""
-        if (drawn := self.generator.channels) != channels:
-            raise InputError(
-                f"the images of {source} are {IMAGE_KINDS[channels]}, but the fractals of {self.source}"
-                f" draw images {IMAGE_KINDS[drawn]}: set --data.channels {drawn}"
-            )
+        drawn, remedy = self.generator.channels, f"set --data.channels {self.generator.channels}"
+        reason = f"the fractals of {self.source} draw"
+        require_image_kind(channels, source, expected=drawn, reason=reason, remedy=remedy)
 
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:

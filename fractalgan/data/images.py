@@ -80,9 +80,7 @@ class ImageData(DataModule):
         require_binarize_level(None if binarize == "auto" else binarize)
         require_invert(invert)
         require_channels(channels)
-        require_background(background)
-        if name != "folder" and background is not None:
-            raise InputError(f"--data.background has no effect with --data.name {name}")
+        require_background(background, None if name == "folder" else name)
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
             if not 0 < share < 0.5:
                 raise InputError(f"{option} must be > 0 and < 0.5, got {share}")
@@ -90,14 +88,12 @@ class ImageData(DataModule):
         self.root = source_root(name, root)
         self.size = size
         self.batch_size = batch_size
-        self.channels = channels
-        self.background = background
+        self.reading = Reading(size, channels, background, ignore_invalid)
         self.binarize = binarize
         self.invert = invert
         self.prepare: Threshold | None = None  # set by setup(), which resolves "auto"
         self.validation_share = validation_share
         self.test_share = test_share
-        self.ignore_invalid = ignore_invalid
         self.seed = seed
         self.classes: list[str] = []
         self.train_images: ImageSet | None = None
@@ -111,8 +107,7 @@ class ImageData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is not None:
             return
-        reading = Reading(self.size, self.channels, self.background, self.ignore_invalid)
-        source = load(self.source, self.root, reading)
+        source = load(self.source, self.root, self.reading)
         self._require_enough(source)
         self.prepare = self._preparation(source)
         train, test = source.train, source.test

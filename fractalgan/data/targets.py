@@ -89,9 +89,7 @@ class TargetData(DataModule):
         require_binarize_level(binarize)
         require_invert(invert)
         require_channels(channels)
-        require_background(background)
-        if path is None and background is not None:
-            raise InputError(f"--data.background has no effect with --data.name {name}")
+        require_background(background, name if path is None else None)
         if path is not None:
             require_no_root(root, "--data.path: remove it")
         elif name not in DOWNLOADED:

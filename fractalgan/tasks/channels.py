@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from fractalgan.errors import IMAGE_KINDS, InputError
+from fractalgan.errors import InputError, require_image_kind
 from fractalgan.tasks.protocols import training_images
 
 
@@ -35,10 +35,9 @@ def match_channels(
         InputError: if the network is for the other kind.
     """
     known = options["channels"]
-    if known not in (None, channels):
-        raise InputError(
-            f"the images of {source} are {IMAGE_KINDS[channels]}, but the network was made for images"
-            f" {IMAGE_KINDS[known]}: {remedy or f'set --data.channels {known}'}"
-        )
+    if known is not None:
+        remedy = remedy or f"set --data.channels {known}"
+        reason = "the network was made for"
+        require_image_kind(channels, source, expected=known, reason=reason, remedy=remedy)
     options["channels"] = channels
     return known is None and channels != 1

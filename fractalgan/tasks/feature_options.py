@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from fractalgan.errors import IMAGE_KINDS, InputError, require_features
+from fractalgan.errors import InputError, require_features, require_image_kind
 from fractalgan.nn import FeatureName, FractalEmbedding
 from fractalgan.ops import Features, Transforms
 
@@ -43,12 +43,15 @@ def resolve_features(options: MutableMapping[str, Any], channels: int, source: s
         options["features"] = 3 if channels == 3 else 0
     check_features(options)
     drawn = max(1, options["features"])
-    if drawn != channels:
-        raise InputError(
-            f"the images of {source} are {IMAGE_KINDS[channels]}, but the fractals draw images"
-            f" {IMAGE_KINDS[drawn]} (features {options['features']}): set --data.channels {drawn} or, for new"
-            f" fractals, --model.features {channels if channels == 3 else 0}"
-        )
+    require_image_kind(
+        channels,
+        source,
+        expected=drawn,
+        reason="the fractals draw",
+        note=f" (features {options['features']})",
+        remedy=f"set --data.channels {drawn} or, for new fractals, --model.features"
+        f" {3 if channels == 3 else 0}",
+    )
 
 
 def embedding_of(transforms: Transforms, features: Features, options: Mapping[str, Any]) -> FractalEmbedding:

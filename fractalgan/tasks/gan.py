@@ -170,7 +170,6 @@ class FractalGAN(GANPreparation):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, _ = batch
         step = self.global_step
-        self.hparams["features"] = self.hparams["features"] or 0
         resolve_features(self.hparams, real.shape[1], "the batch")
         if self._needs_images():  # there is no data module, which has more images than one batch
             gathered: Any = self.all_gather(real)

@@ -58,6 +58,7 @@ class GANPreparation(GANEvaluation):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
+        self.hparams["features"] = self.hparams["features"] or 0  # as built, if no data module has images
         if (schedule := self.hparams["generator_schedule"]) != "constant":
             self._require_last_step(f"--model.generator_schedule {schedule}")
         images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None

@@ -27,7 +27,7 @@ class Squares(ImageData):
 
     def setup(self, stage: str | None = None) -> None:
         labels = torch.arange(60) % 2
-        side, channels = self.size, self.channels
+        side, channels = self.size, self.reading.channels
         images = torch.full((60, channels, side, side), 255 if channels == 3 else 0, dtype=torch.uint8)  # type: ignore[arg-type]
         quarter, colors = side // 4, torch.tensor([[220, 20, 30], [30, 40, 210]], dtype=torch.uint8)
         inside = slice(quarter, -quarter)
