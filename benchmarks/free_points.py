@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from fractalgan.data import TargetData
-from fractalgan.experiments.table1 import BINARIZE, DOWNLOADED, load_targets
+from fractalgan.data.downloads import DOWNLOADED
+from fractalgan.experiments.table1 import BINARIZE, load_targets
 from fractalgan.nn import points_for, tau_for
 from fractalgan.ops import splat_separable
 

@@ -13,6 +13,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan.callbacks import grid, save_picture
 from fractalgan.data import TargetData, TargetName
+from fractalgan.data.downloads import DOWNLOADED
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.run_cells import run_cells
@@ -65,7 +66,6 @@ ENCODER_CONFIGS = {InverseEncoder: "inverse_encoder.yaml", FractalAutoencoder: "
 
 # The level above which a pixel is white, by data set.
 BINARIZE = {"digits": 0.5, "MNIST": 0.5, "FashionMNIST": 0.2, "KMNIST": 0.2, "fractaldb": 0.2}
-DOWNLOADED = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN"}
 
 KEY = table1.COLUMNS[:3]
 STRIP_LENGTH = 10  # targets of a strip in Figure 4

@@ -181,7 +181,7 @@ def draw(
                 if not 0 <= n < transforms.shape[1]:
                     return i
                 x, y = _step(transforms, fractal, n, x, y)
-                row = (fractal * transforms.shape[1] + n) * transforms.shape[2]
+                row = _row(transforms, fractal, n)
                 _take_features(data_pointer(transforms), row, t, data_pointer(weights), 0, 0, planes)
                 h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
                 if _is_visible(h, height, radius) and _is_visible(w, width, radius):
@@ -249,8 +249,7 @@ def accumulate_gradients(
                     adjoint_x += np.float32(projection[0]) * slope_h
                     adjoint_y += np.float32(projection[1]) * slope_w
                 n = sequences[i, c, t]
-                row = (fractals[i] * transforms.shape[1] + n) * transforms.shape[2]
-                out = (k * transforms.shape[1] + n) * transforms.shape[2]
+                row, out = _row(transforms, fractals[i], n), _row(per_group, k, n)
                 _give_features_back(
                     data_pointer(transforms), row, t, data_pointer(weights), (t - 1) * planes,
                     data_pointer(adjoints), data_pointer(per_group), out, planes,
@@ -285,6 +284,12 @@ def _chains(group: int, groups: int, chains: int) -> tuple[int, int]:
 
 
 @inlined
+def _row(numbers: Array, j: int, n: int) -> Any:
+    """Where the numbers of transform n begin in row j of a contiguous array [J, N, P]."""
+    return (j * numbers.shape[1] + n) * numbers.shape[2]
+
+
+@inlined
 def _trace(
     transforms: Array, fractal: int, sequences: Array, start: Array, i: int, c: int,
     points: Array, weights: Array,
@@ -295,7 +300,7 @@ def _trace(
         n = sequences[i, c, t]
         x, y = _step(transforms, fractal, n, points[t, 0], points[t, 1])
         points[t + 1, 0], points[t + 1, 1] = x, y
-        row, planes = (fractal * transforms.shape[1] + n) * transforms.shape[2], weights.shape[1]
+        row, planes = _row(transforms, fractal, n), weights.shape[1]
         _take_features(
             data_pointer(transforms), row, t, data_pointer(weights), (t - 1) * planes, t * planes, planes
         )
@@ -407,7 +412,6 @@ def _composite_back(
     canvas: Array, of_background: Array,
 ) -> None:  # fmt: skip
     """Fill a canvas with the gradients of the sums of image i, and find that of its background."""
-    total = np.zeros(images.shape[3], np.float32)
     if canvas.shape[0] == 1:
         for r in range(images.shape[2]):
             for s in range(images.shape[3]):
@@ -415,6 +419,7 @@ def _composite_back(
                 canvas[0, r + WIDTH, s + WIDTH] = ZERO if full else cotangent[i, 0, r, s]
         return
     canvas[0] = ZERO
+    total = np.empty(images.shape[3], np.float32)
     for k in range(images.shape[1]):
         behind = background[fractal, k]
         total[:] = ZERO

@@ -1,17 +1,11 @@
 """The kernels of the Triton backend that carry features from point to point; ``_triton.py`` launches them."""
 
-from collections.abc import Callable
-from typing import Any
-
-import triton
 import triton.language as tl
 
-
-def _jit(function: Callable[..., Any]) -> Any:
-    return triton.jit(function)
+from fractalgan.ops._triton_kernels import jit
 
 
-@_jit
+@jit
 def _load_carried(
     carried: tl.tensor,
     fractal: tl.tensor,
@@ -28,7 +22,7 @@ def _load_carried(
     return own, tl.load(at + number, valid, 0.0)[:, None]
 
 
-@_jit
+@jit
 def carry(
     carried: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, features: tl.tensor,
     num_chains: tl.tensor, num_fractals: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor,
@@ -48,7 +42,7 @@ def carry(
         tl.store(features + i[:, None] * number + k, of_point, exists[:, None] & (k < number))
 
 
-@_jit
+@jit
 def carry_back(
     carried: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, features: tl.tensor,
     of_features: tl.tensor, of_carried: tl.tensor,

@@ -9,11 +9,12 @@ import triton.language as tl
 FLOAT32_MAX = tl.constexpr(3.4e38)  # rounded down
 
 
-def _jit(function: Callable[..., Any]) -> Any:
+def jit(function: Callable[..., Any]) -> Any:
+    """``triton.jit``, which has no types of its own."""
     return triton.jit(function)
 
 
-@_jit
+@jit
 def _load_transform(
     transforms: tl.tensor,
     fractal: tl.tensor,
@@ -29,7 +30,7 @@ def _load_transform(
     return a, b, c, d, e, f
 
 
-@_jit
+@jit
 def iterate(
     transforms: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, start: tl.tensor, points: tl.tensor,
     num_chains: tl.tensor, num_fractals: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor,
@@ -57,19 +58,19 @@ def iterate(
         tl.store(address + 1, y, exists)
 
 
-@_jit
+@jit
 def _load_points(points: tl.tensor, i: tl.tensor, exists: tl.tensor) -> tl.tensor:
     """The coordinates of points i; NaN for those that do not exist."""
     return tl.load(points + 2 * i, exists, float("nan")), tl.load(points + 2 * i + 1, exists, float("nan"))
 
 
-@_jit
+@jit
 def _scale(length: tl.tensor, window: tl.tensor) -> tl.tensor:
     """Pixels per unit of the plane."""
     return (length - 1) / (2 * window)
 
 
-@_jit
+@jit
 def _locate(points: tl.tensor, length: tl.tensor, window: tl.tensor) -> tl.tensor:
     """The pixels of points along one axis, and the fractions by which points are beyond them."""
     position = (points + window) * _scale(length, window)
@@ -78,7 +79,7 @@ def _locate(points: tl.tensor, length: tl.tensor, window: tl.tensor) -> tl.tenso
     return pixel.to(tl.int32), (position - pixel).to(tl.float32)
 
 
-@_jit
+@jit
 def _bump(pixels: tl.tensor, fraction: tl.tensor, tau: tl.tensor, reach: tl.tensor) -> tl.tensor:
     """Bumps at a number of pixels after those of their points, along one axis, and their slopes."""
     distance = pixels.to(tl.float32) - fraction
@@ -86,19 +87,19 @@ def _bump(pixels: tl.tensor, fraction: tl.tensor, tau: tl.tensor, reach: tl.tens
     return bump, bump * distance * (2 / tau)
 
 
-@_jit
+@jit
 def _margin(reach: tl.tensor) -> tl.tensor:
     """A bump whose point is in pixel i reaches no pixels but i - margin + 1 to i + margin."""
     return tl.ceil(reach).to(tl.int32)
 
 
-@_jit
+@jit
 def _cell(pixel: tl.tensor, length: tl.tensor, CELL: tl.constexpr) -> tl.tensor:
     """The cells of pixels along one axis; pixels outside of the image are in the cells at its border."""
     return tl.minimum(tl.maximum(pixel, 0), length - 1) // CELL
 
 
-@_jit
+@jit
 def assign_cells(
     points: tl.tensor, cells: tl.tensor,
     count: tl.tensor, num_points: tl.tensor, num_cells: tl.tensor,
@@ -118,7 +119,7 @@ def assign_cells(
     tl.store(cells + i, tl.where(visible, cell, num_cells), i < count)
 
 
-@_jit
+@jit
 def splat(
     points: tl.tensor, features: tl.tensor, bounds: tl.tensor, sums: tl.tensor,
     height: tl.tensor, width: tl.tensor, window: tl.tensor, tau: tl.tensor, reach: tl.tensor,
@@ -158,7 +159,7 @@ def splat(
     tl.store(address, total, (h < height) & (w < width))
 
 
-@_jit
+@jit
 def gather(
     points: tl.tensor, features: tl.tensor, cotangent: tl.tensor, slopes: tl.tensor, of_features: tl.tensor,
     count: tl.tensor, num_points: tl.tensor, planes: tl.tensor,
@@ -204,7 +205,7 @@ def gather(
     tl.store(slopes + 2 * i + 1, slope_y * _scale(width, window).to(tl.float32), exists)
 
 
-@_jit
+@jit
 def walk_back(
     transforms: tl.tensor, fractals: tl.tensor, sequences: tl.tensor, slopes: tl.tensor,
     num_chains: tl.tensor, num_fractals: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor,
@@ -234,7 +235,7 @@ def walk_back(
         through_x, through_y = tl.where(nonzero, a * x + c * y, 0.0), tl.where(nonzero, b * x + d * y, 0.0)
 
 
-@_jit
+@jit
 def sum_by_transform(
     sequences: tl.tensor, start: tl.tensor, points: tl.tensor, slopes: tl.tensor, of_carried: tl.tensor,
     per_chain: tl.tensor, num_transforms: tl.tensor, num_points: tl.tensor, width: tl.tensor,
@@ -262,7 +263,7 @@ def sum_by_transform(
     tl.store(address, total, (rows < num_transforms) & (k < width))
 
 
-@_jit
+@jit
 def sum_by_fractal(
     per_chain: tl.tensor,
     order: tl.tensor,
