@@ -16,6 +16,7 @@ MAX_SIZES = {
     "count": 1_000_000,
 }
 MAX_TRANSFORMS = 10_000_000  # of all fractals together: 240 MB
+MAX_PICTURE_SIZE = 8192  # pixels per side, of a fractal that is drawn for people
 MAX_PIXELS = 25_000_000  # per picture; for a JPEG, after it is decoded to a fraction of its size
 MAX_JSON_BYTES = 20_000_000  # per file: about ten thousand fractals
 MAX_JSON_LISTS = 1_000_000  # per file, objects included: empty ones take ten times the memory of their bytes

@@ -47,6 +47,7 @@ class Purpose(IntEnum):
     AUTOENCODER_TRAINING = 660
     AUTOENCODER_EVALUATION = 661
     NETWORK_WEIGHTS = 680
+    PICTURES = 700
 
 
 def generator_for(*key: int) -> torch.Generator:

@@ -126,6 +126,8 @@ OF_BACKENDS = {
     "_numba_view.py": {"numpy"},
     "_compile.py": {"numba"},
     "_even_kernel.py": {"numba", "numpy"},
+    "_measure.py": {"numpy"},
+    "_measure_kernel.py": {"numba", "numpy"},
     "_triton.py": {"triton"},
     "_triton_features.py": {"triton"},
     "_triton_kernels.py": {"triton"},

@@ -15,6 +15,18 @@ from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images"}
+OF_DRAW = {
+    "out",
+    "overwrite",
+    "zoom",
+    "center",
+    "colormap",
+    "background",
+    "animate",
+    "seconds",
+    "fps",
+    "seed",
+}
 CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 
@@ -93,7 +105,7 @@ def did_you_mean_name(name: str, known: Collection[str], prefix: str = "", cutof
 def known_options(classes: Sequence[type] = ()) -> set[str]:
     """The names of groups and of the arguments of these classes, of all if there are none."""
     kinds = classes or [Trainer, *PLANS, *_public_classes().values()]
-    return {name for kind in kinds for name in inspect.signature(kind).parameters} | GROUPS | SINGLE
+    return {name for kind in kinds for name in inspect.signature(kind).parameters} | GROUPS | SINGLE | OF_DRAW
 
 
 def _closest(part: str, known: Collection[str], cutoff: float = CUTOFF) -> list[str]:

@@ -7,6 +7,7 @@ SUMMARIES = {
     "validate": "evaluate a checkpoint on the validation images",
     "test": "evaluate a checkpoint on the test images",
     "predict": "write images of learned fractals to disk, one folder per fractal",
+    "draw": "draw pictures and animations of fractals, at any size and zoom",
     "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
     "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
@@ -145,6 +146,39 @@ examples
   python -m fractalgan predict --ckpt_path runs/gan-digits-1/checkpoints/best.ckpt --run runs/drawn
 """
 
+DRAW = """\
+usage: python -m fractalgan draw SOURCE [options]
+
+Draw learned fractals for people to look at: fine, antialiased, and toned, at any size and zoom. SOURCE is a
+name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
+
+  --out PATH               a file (.png, .jpg, .webp, .tif) gets one picture of all fractals, a folder gets a
+                           file for each (default: the name of SOURCE .png, in the current folder)
+  --overwrite true         replace a file that exists
+  --fractals N [N ...]     indices of the fractals to draw (default: all)
+  --size N                 width and height of a file in pixels (default: 1024; 480 for an animation)
+  --zoom X                 magnification, up to 1e12 (default: 1)
+  --center DOWN RIGHT      point in the middle, in the coordinates of the plane (default: with --zoom, a point
+                           that is worth it)
+  --colormap NAME          color map of matplotlib, for fractals without colors (default: magma)
+  --background COLOR       color such as white or '#204060', or transparent (default: as it was learned)
+  --seed N                 random seed (default: 0)
+
+animations
+  --animate zoom           zoom into one fractal, to --zoom (default: 1000)
+  --animate morph          turn each fractal into the next
+  --out FILE               .gif, .webp, .png, or .mp4 (which needs PyAV: pip install 'fractalgan[video]')
+  --seconds X              length (default: 6 for a zoom, 2 per fractal for a morph)
+  --fps N                  frames per second (default: 20)
+
+examples
+  python -m fractalgan draw digits
+  python -m fractalgan draw runs/gan-digits-1 --size 4096 --out digits.png
+  python -m fractalgan draw digits --fractals 7 --zoom 1000 --colormap viridis
+  python -m fractalgan draw digits --fractals 7 --animate zoom --zoom 1e6 --out zoom.gif
+  python -m fractalgan draw digits --fractals 0 1 2 --animate morph --out morph.webp
+"""
+
 COMPARE = """\
 usage: python -m fractalgan compare [options]
 
@@ -203,6 +237,7 @@ PAGES = {
     "validate": VALIDATE,
     "test": TEST,
     "predict": PREDICT,
+    "draw": DRAW,
     "compare": COMPARE,
     "ablate": ABLATE,
 }

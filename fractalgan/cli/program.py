@@ -11,6 +11,7 @@ VERBS = {
     "validate": "evaluate",
     "test": "evaluate",
     "predict": "predict",
+    "draw": "draw",
     "compare": "compare",
     "ablate": "ablate",
 }

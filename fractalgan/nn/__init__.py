@@ -25,16 +25,21 @@ from fractalgan.nn.matrices import (
     SigmoidMatrices,
     UnboundedMatrices,
 )
+from fractalgan.nn.morph import between, matched
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
 from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
 from fractalgan.nn.sample_scores import RealImages, SampleScores
 from fractalgan.nn.target_fractals import Objective, Part, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
+from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, image_in_view, picture_layer
+from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
     "LOSSES",
+    "MAX_ZOOM",
+    "MIN_ZOOM",
     "POINTS_PER_TRANSFORM",
     "PROBABILITIES",
     "VIEW",
@@ -65,16 +70,20 @@ __all__ = [
     "TargetScores",
     "UnboundedMatrices",
     "backgrounds",
+    "between",
     "choose_prototypes",
     "clip_per_fractal",
     "collage_fractals",
     "covered_shapes",
     "features_at",
     "frechet_distance",
+    "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "matched",
     "outline",
     "parameter_groups",
+    "picture_layer",
     "points_for",
     "points_to_cover",
     "prototype_distance",
@@ -90,4 +99,5 @@ __all__ = [
     "tau_to_cover",
     "warn_of_detail",
     "write_fractals",
+    "zoom_center",
 ]

@@ -21,6 +21,8 @@ from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.compositing import composite
 from fractalgan.ops.features import Features, point_features, random_features
 from fractalgan.ops.fractals import Fractals
+from fractalgan.ops.measure import measure
+from fractalgan.ops.pieces import Pieces, View, pieces_in_view
 from fractalgan.ops.random_fractals import (
     Procedure,
     anderson_farrell,
@@ -42,6 +44,7 @@ from fractalgan.ops.sequences import (
     sequences_from_uniform,
 )
 from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
+from fractalgan.ops.tone import Layer, tone
 
 __all__ = [
     "SEQUENCES",
@@ -51,9 +54,12 @@ __all__ = [
     "Features",
     "Fractals",
     "Greed",
+    "Layer",
+    "Pieces",
     "Procedure",
     "SequenceKind",
     "Transforms",
+    "View",
     "anderson_farrell",
     "area_probabilities",
     "blur",
@@ -75,7 +81,9 @@ __all__ = [
     "fixed_point",
     "fractaldb",
     "iterate_points",
+    "measure",
     "move_to_window",
+    "pieces_in_view",
     "place_copies",
     "point_features",
     "points_of_chains",
@@ -91,6 +99,7 @@ __all__ = [
     "splat_separable",
     "start_points",
     "to_pixels",
+    "tone",
     "uniform_probabilities",
     "union",
     "visited_cells",

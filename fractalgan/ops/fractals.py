@@ -34,6 +34,10 @@ class Fractals(NamedTuple):
         """The fractals with these indices, in their order; the gradient adds up in order on a CPU."""
         return self.map(lambda each: each.index_select(0, rows))
 
+    def one(self, index: int) -> Self:
+        """The fractal with this index, without the dimension J."""
+        return self.map(lambda each: each[index])
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Fractals of the function's results for every tensor."""
         return self.of_tensors(tuple(map(function, self.tensors)))

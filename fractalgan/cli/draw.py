@@ -1,0 +1,205 @@
+"""`draw`: pictures and animations of fractals, at any size and zoom."""
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from fractalgan.cli.parser import PARSER_OPTIONS
+from fractalgan.errors import InputError, require_at_least, require_at_most
+from fractalgan.limits import MAX_PICTURE_SIZE
+from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, FractalGenerator
+from fractalgan.reports import (
+    Paint,
+    cell_size,
+    check_animation,
+    format_commands,
+    morph_frames,
+    picture_grid,
+    quote,
+    write_animation,
+    zoom_frames,
+)
+from fractalgan.storage import atomic_path
+
+T = TypeVar("T")
+
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+PICTURE_SIZE, ANIMATION_SIZE = 1024, 480  # pixels
+ANIMATION_ZOOM = 1000.0
+SECONDS = {"zoom": 6.0, "morph": 2.0}  # of a zoom, and from one fractal to the next
+FPS, MAX_FRAMES = 20, 2000
+
+
+def draw(arguments: list[str]) -> int:
+    """Run `draw`; the exit status."""
+    options = _make_parser().parse_args(arguments)
+    generator = FractalGenerator.from_pretrained(options.source)
+    fractals = _chosen_fractals(options, len(generator.embedding))
+    paint = Paint(options.colormap, options.background)
+    paint.check(generator.embedding.features.num_features)
+    require_at_most(MAX_PICTURE_SIZE, size=options.size or 1)
+    require_at_least(MIN_ZOOM, zoom=options.zoom or 1)
+    require_at_most(MAX_ZOOM, zoom=options.zoom or 1)
+    out = _output(options)
+    if options.animate is not None:
+        check_animation(out)
+        write_animation(out, _frames(options, generator, fractals, paint), options.fps or FPS)
+    elif out.suffix:
+        _write_grid(out, options, generator, fractals, paint)
+    else:
+        _write_each(out, options, generator, fractals, paint)
+    print(f"written to {out}")
+    print(*_next_steps(options, fractals), sep="\n")
+    return 0
+
+
+def _make_parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="fractalgan draw", description=None, **PARSER_OPTIONS)
+    parser.add_argument("source", type=str, help="Fractals: a name, a file, a checkpoint, or a run folder.")
+    parser.add_argument(
+        "--fractals", type=NonNegativeInt, nargs="+", help="Indices of the fractals to draw; default: all."
+    )
+    parser.add_argument(
+        "--out",
+        type=str | None,
+        default=None,
+        help="File for one picture of all, or folder for a picture of each; default: the name of the source.",
+    )
+    parser.add_argument("--overwrite", type=bool, default=False, help="Replace files that exist.")
+    parser.add_argument(
+        "--size", type=PositiveInt | None, default=None, help="Width = height of each file in pixels."
+    )
+    parser.add_argument("--zoom", type=PositiveFloat | None, default=None, help="Magnification; default: 1.")
+    parser.add_argument(
+        "--center",
+        type=float,
+        nargs=2,
+        help="Point in the middle, (down, right) in the plane; default: one that is worth zooming into.",
+    )
+    parser.add_argument("--colormap", type=str | None, default=None, help="Color map of matplotlib.")
+    parser.add_argument("--background", type=str | None, default=None, help="Color, or transparent.")
+    parser.add_argument(
+        "--animate", type=Literal["zoom", "morph"] | None, default=None, help="Make an animation."
+    )
+    parser.add_argument("--seconds", type=PositiveFloat | None, default=None, help="Length of an animation.")
+    parser.add_argument(
+        "--fps", type=PositiveInt | None, default=None, help="Frames per second; default: 20."
+    )
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Random seed.")
+    return parser
+
+
+# -- what to draw, and where to -----------------------------------------------------------------------
+
+
+def _chosen_fractals(options: Namespace, number: int) -> list[int]:
+    """The indices of the fractals.
+
+    Raises:
+        InputError: for one that does not exist, or a number of them that the animation cannot have.
+    """
+    fractals = list(range(number)) if options.fractals is None else [int(each) for each in options.fractals]
+    require_at_most(number - 1, fractals=max(fractals))
+    if options.animate is None:
+        for name in ("seconds", "fps"):
+            if getattr(options, name) is not None:
+                raise InputError(f"{name} has no effect on a picture: add --animate zoom or --animate morph")
+    if options.animate == "zoom" and len(fractals) > 1:
+        raise InputError("animate zoom needs one fractal: set --fractals, for example --fractals 0")
+    if options.animate == "morph" and len(fractals) < 2:
+        raise InputError(
+            "animate morph needs two or more fractals: set --fractals, for example --fractals 0 1"
+        )
+    return fractals
+
+
+def _output(options: Namespace) -> Path:
+    """The file or folder to write to, the default being a new file in the current folder.
+
+    Raises:
+        InputError: if it exists, or has another format.
+    """
+    if options.out is None:
+        name, suffix = Path(options.source).resolve().stem, ".png" if options.animate is None else ".gif"
+        numbered = (Path(name + (f"-{n}" if n > 1 else "") + suffix) for n in count(1))
+        return next(path for path in numbered if not path.exists())
+    out = Path(options.out)
+    if options.animate is None and out.suffix and out.suffix.lower() not in PICTURES:
+        raise InputError(f"out must end in {', '.join(PICTURES)}, or be a folder, got {out}")
+    if options.background == "transparent" and out.suffix.lower() in (".jpg", ".jpeg", ".mp4"):
+        raise InputError(f"{out.suffix} files have no transparent background: use .png or .webp")
+    if out.exists() and not options.overwrite:
+        raise InputError(f"{out} exists: set another --out, or --overwrite true")
+    return out
+
+
+# -- drawing ------------------------------------------------------------------------------------------
+
+
+def _write_grid(
+    out: Path, options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
+) -> None:
+    size = cell_size(options.size or PICTURE_SIZE, len(fractals))
+    pictures = list(_pictures(options, generator, fractals, paint, size))
+    with atomic_path(out) as temporary:
+        picture_grid(pictures).save(temporary, format=PICTURES[out.suffix.lower()])
+
+
+def _write_each(
+    out: Path, options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
+) -> None:
+    pictures = _pictures(options, generator, fractals, paint, options.size or PICTURE_SIZE)
+    for fractal, picture in zip(fractals, pictures, strict=True):
+        with atomic_path(out / f"{fractal:03d}.png") as temporary:
+            picture.save(temporary, format="PNG")
+
+
+def _pictures(
+    options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint, size: int
+) -> Iterator[Image.Image]:
+    zoom, center = options.zoom or 1.0, options.center and tuple(options.center)
+    for fractal in _tracked(fractals, len(fractals)):
+        layer = generator.picture(fractal, size=size, zoom=zoom, center=center, seed=options.seed)
+        yield paint.picture(layer, generator.embedding.features.background[fractal].detach())
+
+
+def _frames(
+    options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
+) -> Iterator[Image.Image]:
+    size, fps = options.size or ANIMATION_SIZE, options.fps or FPS
+    seconds = options.seconds or SECONDS[options.animate] * (
+        1 if options.animate == "zoom" else len(fractals)
+    )
+    number = max(1, round(seconds * fps))
+    require_at_most(MAX_FRAMES, seconds=number / fps)
+    zoom = options.zoom or (ANIMATION_ZOOM if options.animate == "zoom" else 1.0)
+    view = generator.view(fractals[0], zoom, options.center and tuple(options.center))
+    if options.animate == "zoom":
+        frames = zoom_frames(generator, fractals[0], view, number, size, paint, options.seed)
+    else:
+        frames = morph_frames(generator, fractals, view, number, size, paint, options.seed)
+    return _tracked(frames, number)
+
+
+def _tracked(drawn: Iterable[T], total: int) -> Iterator[T]:
+    """The same, with a progress bar on a terminal."""
+    console = Console(stderr=True)
+    hidden = total == 1 or not console.is_terminal
+    yield from track(drawn, "drawing", total, console=console, transient=True, disable=hidden)
+
+
+def _next_steps(options: Namespace, fractals: list[int]) -> list[str]:
+    source, first = quote(options.source), fractals[0]
+    if options.animate is not None:
+        return format_commands(picture=f"draw {source} --fractals {first} --zoom 1000 --size 2048")
+    return format_commands(
+        zoom=f"draw {source} --fractals {first} --zoom {1000 * (options.zoom or 1):g} --size 2048",
+        animate=f"draw {source} --fractals {first} --animate zoom",
+    )

@@ -1,0 +1,47 @@
+"""Any part of a fractal at any size, as it is learned from and as a picture for people."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fractalgan.nn.resolution import Resolution
+from fractalgan.ops import Fractals, Layer, View, bump_reach, composite, measure, tone
+from fractalgan.randomness import Purpose, generator_for
+
+MIN_ZOOM, MAX_ZOOM = 1e-3, 1e12  # beyond, float64 is too coarse
+SUPERSAMPLING = 2  # pixels per pixel of a picture, along each side
+POINTS_PER_PIXEL = 20
+
+
+def picture_layer(fractal: Fractals, probabilities: Tensor, view: View, size: int, seed: int) -> Layer:
+    """An antialiased picture of one fractal, without the dimension J; see :func:`tone`."""
+    fine = SUPERSAMPLING * size
+    half = view.half * _whole_pixels(size) / _whole_pixels(fine)
+    number, source = POINTS_PER_PIXEL * size**2, generator_for(seed, Purpose.PICTURES)
+    sums = measure(fractal, probabilities, view._replace(half=half), fine, number, source)
+    return tone(sums).smaller(SUPERSAMPLING)
+
+
+def _whole_pixels(size: int) -> float:
+    """The side of an image with the outer halves of its outermost pixels, if 1 is the side without them."""
+    return size / max(1, size - 1)
+
+
+def image_in_view(
+    fractal: Fractals,
+    probabilities: Tensor,
+    view: View,
+    resolution: Resolution,
+    source: torch.Generator | None,
+) -> Tensor:
+    """An image [K or 1, H, W] as :func:`render` makes it, of which all T points are in a view."""
+    size, num_points, tau = resolution
+    sums = measure(fractal, probabilities, view, size, num_points, source or torch.default_generator)
+    counts = sums * (num_points / sums[0].sum().clamp_min(torch.finfo(sums.dtype).tiny))
+    reach = int(bump_reach(tau)) + 1
+    bump = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / tau)
+    rows = F.conv2d(counts[:, None], bump[None, None, :, None], padding=(reach, 0))
+    blurred = F.conv2d(rows, bump[None, None, None, :], padding=(0, reach)).transpose(0, 1)
+    background = fractal.features.background.detach().cpu().float()
+    image: Tensor = composite(blurred, background[None])[0]
+    return image

@@ -1,0 +1,129 @@
+"""The measure of a fractal, and the tone of its picture."""
+
+import math
+
+import pytest
+import torch
+
+from fractalgan.ops import (
+    Fractals,
+    Transforms,
+    View,
+    anderson_farrell,
+    determinant_probabilities,
+    measure,
+    point_features,
+    points_of_chains,
+    random_features,
+    set_render_threads,
+    tone,
+)
+from tests.ops.test_pieces import equal, random_fractal, seeded, sierpinski
+
+
+def counted(points: torch.Tensor, view: View, size: int) -> torch.Tensor:
+    """The share of points [T, 2] at each pixel, shared by distance among four: an independent reference."""
+    pixels = ((points - torch.tensor(view.center)) / view.half + 1) / 2 * (size - 1)
+    sums = torch.zeros(size, size, dtype=torch.float64)
+    for place in (pixels.floor() + torch.tensor(step) for step in ((0, 0), (0, 1), (1, 0), (1, 1))):
+        shares = (1 - (pixels - place).abs()).clamp_min(0).prod(1)
+        inside = ((place >= 0) & (place < size)).all(1)
+        rows, columns = place[inside].long().unbind(1)
+        sums.index_put_((rows, columns), shares[inside].double(), accumulate=True)
+    return sums / len(points)
+
+
+def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
+    return torch.corrcoef(torch.stack([first.flatten().double(), second.flatten().double()]))[0, 1].item()
+
+
+def test_all_points_of_the_attractor_are_counted_once() -> None:
+    sums = measure(sierpinski(), equal(3), View((0.5, 0.5), 0.6), 65, 100_000, seeded())
+    assert sums.shape == (1, 65, 65)
+    assert sums.sum().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_corner_of_the_triangle_looks_like_the_triangle_at_any_zoom() -> None:
+    whole = measure(sierpinski(), equal(3), View((0.5, 0.5), 0.5), 64, 400_000, seeded())[0]
+    for level in (3, 20, 39):
+        half = 0.5 ** (level + 1)
+        part = measure(sierpinski(), equal(3), View((half, half), half), 64, 800_000, seeded(1))[0]
+        part, inner = part[:-1, :-1], whole[:-1, :-1]  # the last pixels also have points of other copies
+        assert part.sum().item() == pytest.approx(3.0**-level * inner.sum().item(), rel=0.05)
+        assert correlation(part, inner) > 0.97
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_view_shows_what_the_chaos_game_draws_there(seed: int) -> None:
+    fractal, window = random_fractal(seed), 1.5
+    A, b = fractal.transforms
+    probabilities = determinant_probabilities(A)
+    picks = torch.multinomial(probabilities, 2_000_000, replacement=True, generator=seeded(seed))
+    points = points_of_chains(Transforms(A[None], b[None]), picks.view(1, 2000, 1000))[0]
+    for view in (View((0.0, 0.0), window), View(tuple(points[-1].tolist()), window / 8)):
+        expected = counted(points, view, 24)
+        drawn = measure(fractal, probabilities, view, 24, 2_000_000, seeded())[0]
+        assert drawn.sum().item() == pytest.approx(expected.sum().item(), rel=0.05)
+        assert correlation(drawn, expected) > 0.97
+
+
+def test_features_are_those_of_the_points() -> None:
+    transforms = Transforms(*(each.double() for each in anderson_farrell(1, 4, seeded(3))))
+    features = random_features(transforms.b, 3, seeded(4))._replace(blend=torch.full((1, 4), 0.4).double())
+    fractal = Fractals(transforms, features)
+    probabilities = equal(4)
+    sequences = torch.randint(4, (400, 500), generator=seeded(5))
+    points = points_of_chains(transforms, sequences[None])[0]
+    colors = point_features(features, torch.zeros(400, dtype=torch.long), sequences).flatten(0, 1)
+    for view in (View((0.0, 0.0), 3.0), View(tuple(points[-1].tolist()), 0.2)):
+        sums = measure(fractal.one(0), probabilities, view, 16, 400_000, seeded())
+        mean = sums[1:].sum((1, 2)) / sums[0].sum()
+        inside = ((points - torch.tensor(view.center)).abs() <= view.half).all(1)
+        assert torch.allclose(mean.double(), colors[inside].mean(0), atol=0.03)
+
+
+def test_same_bits_for_any_number_of_threads_and_other_noise_for_another_seed() -> None:
+    view = View((0.3, 0.3), 0.1)
+    drawn = []
+    for threads in (1, 3):
+        set_render_threads(threads)
+        drawn.append(measure(sierpinski(), equal(3), view, 32, 10_000, seeded()))
+    set_render_threads(None)
+    other = measure(sierpinski(), equal(3), view, 32, 10_000, seeded(1))
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(other)
+
+
+def test_view_of_nothing_is_empty() -> None:
+    sums = measure(sierpinski(), equal(3), View((40.0, 0.0), 1.0), 8, 1000, seeded())
+    assert sums.shape == (1, 8, 8)
+    assert not sums.any()
+    assert not tone(sums).alpha.any()
+
+
+def test_diverged_fractal_draws_nothing_that_is_not_finite() -> None:
+    A = torch.eye(2).double().expand(2, 2, 2) * 3
+    fractal = Fractals.plain(Transforms(A[None], torch.ones(1, 2, 2).double())).one(0)
+    assert measure(fractal, equal(2), View((0.0, 0.0), 1.0), 8, 1000, seeded()).isfinite().all()
+
+
+def test_tone_is_the_logarithm_of_density_relative_to_the_white_point() -> None:
+    share = torch.zeros(1, 40, 40)
+    share[0, :10] = torch.linspace(1, 400, 400).view(10, 40)
+    white = share[share > 0].quantile(0.95).item()
+    alpha = tone(share * 1e-9).alpha
+    for row, column in ((0, 0), (3, 7), (9, 39)):
+        expected = min(1.0, math.log1p(50 * share[0, row, column].item() / white) / math.log(51))
+        assert alpha[row, column].item() == pytest.approx(expected, rel=1e-5)
+    assert not alpha[10:].any()
+
+
+def test_layer_is_placed_on_its_background() -> None:
+    sums = torch.zeros(4, 4, 4)
+    sums[:, 0, 0] = torch.tensor([0.5, 0.5, 0.25, 0.0])  # one pixel of the color (1, 0.5, 0)
+    layer = tone(sums)
+    image = layer.on(torch.tensor([0.0, 1.0, 1.0]))
+    assert torch.allclose(image[:, 0, 0], torch.tensor([1.0, 0.5, 0.0]))
+    assert torch.allclose(image[:, 2, 2], torch.tensor([0.0, 1.0, 1.0]))
+    small = layer.smaller(2).on(torch.tensor([0.0, 1.0, 1.0]))
+    assert torch.allclose(small[:, 0, 0], torch.tensor([0.25, 0.875, 0.75]))
