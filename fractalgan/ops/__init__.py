@@ -3,7 +3,9 @@
 from fractalgan.ops._checks import check_view
 from fractalgan.ops._threads import render_threads, set_render_threads
 from fractalgan.ops.affine import (
+    PROBABILITIES,
     Factors,
+    ProbabilityRule,
     Transforms,
     area_probabilities,
     compose,
@@ -44,6 +46,7 @@ from fractalgan.ops.sequences import (
 from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pixels
 
 __all__ = [
+    "PROBABILITIES",
     "SEQUENCES",
     "Backend",
     "Collapse",
@@ -51,6 +54,7 @@ __all__ = [
     "Features",
     "Fractals",
     "Greed",
+    "ProbabilityRule",
     "Procedure",
     "SequenceKind",
     "Transforms",
