@@ -14,7 +14,7 @@ from fractalgan.experiments import AblationPlan, ComparisonPlan
 from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
-SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images"}
+SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
 CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 

@@ -13,6 +13,7 @@ VERBS = {
     "predict": "predict",
     "compare": "compare",
     "ablate": "ablate",
+    "export": "export",
 }
 
 
