@@ -1,5 +1,7 @@
 """Upper limits on sizes: a file or an option that asks for more would only fill the memory."""
 
+from pathlib import Path
+
 from fractalgan.errors import InputError, require_at_least, require_at_most
 
 MAX_SIZES = {
@@ -20,6 +22,13 @@ MAX_PICTURE_SIZE = 8192  # pixels per side, of a fractal that is drawn for peopl
 MAX_PIXELS = 25_000_000  # per picture; for a JPEG, after it is decoded to a fraction of its size
 MAX_JSON_BYTES = 20_000_000  # per file: about ten thousand fractals
 MAX_JSON_LISTS = 1_000_000  # per file, objects included: empty ones take ten times the memory of their bytes
+MAX_FLAME_BYTES = 20_000_000  # per file: about five thousand fractals
+MAX_FLAME_TAGS = 1_000_000  # per file: an element takes ten times the memory of its bytes
+MAX_FLAME_DEPTH = 16  # of elements within elements
+MAX_IFS_BYTES = 20_000_000  # per file
+MAX_IMPORTED_TRANSFORMS = 200_000  # of all fractals of a .flame or .ifs file
+MAX_REPEATED_TRANSFORMS = 1000  # per fractal, where transforms are repeated to give all the same number
+MAX_SVG_TRANSFORMS = 100_000  # per drawing
 
 
 def require_sizes(minimum: int = 1, **sizes: int) -> None:
@@ -27,6 +36,12 @@ def require_sizes(minimum: int = 1, **sizes: int) -> None:
     for name, size in sizes.items():
         require_at_least(minimum, **{name: size})
         require_at_most(MAX_SIZES[name], **{name: size})
+
+
+def require_bytes(path: Path, maximum: int) -> None:
+    """Raise InputError for a file that is too large to be a file of fractals."""
+    if path.stat().st_size > maximum:
+        raise InputError(f"{path} has more than {maximum} bytes: it is not a file of fractals")
 
 
 def require_transforms(num_fractals: int, num_transforms: int) -> None:

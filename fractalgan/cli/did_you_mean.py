@@ -14,19 +14,8 @@ from fractalgan.experiments import AblationPlan, ComparisonPlan
 from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
-SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images"}
-OF_DRAW = {
-    "out",
-    "overwrite",
-    "zoom",
-    "center",
-    "colormap",
-    "background",
-    "animate",
-    "seconds",
-    "fps",
-    "seed",
-}
+SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
+OF_DRAW = {"zoom", "center", "size", "colormap", "background", "animate", "seconds", "fps", "seed"}
 CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 

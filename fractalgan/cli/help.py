@@ -8,6 +8,7 @@ SUMMARIES = {
     "test": "evaluate a checkpoint on the test images",
     "predict": "write images of learned fractals to disk, one folder per fractal",
     "draw": "draw pictures and animations of fractals, at any size and zoom",
+    "export": "write fractals to a file, for other programs (.flame, .ifs, .svg, .json) or for this one",
     "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
     "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
@@ -232,12 +233,37 @@ examples
   python -m fractalgan ablate --run runs/ablation-digits-1 --plan.rows '[best]'
 """
 
+EXPORT = """\
+usage: python -m fractalgan export SOURCE --out FILE [options]
+
+Write fractals to a file. SOURCE is digits, fashion-mnist, a file of fractals (.safetensors, .json, .flame,
+.ifs), a checkpoint of FractalGAN or Reconstruction, or the folder of such a run. The suffix of FILE is the
+format:
+
+  .safetensors, .json   for this program; they hold everything
+  .flame, .flam3        for flam3, Apophysis, JWildfire and pyr3
+  .ifs                  for FRACTINT
+  .svg                  a drawing of the transforms, as the parallelograms that they make of the window
+
+A warning says what a format cannot hold.
+
+  --out FILE            file to write
+  --fractals N ...      indices of the fractals to write (default: all)
+  --overwrite BOOL      true replaces an existing file (default: false)
+
+examples
+  python -m fractalgan export digits --out digits.flame
+  python -m fractalgan export runs/gan-digits-1 --out some.svg --fractals 0 3 7
+  python -m fractalgan export somebodys.flame --out somebodys.safetensors
+"""
+
 PAGES = {
     "fit": FIT,
     "validate": VALIDATE,
     "test": TEST,
     "predict": PREDICT,
     "draw": DRAW,
+    "export": EXPORT,
     "compare": COMPARE,
     "ablate": ABLATE,
 }

@@ -12,6 +12,7 @@ VERBS = {
     "test": "evaluate",
     "predict": "predict",
     "draw": "draw",
+    "export": "export",
     "compare": "compare",
     "ablate": "ablate",
 }

@@ -41,8 +41,8 @@ class FractalData(DataModule):
 
     Args:
         fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
-            a safetensors or JSON file of fractals, or a checkpoint or run folder of a task that learns
-            fractals; set by --model.fractals.
+            a file of fractals (.safetensors, .json, .flame, .ifs), or a checkpoint or run folder of a task
+            that learns fractals; set by --model.fractals.
         num_fractals: number of fractals, each a pseudo-class (J), which learned fractals must have; set by
             --model.num_fractals.
         num_transforms: number of affine transforms per random fractal (N).

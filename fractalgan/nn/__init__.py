@@ -27,14 +27,15 @@ from fractalgan.nn.matrices import (
 )
 from fractalgan.nn.morph import between, matched
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
-from fractalgan.nn.renderer import PROBABILITIES, ProbabilityRule, Renderer
+from fractalgan.nn.renderer import Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
 from fractalgan.nn.sample_scores import RealImages, SampleScores
 from fractalgan.nn.target_fractals import Objective, Part, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
 from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
-from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
+from fractalgan.ops import PROBABILITIES, ProbabilityRule
+from fractalgan.storage import FractalFile, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
     "LOSSES",

@@ -1,7 +1,7 @@
 """The generator that draws learnable fractals as images."""
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from fractalgan.errors import InputError, require_at_least, require_at_most
 from fractalgan.limits import MAX_PICTURE_SIZE
 from fractalgan.nn.embedding import FractalEmbedding
-from fractalgan.nn.renderer import ProbabilityRule, Renderer
+from fractalgan.nn.renderer import Renderer
 from fractalgan.nn.resolution import Resolution
 from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
@@ -19,6 +19,7 @@ from fractalgan.ops import (
     Features,
     Fractals,
     Layer,
+    ProbabilityRule,
     SequenceKind,
     Transforms,
     View,
@@ -27,7 +28,8 @@ from fractalgan.ops import (
     to_pixels,
 )
 from fractalgan.randomness import RandomSource
-from fractalgan.storage.fractal_file import FractalFile, read_fractals, write_fractals
+from fractalgan.storage.fractal_content import MATRICES, FractalFile
+from fractalgan.storage.fractal_file import read_fractals, require_suffix, write_fractals
 
 JITTER_WINDOW = 2.5  # in which the noise on b has the std of that on A
 
@@ -81,7 +83,16 @@ class FractalGenerator(Renderer):
         Raises:
             InputError: where there are none.
         """
-        parameters, settings, _ = read_fractals(source)
+        return cls.of_file(read_fractals(source), source)
+
+    @classmethod
+    def of_file(cls, content: FractalFile, source: str | Path) -> Self:
+        """The fractals that were read from a source.
+
+        Raises:
+            InputError: if the parameters do not match the settings.
+        """
+        parameters, settings, _ = content
         try:
             A = torch.eye(2).expand(*parameters["b"].shape[:2], 2, 2)
             embedding = FractalEmbedding(
@@ -96,19 +107,47 @@ class FractalGenerator(Renderer):
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"the parameters in {source} do not match its settings ({error})") from error
 
-    def to_file(self, provenance: dict[str, Any] | None = None) -> FractalFile:
-        """The fractals, how they are drawn, and what is known of their origin, as plain values."""
+    @torch.no_grad()
+    def to_file(self, provenance: dict[str, Any] | None = None, *, raw: bool = False) -> FractalFile:
+        """The fractals, how they are drawn, and what is known of their origin, as plain values.
+
+        Args:
+            provenance: what is known of their origin.
+            raw: whether the matrices are given by their entries, in place of what is learned of them.
+        """
         low, high = self.embedding.sigma_range
         settings = {
-            "matrices": self.embedding.form,
+            "matrices": "raw" if raw else self.embedding.form,
             "sigma_min": low,
             "sigma_max": high,
         } | {name: getattr(self, name) for name in VIEW}
-        return FractalFile(dict(self.embedding.state_dict()), settings, provenance or {})
+        parameters = dict(self.embedding.state_dict())
+        if raw:
+            others = {name: each for name, each in parameters.items() if not name.startswith("matrices.")}
+            parameters = {MATRICES: self.embedding().A} | others
+        return FractalFile(parameters, settings, provenance or {})
 
-    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
-        """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""
-        write_fractals(Path(path), self.to_file(provenance))
+    def save(
+        self,
+        path: str | Path,
+        provenance: dict[str, Any] | None = None,
+        *,
+        fractals: Sequence[int] | None = None,
+    ) -> None:
+        """Write a file for :meth:`from_pretrained`, or for other programs.
+
+        Args:
+            path: its suffix is the format: ``.safetensors`` or ``.json``, which hold everything; ``.flame``
+                for flam3, Apophysis, JWildfire and pyr3; ``.ifs`` for FRACTINT; ``.svg`` for a drawing of the
+                maps. A warning says what a format cannot hold.
+            provenance: what is known of the origin of the fractals.
+            fractals: the indices of those to write; all by default.
+
+        Raises:
+            InputError: for another suffix, or an index out of range.
+        """
+        content = self.to_file(provenance, raw=require_suffix(Path(path)) != ".safetensors")
+        write_fractals(Path(path), content if fractals is None else content.select(fractals))
 
     # -- drawing --------------------------------------------------------------------------------
 

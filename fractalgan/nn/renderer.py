@@ -1,8 +1,6 @@
 """How transforms are drawn as images: the size, the points, and the order in which transforms follow."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +9,15 @@ from fractalgan.errors import as_input_error, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn.resolution import Resolution, chains_for
 from fractalgan.ops import (
+    PROBABILITIES,
     SEQUENCES,
     Fractals,
+    ProbabilityRule,
     SequenceKind,
-    area_probabilities,
     check_view,
-    determinant_probabilities,
     render,
-    uniform_probabilities,
 )
 from fractalgan.randomness import RandomSource
-
-ProbabilityRule = Literal["determinant", "area", "uniform"]
-
-PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
-    "determinant": determinant_probabilities,
-    "area": area_probabilities,
-    "uniform": uniform_probabilities,
-}
 
 
 class Renderer(nn.Module):

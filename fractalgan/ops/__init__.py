@@ -3,7 +3,9 @@
 from fractalgan.ops._checks import check_view
 from fractalgan.ops._threads import render_threads, set_render_threads
 from fractalgan.ops.affine import (
+    PROBABILITIES,
     Factors,
+    ProbabilityRule,
     Transforms,
     area_probabilities,
     compose,
@@ -47,6 +49,7 @@ from fractalgan.ops.splat import bump_reach, splat_dense, splat_separable, to_pi
 from fractalgan.ops.tone import Layer, tone
 
 __all__ = [
+    "PROBABILITIES",
     "SEQUENCES",
     "Backend",
     "Collapse",
@@ -56,6 +59,7 @@ __all__ = [
     "Greed",
     "Layer",
     "Pieces",
+    "ProbabilityRule",
     "Procedure",
     "SequenceKind",
     "Transforms",

@@ -4,7 +4,8 @@ A fractal is an iterated function system of N transforms v' = A v + b on column 
 numbered as in Tu et al., "Learning Fractals by Gradient Descent", AAAI 2023 ("the paper").
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ class Transforms(NamedTuple):
 
 
 LEAST_SHARE = 0.1  # of 1 / N, for a transform of small determinant
+
+ProbabilityRule = Literal["determinant", "area", "uniform"]
 
 
 class Factors(NamedTuple):
@@ -110,6 +113,14 @@ def uniform_probabilities(A: Tensor) -> Tensor:
     The density of points then depends on the transforms alone: those that contract more draw denser parts.
     """
     return torch.full_like(A[..., 0, 0].detach(), 1 / A.shape[-3])
+
+
+# How the probabilities of transforms follow from their matrices, by names on the command line.
+PROBABILITIES: dict[ProbabilityRule, Callable[[Tensor], Tensor]] = {
+    "determinant": determinant_probabilities,
+    "area": area_probabilities,
+    "uniform": uniform_probabilities,
+}
 
 
 def fixed_point(A: Tensor, b: Tensor) -> Tensor:

@@ -11,12 +11,20 @@ from fractalgan.storage.checkpoints import (
 )
 from fractalgan.storage.csv_file import write_csv
 from fractalgan.storage.environment import record_start
-from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
+from fractalgan.storage.fractal_content import FractalFile
+from fractalgan.storage.fractal_file import (
+    READERS,
+    read_fractals,
+    require_suffix,
+    shipped_fractals,
+    write_fractals,
+)
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 
 __all__ = [
     "CONFIGS",
+    "READERS",
     "AtomicCheckpointIO",
     "Cells",
     "FractalFile",
@@ -31,6 +39,7 @@ __all__ = [
     "read_config",
     "read_fractals",
     "record_start",
+    "require_suffix",
     "shipped_fractals",
     "submodule_state",
     "write_csv",

@@ -1,17 +1,16 @@
-"""Learned fractals as files: by shipped name, safetensors, JSON, checkpoint, or run folder."""
+"""Fractals as files: by shipped name, safetensors, JSON, .flame, .ifs, SVG, checkpoint, or run folder."""
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from fractalgan.errors import InputError, as_input_error, require_at_least
-from fractalgan.limits import require_sizes
-from fractalgan.ops import check_view
+from fractalgan.errors import InputError, as_input_error
 from fractalgan.storage.atomic import atomic_write
 from fractalgan.storage.checkpoints import (
     as_checkpoint_error,
@@ -19,7 +18,12 @@ from fractalgan.storage.checkpoints import (
     read_checkpoint,
     submodule_state,
 )
-from fractalgan.storage.fractal_json import read_json
+from fractalgan.storage.flame import flame_text
+from fractalgan.storage.flame_reader import read_flame
+from fractalgan.storage.fractal_content import SETTINGS, FractalFile, check_content
+from fractalgan.storage.fractal_json import json_text, read_json
+from fractalgan.storage.fractint import fractint_text, read_fractint
+from fractalgan.storage.maps_svg import maps_svg
 from fractalgan.storage.resources import FRACTALS
 from fractalgan.storage.run_folder import RunFolder
 
@@ -27,33 +31,11 @@ log = logging.getLogger(__name__)
 
 FORMAT = "fractalgan-fractals-1"
 
-# What a FractalGenerator is built from, beside the parameters of its embedding, and its type.
-SETTINGS: dict[str, Any] = {
-    "matrices": str,
-    "sigma_min": (int, float),
-    "sigma_max": (int, float),
-    "image_size": int,
-    "num_points": int,
-    "window": (int, float),
-    "tau": (int, float),
-    "jitter": (int, float),
-    "probabilities": str,
-    "sequences": str,
-}
-
 # Settings that files written before the setting existed do not have.
 LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random"}
 
 # The tasks whose older checkpoints have no "fractals" entry of their own.
 LEGACY_TASKS = ("FractalGAN", "Reconstruction")
-
-
-class FractalFile(NamedTuple):
-    """Learned fractals, how they are drawn, and where they come from."""
-
-    parameters: dict[str, Tensor]  # the state of a FractalEmbedding
-    settings: dict[str, Any]  # by the names in SETTINGS
-    provenance: dict[str, Any]  # data, options, seed, scores, version, as far as known
 
 
 def shipped_fractals() -> list[str]:
@@ -65,9 +47,9 @@ def read_fractals(source: str | Path) -> FractalFile:
     """Read learned fractals. No code in the file is run, and sizes are checked before memory is allocated.
 
     Args:
-        source: the name of shipped fractals, a ``.safetensors`` or ``.json`` file, a checkpoint of a task
-            that learns fractals (FractalGAN, Reconstruction), or the folder of such a run, whose best
-            checkpoint is read, or the newest one if that is missing or damaged.
+        source: the name of shipped fractals, a ``.safetensors``, ``.json``, ``.flame`` or ``.ifs`` file, a
+            checkpoint of a task that learns fractals (FractalGAN, Reconstruction), or the folder of such a
+            run, whose best checkpoint is read, or the newest one if that is missing or damaged.
 
     Returns:
         The fractals with their settings and provenance.
@@ -81,30 +63,50 @@ def read_fractals(source: str | Path) -> FractalFile:
     if not path.is_file():
         names = ", ".join(shipped_fractals())
         raise InputError(
-            f"there are no fractals {str(source)!r}: pass {names}, a .safetensors or .json file,"
-            " or a checkpoint or run folder of FractalGAN or Reconstruction"
+            f"there are no fractals {str(source)!r}: pass {names}, a .safetensors, .json, .flame or .ifs"
+            " file, or a checkpoint or run folder of FractalGAN or Reconstruction"
         )
-    readers = {".safetensors": _read_safetensors, ".json": read_json}
-    parameters, settings, provenance = readers.get(path.suffix, _read_checkpoint)(path)
+    if path.suffix.lower() == ".svg":
+        raise InputError(f"{path} is a drawing, not fractals: use the file that it was made from")
+    parameters, settings, provenance = READERS.get(path.suffix.lower(), _read_checkpoint)(path)
     if not isinstance(settings, dict) or not isinstance(provenance, dict):
         raise InputError(f"{path} is damaged: its metadata is not a table: replace it")
     content = FractalFile(parameters, LEGACY_DEFAULTS | settings, provenance)
     with as_input_error(str(path)):
-        _check(content)
+        check_content(content)
     return content
 
 
 def write_fractals(path: Path, content: FractalFile) -> None:
-    """Write learned fractals as a safetensors file, atomically.
+    """Write fractals in the format of the path's suffix, atomically; a warning says what it cannot hold.
+
+    Args:
+        path: ends in ``.safetensors`` or ``.json``, which hold everything; in ``.flame`` or ``.flam3``, for
+            flam3, Apophysis, JWildfire and pyr3; in ``.ifs``, for FRACTINT; or in ``.svg``, a drawing of the
+            maps, which cannot be read back.
+        content: the fractals; their matrices are in the form "raw" for all suffixes but the first.
 
     Raises:
-        ValueError: for another suffix than ``.safetensors``.
+        InputError: for another suffix, and for what the format cannot hold at all.
+        ValueError: for matrices in another form.
     """
-    if path.suffix != ".safetensors":
-        raise ValueError(f"path must end in .safetensors, got {path}")
+    writer = WRITERS[require_suffix(path)]
+    atomic_write(path, writer(path, content))
+
+
+def require_suffix(path: Path) -> str:
+    """The suffix of a file to be written. Raises InputError for one without a format."""
+    suffix = path.suffix.lower()
+    if suffix not in WRITERS:
+        *others, last = WRITERS
+        raise InputError(f"a file of fractals must end in {', '.join(others)} or {last}, got {path}")
+    return suffix
+
+
+def _safetensors(_: Path, content: FractalFile) -> bytes:
     metadata = {"format": FORMAT}
     metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
-    atomic_write(path, save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
+    return save({name: each.contiguous() for name, each in content.parameters.items()}, metadata)
 
 
 def _in_run_folder(run: RunFolder) -> Path:
@@ -165,49 +167,22 @@ def _from_legacy_checkpoint(checkpoint: dict[str, Any]) -> FractalFile:
     return FractalFile(parameters, settings, {"step": checkpoint["global_step"], "seed": options.get("seed")})
 
 
-def _check(content: FractalFile) -> None:
-    """Raise ValueError for settings that cannot be drawn with, and for parameters of other shapes."""
-    settings = content.settings
-    if missing := [name for name in SETTINGS if name not in settings]:
-        raise ValueError(f"the setting {missing[0]} is missing")
-    for name, kind in SETTINGS.items():
-        if not isinstance(settings[name], kind) or isinstance(settings[name], bool):
-            raise ValueError(f"the setting {name} is {settings[name]!r}")
-    require_at_least(0, jitter=settings["jitter"], sigma_min=settings["sigma_min"])
-    size = settings["image_size"]
-    require_sizes(image_size=size, num_points=settings["num_points"])
-    check_view((size, size), settings["window"], settings["tau"])
-    if not all(isinstance(each, Tensor) for each in content.parameters.values()):
-        raise ValueError("a parameter is not a tensor")
-    b = content.parameters.get("b")
-    if b is None or b.ndim != 3 or b.shape[2] != 2 or not b.is_floating_point() or not b.numel():
-        raise ValueError("b must have the shape [num_fractals, num_transforms, 2]")
-    relative_tau = content.parameters.get("relative_tau")
-    if relative_tau is not None:
-        if relative_tau.shape != b.shape[:1] or not relative_tau.is_floating_point():
-            raise ValueError("relative_tau must have the shape [num_fractals]")
-        taus = (settings["tau"] * relative_tau).tolist()
-        check_view((size, size), settings["window"], *taus)
-    _check_features(content.parameters, b)
+Content = tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]
 
+# By suffix; any other file is read as a checkpoint.
+READERS: dict[str, Callable[[Path], Content]] = {
+    ".safetensors": _read_safetensors,
+    ".json": read_json,
+    ".flame": read_flame,
+    ".flam3": read_flame,
+    ".ifs": read_fractint,
+}
 
-def _check_features(parameters: dict[str, Tensor], b: Tensor) -> None:
-    """Raise ValueError for features of other shapes, of other images, or out of range."""
-    found = {name: each for name, each in parameters.items() if name.startswith("features.")}
-    if not found:
-        return
-    values = found.get("features.values")
-    if values is None or values.ndim != 3 or values.shape[2] not in (1, 3):
-        raise ValueError("features must have the shape [num_fractals, num_transforms, 1 or 3]")
-    (count, transforms, _), number = b.shape, values.shape[2]
-    shapes = {
-        "values": (count, transforms, number),
-        "blend": (count, transforms),
-        "background": (count, number),
-    }
-    for name, shape in shapes.items():
-        part = found.get(f"features.{name}")
-        if part is None or part.shape != shape or not part.is_floating_point():
-            raise ValueError(f"features.{name} must have the shape {list(shape)}")
-        if not ((part >= 0) & (part <= 1)).all():
-            raise ValueError(f"features.{name} must be in [0, 1]")
+WRITERS: dict[str, Callable[[Path, FractalFile], bytes]] = {
+    ".safetensors": _safetensors,
+    ".json": json_text,
+    ".flame": flame_text,
+    ".flam3": flame_text,
+    ".ifs": fractint_text,
+    ".svg": maps_svg,
+}

@@ -1,4 +1,4 @@
-"""Fractals as JSON: written by Reconstruction for people to read, and by people by hand."""
+"""Fractals as JSON: for people to read, for other programs, and written by people by hand."""
 
 import json
 import math
@@ -9,28 +9,17 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import InputError
-from fractalgan.limits import MAX_JSON_BYTES, MAX_JSON_LISTS
-
-# The settings of a file that does not have them: of its matrices only the entries are known.
-DEFAULTS = {
-    "matrices": "raw",
-    "sigma_min": 0.0,
-    "sigma_max": 1.0,
-    "image_size": 32,
-    "num_points": 300,
-    "window": 2.5,
-    "tau": 1.0,
-    "jitter": 0.0,
-    "probabilities": "determinant",
-    "sequences": "random",
-}
+from fractalgan.limits import MAX_JSON_BYTES, MAX_JSON_LISTS, require_bytes
+from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFile
+from fractalgan.storage.number_text import FLOAT32_DIGITS
 
 
 def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
     """Read ``{"targets": [{"A": [N, 2, 2], "b": [N, 2]}, ...], ...}``.
 
     Fractals in grayscale or color also have ``features`` [N, 1 or 3], and may have ``blend`` [N] and
-    ``background`` [1 or 3], which are 0 by default. Settings such as ``window`` may stand beside ``targets``;
+    ``background`` [1 or 3], which are 0 by default; ``relative_tau``, 1 by default, is the squared width of a
+    fractal's points as a multiple of ``tau``. Settings such as ``window`` may stand beside ``targets``;
     all other entries are provenance. ``null``, which stands for a number that is not finite, becomes NaN.
 
     Returns:
@@ -47,8 +36,60 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     A = _numbers(path, targets, "A", (2, 2))
     if A.shape[:2] != b.shape[:2]:
         raise InputError(f"{path}: A has {A.shape[1]} transforms, but b has {b.shape[1]}")
-    settings = {name: content.pop(name, default) for name, default in DEFAULTS.items()}
-    return {"matrices.A": A, "b": b} | _features(path, targets, A.shape[1]), settings, content
+    settings = {name: content.pop(name, default) for name, default in RAW_SETTINGS.items()}
+    names = [target.get("name") for target in targets]
+    if all(isinstance(name, str) for name in names):
+        content["names"] = names
+    parameters = {MATRICES: A, "b": b} | _features(path, targets, A.shape[1]) | _relative_tau(path, targets)
+    return parameters, settings, content
+
+
+def json_text(path: Path, content: FractalFile) -> bytes:
+    """The text of fractals for :func:`read_json`, one line per fractal.
+
+    Raises:
+        InputError: for more fractals than are read back.
+    """
+    transforms, features = content.fractals()
+    columns: dict[str, Tensor] = transforms._asdict()
+    if features.num_features:
+        values, blend, background = features
+        columns |= {"features": values, "blend": blend, "background": background}
+    if "relative_tau" in content.parameters:
+        columns["relative_tau"] = content.parameters["relative_tau"]
+    lists = {name: _plain(each.tolist(), FLOAT32_DIGITS) for name, each in columns.items()}
+    names = {"name": content.names()} if "names" in content.provenance else {}
+    reserved = {"targets", "names", *RAW_SETTINGS}
+    head = {name: each for name, each in content.provenance.items() if name not in reserved}
+    head |= {name: each for name, each in content.settings.items() if RAW_SETTINGS.get(name) != each}
+    targets = [
+        json.dumps({name: each[row] for name, each in (names | lists).items()})
+        for row in range(content.num_fractals)
+    ]
+    lines = [f"{json.dumps(name)}: {json.dumps(_plain(each))}" for name, each in head.items()]
+    lines.append('"targets": [\n' + ",\n".join(targets) + "\n]")
+    text = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    if len(text) > MAX_JSON_BYTES or text.count(b"[") + text.count(b"{") > MAX_JSON_LISTS:
+        raise InputError(f"{path} would be larger than is read back: choose some of the fractals")
+    return text
+
+
+def _relative_tau(path: Path, targets: list[dict[str, Any]]) -> dict[str, Tensor]:
+    if not any("relative_tau" in target for target in targets):
+        return {}
+    lists = [{"relative_tau": [target.get("relative_tau", 1.0)]} for target in targets]
+    return {"relative_tau": _numbers(path, lists, "relative_tau", (), "1").squeeze(1)}
+
+
+def _plain(entry: Any, digits: int = 17) -> Any:
+    """Nested lists of numbers with so many digits, and null for those that are not finite."""
+    if isinstance(entry, dict):
+        return {name: _plain(each, digits) for name, each in entry.items()}
+    if isinstance(entry, list | tuple):
+        return [_plain(each, digits) for each in entry]
+    if isinstance(entry, float):
+        return float(f"{entry:.{digits}g}") if math.isfinite(entry) else None
+    return entry
 
 
 def _features(path: Path, targets: list[dict[str, Any]], num_transforms: int) -> dict[str, Tensor]:
@@ -78,8 +119,7 @@ def _features(path: Path, targets: list[dict[str, Any]], num_transforms: int) ->
 
 
 def _parse(path: Path) -> Any:
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise InputError(f"{path} has more than {MAX_JSON_BYTES} bytes: it is not a file of fractals")
+    require_bytes(path, MAX_JSON_BYTES)
     text = path.read_bytes()
     if text.count(b"[") + text.count(b"{") > MAX_JSON_LISTS:
         raise InputError(f"{path} has more than {MAX_JSON_LISTS} lists: it is not a file of fractals")

@@ -32,7 +32,8 @@ class Pretraining(Task):
 
     Args:
         fractals: source of the images: random, the name of fractals that ship with the project, a
-            .safetensors or .json file, a checkpoint of a task that learns fractals, or its run folder.
+            .safetensors, .json, .flame or .ifs file, a checkpoint of a task that learns fractals, or its run
+            folder.
         num_fractals: number of fractals, each a pseudo-class (J).
         image_size: height and width in pixels; set by --data.size.
         channels: 1 for images in grayscale, 3 for color; null follows the fractals.

@@ -161,7 +161,7 @@ def test_shipped_fractals_have_a_provenance(name: str) -> None:
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
-        match=r"there are no fractals 'fashion-mist': pass .*a \.safetensors or \.json file, or a checkpoint",
+        match=r"there are no fractals 'fashion-mist': pass .*\.flame or \.ifs file, or a checkpoint",
     ):
         FractalGenerator.from_pretrained("fashion-mist")
 

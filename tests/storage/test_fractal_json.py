@@ -1,6 +1,7 @@
 """Fractals as JSON, written by Reconstruction or by hand."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 from fractalgan.errors import InputError
-from fractalgan.nn import FractalGenerator
-from fractalgan.storage import read_fractals
+from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import Features, Transforms, anderson_farrell
+from fractalgan.storage import FractalFile, read_fractals, write_fractals
+from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS
 
 HALF = [[0.5, 0.0], [0.0, 0.5]]
 TRIANGLE = {"A": [HALF, HALF, HALF], "b": [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]}
@@ -82,6 +85,12 @@ def test_null_is_read_as_nan(tmp_path: Path) -> None:
         ({"targets": [TRIANGLE], "image_size": 10**9}, "image_size must be <= 1024"),
         ({"targets": [TRIANGLE], "image_size": "32"}, "image_size is '32'"),
         ({"targets": [TRIANGLE], "tau": -1}, "tau must be in"),
+        ({"targets": [TRIANGLE | {"relative_tau": -1}]}, "tau must be in"),
+        (
+            {"targets": [TRIANGLE | {"relative_tau": [1]}]},
+            "relative_tau of every target must have the shape 1",
+        ),
+        ({"targets": [TRIANGLE | {"relative_tau": None}]}, "tau must be in"),
         ({"targets": [TRIANGLE], "matrices": "foo"}, "do not match its settings"),
         ({"targets": [TRIANGLE], "probabilities": "foo"}, "probabilities must be one of determinant"),
     ],
@@ -92,6 +101,59 @@ def test_json_with_other_content_is_refused(tmp_path: Path, content: Any, messag
         FractalGenerator.from_pretrained(path)
     assert message in str(caught.value)
     assert "bad.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
+def test_learned_fractals_are_read_back_with_all_that_draws_them(name: str, tmp_path: Path) -> None:
+    written, path = FractalGenerator.from_pretrained(name), tmp_path / "learned.json"
+    provenance = read_fractals(name).provenance
+    written.save(path, provenance)
+    read = FractalGenerator.from_pretrained(path)
+    fractals = torch.arange(100)
+    drawn = [each.draw(fractals, torch.Generator().manual_seed(1)) for each in (written, read)]
+    assert drawn[0].equal(drawn[1])
+    assert read_fractals(path).provenance == provenance
+    again = tmp_path / "again.json"
+    read.save(again, provenance)
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_colors_names_and_settings_are_read_back(number: int, tmp_path: Path) -> None:
+    features = Features(torch.rand(5, 3, number), torch.rand(5, 3), torch.rand(5, number))
+    embedding = FractalEmbedding(anderson_farrell(5, 3), features=features)
+    options = {
+        "image_size": 24,
+        "num_points": 50,
+        "window": 1.7,
+        "tau": 0.7,
+        "jitter": 0.2,
+        "sequences": "even",
+    }
+    written = FractalGenerator(embedding, probabilities="area", **options)
+    written.save(tmp_path / "a.json", {"names": list("abcde"), "seed": 1, "loss": math.nan}, fractals=[4, 0])
+    read = FractalGenerator.from_pretrained(tmp_path / "a.json")
+    assert {name: getattr(read, name) for name in options} == options
+    assert read.probabilities == "area"
+    for one, other in zip(read.embedding.fractals().tensors, embedding.fractals().tensors, strict=True):
+        assert one.equal(other[[4, 0]])
+    assert read_fractals(tmp_path / "a.json").provenance == {
+        "names": ["e", "a"], "fractals": [4, 0], "seed": 1, "loss": None
+    }  # fmt: skip
+
+
+def test_nan_is_written_as_null(tmp_path: Path) -> None:
+    A, b = anderson_farrell(2, 3)
+    b[0, 0, 0] = torch.nan
+    FractalGenerator(FractalEmbedding(Transforms(A, b), "raw")).save(tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["targets"][0]["b"][0][0] is None
+    assert FractalGenerator.from_pretrained(tmp_path / "a.json").embedding().b.isnan().sum() == 1
+
+
+def test_more_than_is_read_back_is_not_written(tmp_path: Path) -> None:
+    parameters = {MATRICES: torch.zeros(1000, 400, 2, 2), "b": torch.zeros(1000, 400, 2)}
+    with pytest.raises(InputError, match="would be larger than is read back: choose some of the fractals"):
+        write_fractals(tmp_path / "a.json", FractalFile(parameters, RAW_SETTINGS, {}))
 
 
 def test_large_file_is_not_read(tmp_path: Path) -> None:
