@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn.embedding import FractalEmbedding
+from fractalgan.nn.hub import HubMethods
 from fractalgan.nn.renderer import ProbabilityRule, Renderer
 from fractalgan.ops import (
     Features,
@@ -29,7 +30,7 @@ JITTER_WINDOW = 2.5  # in which the noise on b has the std of that on A
 VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences")
 
 
-class FractalGenerator(Renderer):
+class FractalGenerator(HubMethods, Renderer):
     """Draws the fractals of an embedding as images [B, 1, H, W], or [B, K, H, W] with features, in [0, 1].
 
     Args:
@@ -45,6 +46,9 @@ class FractalGenerator(Renderer):
             std as well, within [0, 1]; their blend and the background do not.
         probabilities: as for :class:`Renderer`.
         sequences: as for :class:`Renderer`.
+
+    Attributes:
+        provenance: what is known of the fractals' origin, as plain values; :meth:`save` writes it.
 
     Raises:
         InputError: for a value out of range.
@@ -67,15 +71,21 @@ class FractalGenerator(Renderer):
         require_at_least(0, jitter=jitter)
         self.embedding = embedding
         self.jitter = jitter
+        self.provenance: dict[str, Any] = {}
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> Self:
-        """The fractals that ship with the project under a name, or those of a file, checkpoint or run folder.
+    def from_pretrained(cls, source: str | Path, **download: Any) -> Self:
+        """The fractals that a source has.
+
+        Args:
+            source: a name of fractals that ship with the project, a file, a checkpoint, a run folder, a
+                folder of :meth:`save_pretrained`, or a repository of the Hugging Face Hub, ``user/name``.
+            download: for the Hub, as for ``huggingface_hub.hf_hub_download``: revision, token, and others.
 
         Raises:
             InputError: where there are none.
         """
-        parameters, settings, _ = read_fractals(source)
+        parameters, settings, provenance = read_fractals(source, **download)
         try:
             A = torch.eye(2).expand(*parameters["b"].shape[:2], 2, 2)
             embedding = FractalEmbedding(
@@ -86,19 +96,22 @@ class FractalGenerator(Renderer):
                 _features_of(parameters),
             )
             embedding.load_state_dict(parameters)
-            return cls(embedding, **{name: settings[name] for name in VIEW})
+            generator = cls(embedding, **{name: settings[name] for name in VIEW})
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"the parameters in {source} do not match its settings ({error})") from error
+        generator.provenance = provenance
+        return generator
 
     def to_file(self, provenance: dict[str, Any] | None = None) -> FractalFile:
-        """The fractals, how they are drawn, and what is known of their origin, as plain values."""
+        """The fractals, how they are drawn, and their origin (:attr:`provenance`), as plain values."""
         low, high = self.embedding.sigma_range
         settings = {
             "matrices": self.embedding.form,
             "sigma_min": low,
             "sigma_max": high,
         } | {name: getattr(self, name) for name in VIEW}
-        return FractalFile(dict(self.embedding.state_dict()), settings, provenance or {})
+        known = self.provenance if provenance is None else provenance
+        return FractalFile(dict(self.embedding.state_dict()), settings, known)
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
         """Write a safetensors file for :meth:`from_pretrained`, with what is known of their origin."""

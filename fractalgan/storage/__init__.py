@@ -12,6 +12,7 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.csv_file import write_csv
 from fractalgan.storage.environment import record_start
 from fractalgan.storage.fractal_file import FractalFile, read_fractals, shipped_fractals, write_fractals
+from fractalgan.storage.hub import is_repository
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 
@@ -26,6 +27,7 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "find_config",
+    "is_repository",
     "newest_readable",
     "read_checkpoint",
     "read_config",
