@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import Logger
 from fractalgan.callbacks import EventsLogger, JsonLinesLogger, MLflowTracker, WandbTracker
 from fractalgan.cli.linked_options import as_typed, value_as_typed
 from fractalgan.cli.yaml_text import flat_options, load_yaml
+from fractalgan.distributed import is_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
 
@@ -39,6 +40,8 @@ def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> 
         return False
     rows = JsonLinesLogger(run, resume_step)
     named: list[Any] = ["tensorboard"] if trainer.logger in (None, True) else _listed(trainer.logger)
+    if not is_rank_zero():  # several processes would create MLflow's local store at once
+        named = [each for each in named if each not in EXTRAS]
     return [rows, *(_logger(each, run, resume_step) for each in named)]
 
 

@@ -14,13 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from jsonargparse import Namespace
 from mlflow import MlflowClient, set_tracking_uri
 from pytorch_lightning.loggers import wandb as lightning_wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from fractalgan.cli.loggers import logged_options
+from fractalgan.callbacks import EventsLogger, JsonLinesLogger
+from fractalgan.cli.loggers import fit_loggers, logged_options
+from fractalgan.storage import RunFolder
 from fractalgan.tasks import FractalGAN
 from tests.cli.folders import rows, signalled
 from tests.conftest import TINY, TINY_RECONSTRUCTION
@@ -217,6 +220,14 @@ def test_reconstruction_logs_its_animation(call: Call, store: MlflowClient) -> N
     assert call("fit", *options, MLFLOW) == 0
     run_id = the_run(store).info.run_id
     assert "images/fit.gif" in [each.path for each in store.list_artifacts(run_id, "images")]
+
+
+@pytest.mark.usefixtures("store")
+def test_other_ranks_have_no_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options, run = Namespace(logger=["tensorboard", "mlflow"]), RunFolder(tmp_path / "mine")
+    assert len(fit_loggers(options, run, None)) == 3
+    monkeypatch.setattr("fractalgan.cli.loggers.is_rank_zero", lambda: False)
+    assert [type(each) for each in fit_loggers(options, run, None)] == [JsonLinesLogger, EventsLogger]
 
 
 # -- Weights & Biases --------------------------------------------------------------------------
