@@ -27,7 +27,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan import FractalGenerator, TargetData
 from fractalgan.callbacks import save_picture
-from fractalgan.callbacks.pictures import grid, side_by_side
+from fractalgan.callbacks.pictures import side_by_side
+from fractalgan.nn.grid import grid
 
 MANY, PICTURE = ("--config", "reconstruction_color_32px.yaml"), ("--config", "reconstruction_color.yaml")
 BLACK_AND_WHITE = ("--config", "reconstruction_32px.yaml")

@@ -4,17 +4,20 @@ from fractalgan.callbacks.checkpoints import BestCheckpoint, LastCheckpoint, Per
 from fractalgan.callbacks.film import Film
 from fractalgan.callbacks.fitted_fractals import SaveFittedFractals
 from fractalgan.callbacks.graceful_stop import GracefulStop, restore_handlers, set_handlers
+from fractalgan.callbacks.hyper_parameters import LogHyperParameters
 from fractalgan.callbacks.image_writer import ImageWriter
 from fractalgan.callbacks.last_validation import FinalValidation, LastValidation
 from fractalgan.callbacks.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.callbacks.net_threads import NetThreads
-from fractalgan.callbacks.pictures import Pictures, grid, save_picture
+from fractalgan.callbacks.pictures import Pictures, save_picture
 from fractalgan.callbacks.progress import StepProgress
 from fractalgan.callbacks.record_environment import RecordEnvironment
 from fractalgan.callbacks.save_config import SaveConfig
 from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.source_fractals import SaveSourceFractals
 from fractalgan.callbacks.step_count import StepCount
+from fractalgan.callbacks.trackers import MLflowTracker, WandbTracker
+from fractalgan.nn.grid import grid
 
 __all__ = [
     "BestCheckpoint",
@@ -26,6 +29,8 @@ __all__ = [
     "JsonLinesLogger",
     "LastCheckpoint",
     "LastValidation",
+    "LogHyperParameters",
+    "MLflowTracker",
     "NetThreads",
     "PeriodicCheckpoint",
     "Pictures",
@@ -36,6 +41,7 @@ __all__ = [
     "SetMetrics",
     "StepCount",
     "StepProgress",
+    "WandbTracker",
     "grid",
     "restore_handlers",
     "save_picture",

@@ -8,8 +8,10 @@ from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torchvision.transforms.v2.functional import to_pil_image
 
-from fractalgan.callbacks.pictures import grid, save_picture, side_by_side
+from fractalgan.callbacks.logged_pictures import log_animation
+from fractalgan.callbacks.pictures import save_picture, side_by_side
 from fractalgan.distributed import rank_zero_only
+from fractalgan.nn.grid import grid
 from fractalgan.storage import RunFolder, atomic_path
 from fractalgan.tasks import FractalTask
 from fractalgan.tasks.protocols import Targets, datamodule_of
@@ -56,6 +58,7 @@ class Film(Callback):
             frames[0].save(
                 path, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
             )
+        log_animation(trainer, "fit", self.folder / "fit.gif")
 
     def _path(self, trainer: Trainer) -> Path:
         return self.folder / "frames" / f"{trainer.global_step:06d}.png"

@@ -2,10 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from torch.utils.tensorboard.summary import hparams
 
 from fractalgan.distributed import rank_zero_only
 from fractalgan.storage import RunFolder, atomic_write
@@ -61,6 +63,18 @@ class JsonLinesLogger(Logger):
         atomic_write(self.path, "".join(line + "\n" for line in kept))
 
 
+def logged_after(path: Path, step: int) -> set[tuple[int, str]]:
+    """The steps and names of all values that were logged after a step.
+
+    Args:
+        path: a metrics.jsonl, which need not exist.
+        step: 0 for all of them.
+    """
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines if step < _step_of(line) < float("inf")]
+    return {(row["step"], name) for row in rows for name in row if name != "step"}
+
+
 def _step_of(line: str) -> float:
     """The step of a row; infinity for an incomplete one."""
     try:
@@ -72,6 +86,8 @@ def _step_of(line: str) -> float:
 class EventsLogger(TensorBoardLogger):
     """Writes TensorBoard events directly to the run folder; on resuming, later events are hidden.
 
+    The hyper-parameters are written once, for the HPARAMS tab: TensorBoard shows the first it finds of a run.
+
     Args:
         run: the run folder.
         resume_step: the step that the run is resumed at; None for a new run.
@@ -80,8 +96,23 @@ class EventsLogger(TensorBoardLogger):
     def __init__(self, run: RunFolder, resume_step: int | None = None) -> None:
         purge: dict[str, Any] = {} if resume_step is None else {"purge_step": resume_step + 1}
         super().__init__(run.path.parent, name=run.path.name, version="", default_hp_metric=False, **purge)
+        self.describes_run = not run.has_events()  # whether the hyper-parameters are still to be written
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: Any, metrics: dict[str, Any] | None = None, step: int | None = None
+    ) -> None:
+        """Write the hyper-parameters of a new run.
+
+        Without the list of columns that Lightning adds, which would hold for all runs that TensorBoard
+        compares: so it shows the hyper-parameters and metrics of each.
+        """
+        if self.describes_run:
+            _, session, _ = hparams(params, {})  # type: ignore[no-untyped-call]
+            self.experiment.file_writer.add_summary(session, 0)
+            self.describes_run = False
 
     @rank_zero_only
     def save(self) -> None:
-        """Flush the events; hyper-parameters are in config.yaml."""
+        """Flush the events; there is no hparams.yaml, as there is a config.yaml."""
         self.experiment.flush()

@@ -1,21 +1,17 @@
-"""Grids of all fractals and of real images: as PNG files and in TensorBoard."""
+"""Grids of all fractals and of real images: as PNG files and in the loggers."""
 
 from pathlib import Path
 
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
-from torchvision.utils import make_grid
 
+from fractalgan.callbacks.logged_pictures import log_picture
 from fractalgan.distributed import rank_zero_only
+from fractalgan.nn.grid import COLUMNS, grid
 from fractalgan.storage import RunFolder, atomic_path
 from fractalgan.tasks.protocols import Gallery, Sampled, datamodule_of
-
-COLUMNS = 10  # of a grid; a grid of 100 images has as many rows
-MIN_WIDTH = 256  # of a grid, in pixels
-GAP_LEVEL = 0.25  # grey level of the lines between images
 
 
 class Pictures(Callback):
@@ -55,10 +51,10 @@ class Pictures(Callback):
         save_picture(self.folder / "before_after_real.png", row)
 
     def _save(self, trainer: Trainer, name: str, picture: Tensor) -> None:
-        save_picture(self._path(name, trainer.global_step), to_pil_image(picture))
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(f"images/{name}", picture, trainer.global_step)
+        path = self._path(name, trainer.global_step)
+        again = path.exists()  # by a run that was killed before it saved a checkpoint
+        save_picture(path, to_pil_image(picture))
+        log_picture(trainer, name, picture, again=again)
 
     def _path(self, name: str, step: int) -> Path:
         return self.folder / (f"{name}.png" if name == "real" else f"{name}_{step:06d}.png")
@@ -67,21 +63,6 @@ class Pictures(Callback):
 def _gallery(pl_module: LightningModule) -> Tensor:
     assert isinstance(pl_module, Gallery)
     return grid(pl_module.gallery())
-
-
-def grid(images: Tensor) -> Tensor:
-    """Arrange images in rows of ten.
-
-    Args:
-        images: [B, C, H, W] in [0, 1].
-
-    Returns:
-        One picture [3, H', W'], with every pixel enlarged to 2 x 2 or more.
-    """
-    zoom = max(2, MIN_WIDTH // (min(len(images), COLUMNS) * images.shape[-1]))
-    large = images.detach().cpu().float().repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
-    picture: Tensor = make_grid(large, nrow=COLUMNS, padding=2, pad_value=GAP_LEVEL)
-    return picture.clamp(0, 1)
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:

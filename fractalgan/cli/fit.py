@@ -19,6 +19,7 @@ from fractalgan.callbacks import (
     GracefulStop,
     LastCheckpoint,
     LastValidation,
+    LogHyperParameters,
     NetThreads,
     PeriodicCheckpoint,
     RecordEnvironment,
@@ -28,6 +29,7 @@ from fractalgan.callbacks import (
 )
 from fractalgan.cli.command import Command, exclusive, prepare, prepare_data, source_fractals
 from fractalgan.cli.early_signals import exit_before_first_step
+from fractalgan.cli.loggers import check_loggers, fit_loggers, logged_options
 from fractalgan.cli.messages import one_line
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.cli.resume import RestoreGuard
@@ -38,7 +40,6 @@ from fractalgan.cli.trainer import (
     check_manual_optimization,
     check_steps,
     check_trainer,
-    fit_loggers,
     task_callbacks,
 )
 from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
@@ -94,6 +95,7 @@ def train(command: Command, watchers: Watchers) -> Outcome | None:
     """
     start, trainer_options = command.start, command.trainer
     check_trainer(trainer_options)
+    check_loggers(trainer_options)
     check_manual_optimization(trainer_options, command.task)
     check_steps(trainer_options, None if start.same_command else start.step)
     prepare_data(command, "fit")
@@ -155,6 +157,7 @@ def _callbacks(run: RunFolder, command: Command, watchers: Watchers) -> list[Cal
     task, options = command.task, command.options
     callbacks: list[Callback] = [
         SaveConfig(run, command.config),
+        LogHyperParameters(logged_options(command.config)),
         NetThreads(NET_THREADS),
         RecordEnvironment(run, options.seed_everything),
         StepCount(),

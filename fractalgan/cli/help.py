@@ -63,6 +63,8 @@ training
   --trainer.max_steps N            number of training steps; one step is one batch (default: 1500)
   --trainer.val_check_interval N   steps between validations, pictures and checkpoints (default: 250)
   --trainer.accelerator NAME       auto, cpu, or gpu (default: auto)
+  --trainer.logger NAME            tensorboard, mlflow, wandb, or a list such as [tensorboard,mlflow]
+                                   (default: tensorboard)
   --trainer.OPTION VALUE           another argument of Lightning's Trainer
 
 data
@@ -78,7 +80,8 @@ model
   --model.num_fractals N    number of fractals to learn (default: 100)
   --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
                             for images in color, else 0)
-  --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, or a run folder
+  --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or
+                            user/name of the Hugging Face Hub
   --model.backbone FILE     with probe.yaml: checkpoint of Pretraining, untrained, or pixels
 
 all options

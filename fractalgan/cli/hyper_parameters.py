@@ -11,10 +11,12 @@ from pytorch_lightning.cli import LightningArgumentParser
 from fractalgan.cli.linked_options import LINKS, as_typed, value_as_typed
 from fractalgan.cli.resume import ResumePoint
 from fractalgan.errors import InputError
+from fractalgan.storage import is_repository
 
 log = logging.getLogger(__name__)
 
-# Model options that may name a file: one in a checkpoint, which may come from a stranger, is not opened.
+# Model options that may name a file or a repository of the Hugging Face Hub: one in a checkpoint, which may
+# come from a stranger, is not opened.
 PATH_OPTIONS = {"fractals", "backbone", "start"}
 
 # Options outside of the model that must agree with a hyperparameter.
@@ -77,7 +79,9 @@ def _with_model_options(
     """
     arguments = {name: value for name, value in saved.items() if name in given}
     arguments |= {
-        name: given[name] for name in PATH_OPTIONS & arguments.keys() if Path(str(saved[name])).suffix
+        name: given[name]
+        for name in PATH_OPTIONS & arguments.keys()
+        if Path(str(saved[name])).suffix or is_repository(str(saved[name]))
     }
     model = {"class_path": options.model.class_path, "init_args": arguments}
     checked: Namespace = parser.parse_object({"model": model}, options)

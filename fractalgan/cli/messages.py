@@ -87,8 +87,9 @@ def _reason(lines: list[str]) -> str:
         missing = re.match(r"No module named '([^']+)'", wrong[2])
         if wrong[2].startswith("module ") or (missing and f"{wrong[1]}.".startswith(f"{missing[1]}.")):
             return _no_class(wrong[1])
-    if wrong := re.search(r"Expected a dot import path string: (\w+)", text):
-        return _no_class(wrong[1])
+    if wrong := re.search(r"Expected a dot import path string: (\w+)(.*)", text):
+        choices = _choices([line for line in lines if "Expected a typing.Literal" in line])
+        return _no_choice(choices, wrong[1] + wrong[2]) if choices else _no_class(wrong[1])
     if refused := REFUSED_OPTION.search(text):
         return _no_option(*refused.groups())
     if "Not a valid subclass of" in text:
@@ -126,6 +127,12 @@ def _kinds(text: str) -> str:
 
 def _indentation(line: str) -> int:
     return len(line) - len(re.sub(r"^\s*(- )*", "", line))
+
+
+def _no_choice(choices: list[str], given: str) -> str:
+    """For an option that is a name, a class, or a list of these."""
+    remedy = f"; a list is written as [{given}]" if "," in given else ""
+    return f"expected one of {', '.join(choices)}, a list of them, or a class, got {given}{remedy}"
 
 
 def _no_class(path: str) -> str:

@@ -10,6 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from fractalgan.cli.config_files import config_contents, parse_with_configs
 from fractalgan.cli.linked_options import LINKS, refuse_linked_options, typed_options
+from fractalgan.cli.loggers import LOGGER_HELP, LoggerOption
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -23,7 +24,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 25,
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
-    "enable_autolog_hparams": False,  # they are in config.yaml
+    "enable_autolog_hparams": False,  # it fails where task and data have options of one name; we log them
 }
 
 DEFAULT_CLASSES = {"model": "fractalgan.FractalGAN", "data": "fractalgan.ImageData"}
@@ -50,7 +51,10 @@ def make_parser(verb: str) -> LightningArgumentParser:
         parser.add_argument(
             "--images", type=PositiveInt | None, default=None, help="Images per fractal; default: 600."
         )
-    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.add_class_arguments(  # as add_lightning_class_args does, but for one option
+        Trainer, "trainer", skip={"logger"}, instantiate=False, fail_untyped=False, sub_configs=True
+    )
+    parser.add_argument("--trainer.logger", type=LoggerOption, default=None, help=LOGGER_HELP)
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
     for base, group in ((Task, "model"), (LightningDataModule, "data")):  # parse() sets their default classes
         parser.add_lightning_class_args(base, group, subclass_mode=True, required=False)

@@ -10,7 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fractalgan.cli.config_files import migrate
 from fractalgan.cli.linked_options import as_typed, value_as_typed
-from fractalgan.cli.yaml_text import load_yaml
+from fractalgan.cli.yaml_text import flat_options, load_yaml
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import Summary
@@ -158,7 +158,7 @@ def log_changed_data(point: ResumePoint, config: str) -> None:
     run = None if point.path is None else RunFolder.of_checkpoint(point.path)
     if run is None or point.same_command:
         return
-    there, here = _options_of(run), _flat(migrate(load_yaml(config)))
+    there, here = _options_of(run), flat_options(migrate(load_yaml(config)))
     for name in sorted(name for name in there.keys() & here.keys() if name.startswith("data.")):
         if there[name] != here[name]:
             log.info(
@@ -172,7 +172,7 @@ def log_changed_data(point: ResumePoint, config: str) -> None:
 
 def _difference(run: RunFolder, config: str) -> str:
     """An option that differs from a run's, classes first: "model.tau is 1.0 there, 2.0 here"; "" for none."""
-    there, here = _options_of(run), _flat(migrate(load_yaml(config)))
+    there, here = _options_of(run), flat_options(migrate(load_yaml(config)))
     if not there:
         return "its config.yaml is not valid YAML"
     for name in sorted(there | here, key=lambda name: not name.endswith(".class_path")):
@@ -190,17 +190,7 @@ def _options_of(run: RunFolder) -> dict[str, Any]:
         options = migrate(load_yaml(run.config.read_text()))
     except (yaml.YAMLError, UnicodeDecodeError):
         return {}
-    return _flat(options) if isinstance(options, dict) else {}
-
-
-def _flat(options: Any, group: str = "") -> dict[str, Any]:
-    if not isinstance(options, dict):
-        return {group: options}
-    return {
-        name: value
-        for key, each in options.items()
-        for name, value in _flat(each, f"{group}.{key}" if group else str(key)).items()
-    }
+    return flat_options(options) if isinstance(options, dict) else {}
 
 
 def _last_checkpoint(run: RunFolder) -> ResumePoint:

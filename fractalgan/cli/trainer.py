@@ -1,4 +1,4 @@
-"""The Trainer of a command: its options checked, our plugins, loggers and callbacks added."""
+"""The Trainer of a command: its options checked, our plugins and callbacks added."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy, StrategyRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from fractalgan import callbacks as ours
-from fractalgan.callbacks import EventsLogger, JsonLinesLogger, StepProgress
+from fractalgan.callbacks import StepProgress
 from fractalgan.cli.device import check_device
 from fractalgan.cli.did_you_mean import did_you_mean_name
 from fractalgan.errors import InputError, require_at_least
@@ -115,16 +115,6 @@ def build_trainer(
         return Trainer(**options)
     except (ValueError, ImportError, RuntimeError, MisconfigurationException) as error:
         raise InputError(f"the Trainer cannot be created: {error}") from error
-
-
-def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> Any:
-    """metrics.jsonl and TensorBoard events, or metrics.jsonl and the user's own loggers; False for none."""
-    if trainer.logger is False:
-        return False
-    rows = JsonLinesLogger(run, resume_step)
-    if trainer.logger in (None, True):
-        return [rows, EventsLogger(run, resume_step)]
-    return [rows, *_as_list(trainer.logger)]
 
 
 def task_callbacks(task: Task, run: RunFolder) -> list[Callback]:

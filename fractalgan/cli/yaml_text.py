@@ -28,6 +28,17 @@ def load_yaml(text: str) -> Any:
     return content
 
 
+def flat_options(options: Any, group: str = "") -> dict[str, Any]:
+    """Options by their full names: ``{"data.size": 32}`` for ``{"data": {"size": 32}}``."""
+    if not isinstance(options, dict):
+        return {group: options}
+    return {
+        name: value
+        for key, each in options.items()
+        for name, value in flat_options(each, f"{group}.{key}" if group else str(key)).items()
+    }
+
+
 def _contains_itself(content: Any, outer: tuple[Any, ...] = ()) -> bool:
     if not isinstance(content, dict | list | tuple):
         return False

@@ -8,21 +8,17 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from fractalgan.errors import InputError, require_at_least, require_at_most
-from fractalgan.limits import MAX_PICTURE_SIZE
+from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn.embedding import FractalEmbedding
+from fractalgan.nn.hub import HubMethods
+from fractalgan.nn.picture_methods import PictureMethods
 from fractalgan.nn.renderer import Renderer
-from fractalgan.nn.resolution import Resolution
-from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, image_in_view, picture_layer
-from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.ops import (
     Features,
     Fractals,
-    Layer,
     ProbabilityRule,
     SequenceKind,
     Transforms,
-    View,
     iterate_points,
     start_points,
     to_pixels,
@@ -37,7 +33,7 @@ JITTER_WINDOW = 2.5  # in which the noise on b has the std of that on A
 VIEW = ("image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences")
 
 
-class FractalGenerator(Renderer):
+class FractalGenerator(HubMethods, PictureMethods, Renderer):
     """Draws the fractals of an embedding as images [B, 1, H, W], or [B, K, H, W] with features, in [0, 1].
 
     Args:
@@ -53,6 +49,9 @@ class FractalGenerator(Renderer):
             std as well, within [0, 1]; their blend and the background do not.
         probabilities: as for :class:`Renderer`.
         sequences: as for :class:`Renderer`.
+
+    Attributes:
+        provenance: what is known of the fractals' origin, as plain values; :meth:`save` writes it.
 
     Raises:
         InputError: for a value out of range.
@@ -75,15 +74,21 @@ class FractalGenerator(Renderer):
         require_at_least(0, jitter=jitter)
         self.embedding = embedding
         self.jitter = jitter
+        self.provenance: dict[str, Any] = {}
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> Self:
-        """The fractals that ship with the project under a name, or those of a file, checkpoint or run folder.
+    def from_pretrained(cls, source: str | Path, **download: Any) -> Self:
+        """The fractals that a source has.
+
+        Args:
+            source: a name of fractals that ship with the project, a file, a checkpoint, a run folder, a
+                folder of :meth:`save_pretrained`, or a repository of the Hugging Face Hub, ``user/name``.
+            download: for the Hub, as for ``huggingface_hub.hf_hub_download``: revision, token, and others.
 
         Raises:
             InputError: where there are none.
         """
-        return cls.of_file(read_fractals(source), source)
+        return cls.of_file(read_fractals(source, **download), source)
 
     @classmethod
     def of_file(cls, content: FractalFile, source: str | Path) -> Self:
@@ -92,7 +97,7 @@ class FractalGenerator(Renderer):
         Raises:
             InputError: if the parameters do not match the settings.
         """
-        parameters, settings, _ = content
+        parameters, settings, provenance = content
         try:
             A = torch.eye(2).expand(*parameters["b"].shape[:2], 2, 2)
             embedding = FractalEmbedding(
@@ -103,16 +108,18 @@ class FractalGenerator(Renderer):
                 _features_of(parameters),
             )
             embedding.load_state_dict(parameters)
-            return cls(embedding, **{name: settings[name] for name in VIEW})
+            generator = cls(embedding, **{name: settings[name] for name in VIEW})
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"the parameters in {source} do not match its settings ({error})") from error
+        generator.provenance = provenance
+        return generator
 
     @torch.no_grad()
     def to_file(self, provenance: dict[str, Any] | None = None, *, raw: bool = False) -> FractalFile:
         """The fractals, how they are drawn, and what is known of their origin, as plain values.
 
         Args:
-            provenance: what is known of their origin.
+            provenance: what is known of their origin; default: :attr:`provenance`.
             raw: whether the matrices are given by their entries, in place of what is learned of them.
         """
         low, high = self.embedding.sigma_range
@@ -125,7 +132,8 @@ class FractalGenerator(Renderer):
         if raw:
             others = {name: each for name, each in parameters.items() if not name.startswith("matrices.")}
             parameters = {MATRICES: self.embedding().A} | others
-        return FractalFile(parameters, settings, provenance or {})
+        known = self.provenance if provenance is None else provenance
+        return FractalFile(parameters, settings, known)
 
     def save(
         self,
@@ -140,7 +148,7 @@ class FractalGenerator(Renderer):
             path: its suffix is the format: ``.safetensors`` or ``.json``, which hold everything; ``.flame``
                 for flam3, Apophysis, JWildfire and pyr3; ``.ifs`` for FRACTINT; ``.svg`` for a drawing of the
                 maps. A warning says what a format cannot hold.
-            provenance: what is known of the origin of the fractals.
+            provenance: what is known of the origin of the fractals; default: :attr:`provenance`.
             fractals: the indices of those to write; all by default.
 
         Raises:
@@ -194,61 +202,13 @@ class FractalGenerator(Renderer):
         source, indices = RandomSource.of(generator), self._indices(fractals)
         resolution = self.resolution if size is None else self._given.at(_at_least_one(size))
         if zoom != 1 or center is not None:
-            views = [self.view(index, zoom, center) for index in indices.tolist()]
-            return self._images_in_views(indices, views, resolution, source)
+            return self._draw_views(indices, zoom, center, resolution, source)
         drawn, relative_tau = self.embedding.fractals(), self._relative_tau(indices)
         sequences = self.sequences_for(drawn.transforms.A, indices, source, resolution.num_points)
         if self.jitter > 0:
             drawn = self._jittered(drawn, indices, source)
             indices = torch.arange(len(indices), device=indices.device)
         return self.render(drawn, indices, sequences, resolution, relative_tau)
-
-    @torch.no_grad()
-    def picture(
-        self,
-        fractal: int,
-        *,
-        size: int = 1024,
-        zoom: float = 1.0,
-        center: tuple[float, float] | None = None,
-        seed: int = 0,
-    ) -> Layer:
-        """A picture of a fractal for people: fine, antialiased, and bright where points are dense.
-
-        It takes about as long at any zoom. It is computed on the CPU, and has no jitter.
-
-        Args:
-            fractal: its index.
-            size: H = W, in pixels.
-            zoom: magnification of the window, in [1e-3, 1e12].
-            center: the point in the middle; its first coordinate runs down, the second to the right. Default:
-                that of the window at zoom 1, else a point that is worth it; see :func:`zoom_center`.
-            seed: random seed; equal seeds give equal bits.
-
-        Returns:
-            Colors [K, H, W] and alpha [H, W]; ``on(background)`` makes an image of them.
-
-        Raises:
-            IndexError: for a fractal that does not exist.
-            InputError: for a value out of range.
-
-        Example:
-            >>> generator = FractalGenerator.from_pretrained("digits")
-            >>> layer = generator.picture(7, size=4096, zoom=1e6)
-            >>> layer.on(torch.zeros(0)).shape
-            torch.Size([1, 4096, 4096])
-        """
-        require_at_least(1, size=size)
-        require_at_most(MAX_PICTURE_SIZE, size=size)
-        return picture_layer(*self.one(fractal), self.view(fractal, zoom, center), size, seed)
-
-    def view(self, fractal: int, zoom: float, center: tuple[float, float] | None) -> View:
-        """The square of the plane that :meth:`picture` shows of a fractal."""
-        require_at_least(MIN_ZOOM, zoom=zoom)
-        require_at_most(MAX_ZOOM, zoom=zoom)
-        if center is None:
-            center = zoom_center(*self.one(fractal), self.window) if zoom > 1 else (0.0, 0.0)
-        return View(center, self.window / zoom)
 
     def one(self, fractal: int) -> tuple[Fractals, Tensor]:
         """A fractal without the dimension J, and the probabilities [N] of its transforms.
@@ -294,27 +254,6 @@ class FractalGenerator(Renderer):
         if len(wrong):
             raise IndexError(f"fractal index {wrong[0].item()} is out of range for {number} fractals")
         return fractals.to(self.embedding.b.device, torch.long)
-
-    @torch.no_grad()
-    def _images_in_views(
-        self, indices: Tensor, views: list[View], resolution: Resolution, source: RandomSource
-    ) -> Tensor:
-        """Images [B, K or 1, H, W] of fractals [B], each in a view of its own."""
-        drawn, relative_tau = self.embedding.fractals(), self._relative_tau(indices)
-        probabilities = self.transform_probabilities(drawn.transforms.A)[indices]
-        drawn = self._jittered(drawn, indices, source) if self.jitter > 0 else drawn.select(indices)
-        taus = (
-            [resolution.tau] * len(views)
-            if relative_tau is None
-            else (resolution.tau * relative_tau).tolist()
-        )
-        images = [
-            image_in_view(
-                drawn.one(i), probabilities[i], view, resolution._replace(tau=tau), source.generator
-            )
-            for i, (view, tau) in enumerate(zip(views, taus, strict=True))
-        ]
-        return torch.stack(images).to(indices.device)
 
     def _relative_tau(self, fractals: Tensor) -> Tensor | None:
         """The multiples [B] of tau with which ``fractals`` [B] are drawn; None where all are 1."""

@@ -19,6 +19,7 @@ from fractalgan.storage.fractal_file import (
     shipped_fractals,
     write_fractals,
 )
+from fractalgan.storage.hub import is_repository
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 
@@ -34,6 +35,7 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "find_config",
+    "is_repository",
     "newest_readable",
     "read_checkpoint",
     "read_config",

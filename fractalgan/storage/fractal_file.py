@@ -23,6 +23,7 @@ from fractalgan.storage.flame_reader import read_flame
 from fractalgan.storage.fractal_content import SETTINGS, FractalFile, check_content
 from fractalgan.storage.fractal_json import json_text, read_json
 from fractalgan.storage.fractint import fractint_text, read_fractint
+from fractalgan.storage.hub import download_fractals, is_repository
 from fractalgan.storage.maps_svg import maps_svg
 from fractalgan.storage.resources import FRACTALS
 from fractalgan.storage.run_folder import RunFolder
@@ -43,13 +44,15 @@ def shipped_fractals() -> list[str]:
     return sorted(path.stem for path in FRACTALS.glob("*.safetensors"))
 
 
-def read_fractals(source: str | Path) -> FractalFile:
+def read_fractals(source: str | Path, **download: Any) -> FractalFile:
     """Read learned fractals. No code in the file is run, and sizes are checked before memory is allocated.
 
     Args:
         source: the name of shipped fractals, a ``.safetensors``, ``.json``, ``.flame`` or ``.ifs`` file, a
             checkpoint of a task that learns fractals (FractalGAN, Reconstruction), or the folder of such a
-            run, whose best checkpoint is read, or the newest one if that is missing or damaged.
+            run, whose best checkpoint is read, or the newest one if that is missing or damaged; if there is
+            none of these, a repository of the Hugging Face Hub, ``user/name``.
+        download: for the Hub, as for ``huggingface_hub.hf_hub_download``.
 
     Returns:
         The fractals with their settings and provenance.
@@ -58,6 +61,8 @@ def read_fractals(source: str | Path) -> FractalFile:
         InputError: if there are none, or if the file has other content.
     """
     path = FRACTALS / f"{source}.safetensors" if str(source) in shipped_fractals() else Path(source)
+    if not path.exists() and is_repository(source):
+        path = download_fractals(str(source), **download)
     if path.is_dir():
         path = _in_run_folder(RunFolder(path))
     if not path.is_file():

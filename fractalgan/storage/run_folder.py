@@ -16,12 +16,14 @@ log = logging.getLogger(__name__)
 RUNS = Path("runs")
 LOCK = ".lock"
 EVENTS_PREFIX = "events.out.tfevents."
+WANDB = "wandb"  # the folder of Weights & Biases
 
 
 class RunFolder:
     """The paths of one run's folder; nothing is created before it is written.
 
     ``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``summary.json``, ``evaluations.jsonl``,
+    ``trackers.json``,
     ``checkpoints/{best,last}.ckpt``, ``figures/``, ``predictions/``, TensorBoard events, and
     ``fractals.safetensors`` for a run that rebuilds images or that is trained on learned fractals.
 
@@ -40,6 +42,7 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.environment = path / "environment.json"
         self.evaluations = path / "evaluations.jsonl"
+        self.trackers = path / "trackers.json"
         self.figures = path / "figures"
         self.predictions = path / "predictions"
         self.fractals = path / "fractals.safetensors"
@@ -79,10 +82,15 @@ class RunFolder:
         """When the newest checkpoint was written, in nanoseconds; None if there are none."""
         return max((path.stat().st_mtime_ns for path in self.checkpoints.glob("*.ckpt")), default=None)
 
+    def has_events(self) -> bool:
+        """Whether TensorBoard events have been written here."""
+        return any(self.path.glob(f"{EVENTS_PREFIX}*"))
+
     def is_empty(self) -> bool:
-        """Whether no run has started here; event files and unfinished first files do not count."""
+        """Whether no run has started here; what loggers create first and unfinished files do not count."""
         return all(
-            path.name.startswith(EVENTS_PREFIX) or path.name in (LOCK, self.config.name + TEMPORARY_SUFFIX)
+            path.name.startswith(EVENTS_PREFIX)
+            or path.name in (LOCK, WANDB, self.config.name + TEMPORARY_SUFFIX)
             for path in self.path.iterdir()
         )
 

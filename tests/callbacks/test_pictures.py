@@ -1,6 +1,7 @@
 import torch
 
-from fractalgan.callbacks.pictures import GAP_LEVEL, grid, side_by_side
+from fractalgan.callbacks.pictures import side_by_side
+from fractalgan.nn.grid import GAP_LEVEL, grid
 
 
 def test_grid_shows_each_pixel_as_two_by_two_in_order() -> None:

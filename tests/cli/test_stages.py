@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 import yaml
@@ -45,6 +46,27 @@ def test_each_stage_uses_the_result_of_the_one_before(call: Call, capsys: pytest
     assert call("test", "--ckpt_path=runs/probe-digits-1/checkpoints/best.ckpt") == 0
     evaluation = json.loads(Path("runs/probe-digits-1/evaluations.jsonl").read_text())
     assert 0.1 < evaluation["test/accuracy"] <= 1
+
+
+def test_pretraining_on_fractals_of_the_hub_keeps_a_copy(
+    call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FractalGenerator.from_pretrained(trained("gan", "gan")).save("downloaded.safetensors")
+    downloads = []
+
+    def download(repository: str, name: str, **_: str) -> str:
+        downloads.append((repository, name))
+        return "downloaded.safetensors"
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    options = [*PRETRAINING, "--model.fractals=user/digits", "--run=mine"]
+    assert call(*options) == 0
+    assert set(downloads) == {("user/digits", "fractals.safetensors")}
+    copy, original = (read_fractals(path).parameters for path in ("mine", "downloaded.safetensors"))
+    assert all(copy[name].equal(original[name]) for name in original)
+    downloads.clear()
+    assert call("fit", "--run=mine", "--ckpt_path=last", "--trainer.max_steps=8") == 0
+    assert not downloads
 
 
 def test_best_checkpoint_of_a_probe_has_the_best_penalty(call: Call) -> None:

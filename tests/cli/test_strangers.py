@@ -82,11 +82,14 @@ def test_functions_are_not_called(call: Call, capsys: pytest.CaptureFixture[str]
     assert "stranger.ckpt has invalid content" in capsys.readouterr().err
 
 
-def test_files_of_fractals_are_not_opened(call: Call, logs: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("elsewhere", ["elsewhere.safetensors", "user/elsewhere"])
+def test_files_and_repositories_of_fractals_are_not_opened(
+    call: Call, logs: pytest.LogCaptureFixture, elsewhere: str
+) -> None:
     assert call("fit", *PRETRAINING, "--run=mine") == 0
 
     def name_a_file(content: dict[str, Any]) -> None:
-        content["hyper_parameters"]["fractals"] = "elsewhere.safetensors"
+        content["hyper_parameters"]["fractals"] = elsewhere
 
     path = changed(Path("mine/checkpoints/last.ckpt"), name_a_file)
     assert call("validate", *PRETRAINING, f"--ckpt_path={path}") == 0
