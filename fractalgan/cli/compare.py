@@ -18,7 +18,7 @@ from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments import Comparison, ComparisonPlan
-from fractalgan.reports import Summary
+from fractalgan.reports import Summary, write_page
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Pretraining
 
@@ -47,6 +47,7 @@ def compare(arguments: list[str]) -> int:
             comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
         except KeyboardInterrupt as stopped:
             return say_how_to_resume("compare", folder, stopped)
+        print(f"page: {write_page([folder])}")
     return 0
 
 

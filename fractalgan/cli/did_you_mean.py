@@ -15,7 +15,18 @@ from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
-OF_DRAW = {"zoom", "center", "size", "colormap", "background", "animate", "seconds", "fps", "seed"}
+OF_DRAW = {
+    "zoom",
+    "center",
+    "size",
+    "colormap",
+    "background",
+    "animate",
+    "seconds",
+    "fps",
+    "seed",
+    "points_per_pixel",
+}
 CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 

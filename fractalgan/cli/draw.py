@@ -14,7 +14,7 @@ from rich.progress import track
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.errors import InputError, require_at_least, require_at_most
 from fractalgan.limits import MAX_PICTURE_SIZE
-from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, FractalGenerator
+from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, POINTS_PER_PIXEL, FractalGenerator
 from fractalgan.reports import (
     Paint,
     cell_size,
@@ -92,6 +92,9 @@ def _make_parser() -> ArgumentParser:
     parser.add_argument(
         "--fps", type=PositiveInt | None, default=None, help="Frames per second; default: 20."
     )
+    parser.add_argument(
+        "--points_per_pixel", type=PositiveInt, default=POINTS_PER_PIXEL, help="More points make less grain."
+    )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Random seed.")
     return parser
 
@@ -166,7 +169,14 @@ def _pictures(
 ) -> Iterator[Image.Image]:
     zoom, center = options.zoom or 1.0, options.center and tuple(options.center)
     for fractal in _tracked(fractals, len(fractals)):
-        layer = generator.picture(fractal, size=size, zoom=zoom, center=center, seed=options.seed)
+        layer = generator.picture(
+            fractal,
+            size=size,
+            zoom=zoom,
+            center=center,
+            seed=options.seed,
+            points_per_pixel=options.points_per_pixel,
+        )
         yield paint.picture(layer, generator.embedding.features.background[fractal].detach())
 
 
@@ -182,9 +192,13 @@ def _frames(
     zoom = options.zoom or (ANIMATION_ZOOM if options.animate == "zoom" else 1.0)
     view = generator.view(fractals[0], zoom, options.center and tuple(options.center))
     if options.animate == "zoom":
-        frames = zoom_frames(generator, fractals[0], view, number, size, paint, options.seed)
+        frames = zoom_frames(
+            generator, fractals[0], view, number, size, paint, options.seed, options.points_per_pixel
+        )
     else:
-        frames = morph_frames(generator, fractals, view, number, size, paint, options.seed)
+        frames = morph_frames(
+            generator, fractals, view, number, size, paint, options.seed, options.points_per_pixel
+        )
     return _tracked(frames, number)
 
 

@@ -44,7 +44,7 @@ from fractalgan.cli.trainer import (
 )
 from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
 from fractalgan.errors import InputError
-from fractalgan.reports import Summary, commands_after_fit
+from fractalgan.reports import Summary, commands_after_fit, write_page
 from fractalgan.storage import RunFolder
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,8 @@ def fit(arguments: list[str]) -> int:
     if outcome is None:
         return 0
     commands = commands_after_fit(outcome.run, command.task, outcome.summary.finished)
-    print("\n".join([*outcome.summary.lines(outcome.run), *commands]))
+    pages = [f"page:       {write_page([outcome.run])}"] if outcome.summary.finished else []
+    print("\n".join([*outcome.summary.lines(outcome.run), *pages, *commands]))
     return 0 if outcome.summary.finished else EXIT_STATUS[str(outcome.signal_name)]
 
 

@@ -9,6 +9,7 @@ SUMMARIES = {
     "predict": "write images of learned fractals to disk, one folder per fractal",
     "draw": "draw pictures and animations of fractals, at any size and zoom",
     "export": "write fractals to a file, for other programs (.flame, .ifs, .svg, .json) or for this one",
+    "report": "write a page about runs, with fractals that can be zoomed into",
     "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
     "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
@@ -166,6 +167,7 @@ name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
                            that is worth it)
   --colormap NAME          color map of matplotlib, for fractals without colors (default: magma)
   --background COLOR       color such as white or '#204060', or transparent (default: as it was learned)
+  --points_per_pixel N     more points make less grain, and take longer (default: 30)
   --seed N                 random seed (default: 0)
 
 animations
@@ -181,6 +183,20 @@ examples
   python -m fractalgan draw digits --fractals 7 --zoom 1000 --colormap viridis
   python -m fractalgan draw digits --fractals 7 --animate zoom --zoom 1e6 --out zoom.gif
   python -m fractalgan draw digits --fractals 0 1 2 --animate morph --out morph.webp
+"""
+
+REPORT = """\
+usage: python -m fractalgan report RUN [RUN ...] [options]
+
+Write a page about a run, or about several side by side: result, pictures, curves, and the fractals, which
+can be dragged and zoomed. It is one file that needs no network. fit, compare and ablate write report.html
+into the run folder at their end.
+
+  --out FILE      the file (default: report.html in the folder of the only RUN)
+
+examples
+  python -m fractalgan report runs/gan-digits-1
+  python -m fractalgan report runs/gan-digits-1 runs/gan-digits-2 --out both.html
 """
 
 COMPARE = """\
@@ -267,6 +283,7 @@ PAGES = {
     "predict": PREDICT,
     "draw": DRAW,
     "export": EXPORT,
+    "report": REPORT,
     "compare": COMPARE,
     "ablate": ABLATE,
 }

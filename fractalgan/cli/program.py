@@ -13,6 +13,7 @@ VERBS = {
     "predict": "predict",
     "draw": "draw",
     "export": "export",
+    "report": "report",
     "compare": "compare",
     "ablate": "ablate",
 }

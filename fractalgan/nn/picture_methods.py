@@ -8,7 +8,7 @@ from torch import Tensor
 from fractalgan.errors import require_at_least, require_at_most
 from fractalgan.limits import MAX_PICTURE_SIZE
 from fractalgan.nn.resolution import Resolution
-from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, image_in_view, picture_layer
+from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, POINTS_PER_PIXEL, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.ops import Layer, View
 from fractalgan.randomness import RandomSource
@@ -26,6 +26,7 @@ class PictureMethods:
         zoom: float = 1.0,
         center: tuple[float, float] | None = None,
         seed: int = 0,
+        points_per_pixel: int = POINTS_PER_PIXEL,
     ) -> Layer:
         """A picture of a fractal for people: fine, antialiased, and bright where points are dense.
 
@@ -38,6 +39,7 @@ class PictureMethods:
             center: the point in the middle; its first coordinate runs down, the second to the right. Default:
                 that of the window at zoom 1, else a point that is worth it; see :func:`zoom_center`.
             seed: random seed; equal seeds give equal bits.
+            points_per_pixel: the more points, the longer it takes and the less grain there is.
 
         Returns:
             Colors [K, H, W] and alpha [H, W]; ``on(background)`` makes an image of them.
@@ -54,8 +56,11 @@ class PictureMethods:
         """
         require_at_least(1, size=size)
         require_at_most(MAX_PICTURE_SIZE, size=size)
+        require_at_least(1, points_per_pixel=points_per_pixel)
         drawn, probabilities = self.one(fractal)
-        return picture_layer(drawn, probabilities, self.view(fractal, zoom, center), size, seed)
+        return picture_layer(
+            drawn, probabilities, self.view(fractal, zoom, center), size, seed, points_per_pixel
+        )
 
     def view(self: Any, fractal: int, zoom: float, center: tuple[float, float] | None) -> View:
         """The square of the plane that :meth:`picture` shows of a fractal.

@@ -10,14 +10,21 @@ from fractalgan.randomness import Purpose, generator_for
 
 MIN_ZOOM, MAX_ZOOM = 1e-3, 1e12  # beyond, float64 is too coarse
 SUPERSAMPLING = 2  # pixels per pixel of a picture, along each side
-POINTS_PER_PIXEL = 20
+POINTS_PER_PIXEL = 30  # of a picture, by default
 
 
-def picture_layer(fractal: Fractals, probabilities: Tensor, view: View, size: int, seed: int) -> Layer:
+def picture_layer(
+    fractal: Fractals,
+    probabilities: Tensor,
+    view: View,
+    size: int,
+    seed: int,
+    points_per_pixel: int = POINTS_PER_PIXEL,
+) -> Layer:
     """An antialiased picture of one fractal, without the dimension J; see :func:`tone`."""
     fine = SUPERSAMPLING * size
     half = view.half * _whole_pixels(size) / _whole_pixels(fine)
-    number, source = POINTS_PER_PIXEL * size**2, generator_for(seed, Purpose.PICTURES)
+    number, source = points_per_pixel * size**2, generator_for(seed, Purpose.PICTURES)
     sums = measure(fractal, probabilities, view._replace(half=half), fine, number, source)
     return tone(sums).smaller(SUPERSAMPLING)
 

@@ -14,7 +14,7 @@ DIRECTIONS = 64  # of the sides of a polygon
 MAX_ROUNDS, SMALL_MOVE = 5000, 1e-5  # how often they are moved, and the relative move that is the last
 MARGIN = 1.001
 MAX_CENTERS = 32  # of disks, of which the smallest is taken
-CHAINS, CHAIN_LENGTH, BURN_IN = 128, 256, 32  # of points, where transforms are no contractions
+CHAINS, CHAIN_LENGTH, BURN_IN = 512, 64, 32  # of points, where transforms are no contractions
 MARGIN_OF_POINTS = 1.5
 FAR = 1e12  # a point beyond it has diverged
 

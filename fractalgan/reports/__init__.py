@@ -3,6 +3,7 @@
 from fractalgan.reports import figure5, table1
 from fractalgan.reports.animation import check_animation, morph_frames, write_animation, zoom_frames
 from fractalgan.reports.next_steps import commands_after_fit, format_commands, quote
+from fractalgan.reports.page import write_page
 from fractalgan.reports.painting import Paint, cell_size, picture_grid
 from fractalgan.reports.summary import Summary, write_summary
 
@@ -19,6 +20,7 @@ __all__ = [
     "quote",
     "table1",
     "write_animation",
+    "write_page",
     "write_summary",
     "zoom_frames",
 ]

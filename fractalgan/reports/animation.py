@@ -33,12 +33,19 @@ def zoom_views(last: View, window: float, frames: int) -> Iterator[View]:
 
 
 def zoom_frames(
-    generator: FractalGenerator, fractal: int, last: View, frames: int, size: int, paint: Paint, seed: int
+    generator: FractalGenerator,
+    fractal: int,
+    last: View,
+    frames: int,
+    size: int,
+    paint: Paint,
+    seed: int,
+    points_per_pixel: int,
 ) -> Iterator[Image.Image]:
     """Pictures of a fractal along :func:`zoom_views`."""
     drawn, probabilities = generator.one(fractal)
     for view in zoom_views(last, generator.window, frames):
-        layer = picture_layer(drawn, probabilities, view, size, seed)
+        layer = picture_layer(drawn, probabilities, view, size, seed, points_per_pixel)
         yield paint.picture(layer, drawn.features.background)
 
 
@@ -50,6 +57,7 @@ def morph_frames(
     size: int,
     paint: Paint,
     seed: int,
+    points_per_pixel: int,
 ) -> Iterator[Image.Image]:
     """Pictures of fractals in turn, and of what is :func:`between` them, back to the first."""
     drawn = [generator.one(fractal)[0] for fractal in fractals]
@@ -59,7 +67,7 @@ def morph_frames(
         smooth = share * share * (3 - 2 * share)
         mixed = between(first, matched(first, second), smooth)
         probabilities = generator.transform_probabilities(mixed.transforms.A)
-        layer = picture_layer(mixed, probabilities, view, size, seed)
+        layer = picture_layer(mixed, probabilities, view, size, seed, points_per_pixel)
         yield paint.picture(layer, mixed.features.background)
 
 

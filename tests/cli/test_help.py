@@ -60,7 +60,9 @@ def test_unknown_command_gets_a_hint(typed: Callable[..., tuple]) -> None:
     assert typed("fitt") == (2, "", "fractalgan: error: unknown command 'fitt': did you mean fit?\n")
     status, _, err = typed("x")
     assert status == 2
-    assert err.endswith("the commands are fit, validate, test, predict, draw, export, compare, ablate\n")
+    assert err.endswith(
+        "the commands are fit, validate, test, predict, draw, export, report, compare, ablate\n"
+    )
 
 
 def test_no_arguments_print_the_help_and_fail(typed: Callable[..., tuple]) -> None:

@@ -1,0 +1,137 @@
+"""A page about runs, in one file: results, pictures, and the fractals, which can be zoomed into."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fractalgan import __version__
+from fractalgan.errors import InputError
+from fractalgan.reports import figure5
+from fractalgan.reports.living_fractals import colormap, living_fractals
+from fractalgan.reports.next_steps import quote
+from fractalgan.reports.page_charts import charts_of, read_curves
+from fractalgan.reports.page_sections import SECTIONS
+from fractalgan.reports.summary import Summary
+from fractalgan.storage import RunFolder, atomic_write
+
+FOLDER = Path(__file__).parent / "page"
+PAGE = "report.html"
+
+
+def write_page(runs: list[RunFolder], path: Path | None = None) -> Path:
+    """Write a page about runs, side by side.
+
+    Args:
+        runs: one or more.
+        path: the file; default: ``report.html`` in the folder of the only run.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: for a folder that has no run, and for several runs without a path.
+    """
+    for run in runs:
+        if not run.config.is_file():
+            raise InputError(f"{run} is not a run folder: it has no config.yaml")
+    if path is None:
+        if len(runs) > 1:
+            raise InputError(
+                "a page about several runs needs a file: set --out, for example --out report.html"
+            )
+        path = runs[0].path / PAGE
+    atomic_write(path, page_text(runs))
+    return path
+
+
+def page_text(runs: list[RunFolder]) -> str:
+    """The page as HTML, with everything it needs."""
+    reports = [_run_report(place, run) for place, run in enumerate(runs)]
+    living = [report.pop("living") for report in reports]
+    names = [report["name"] for report in reports]
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html.jinja").render(
+        title=names[0] if len(names) == 1 else f"{len(names)} runs side by side",
+        version=__version__,
+        runs=reports,
+        metrics=_metrics([report["metrics"] for report in reports]),
+        charts=charts_of([read_curves(run) for run in runs], names),
+        css=_own("page.css"),
+        data=_as_json({"runs": living, "colors": colormap()}),
+        fractal_script=_own("fractal.js"),
+        viewer_script=_own("viewer.js"),
+    )
+
+
+def _run_report(place: int, run: RunFolder) -> dict[str, Any]:
+    """What the template shows of one run."""
+    summary = Summary.read(run)
+    living = living_fractals(run)
+    numbers = living[1] if living else {"window": 1.0, "fractals": []}
+    sections = [each for section in SECTIONS if (each := section(run))]
+    return {
+        "place": place,
+        "name": run.path.resolve().name,
+        "headline": summary.lines(run)[0] if summary else _unfinished(run),
+        "findings": summary.findings if summary else _verdict(run),
+        "warnings": summary.warnings if summary else [],
+        "metrics": summary.metrics if summary else {},
+        "commands": _commands(run),
+        "sections": ([living[0]] if living else []) + sections,
+        "living": numbers | {"name": run.path.resolve().name, "source": quote(run)},
+    }
+
+
+def _unfinished(run: RunFolder) -> str:
+    if not run.summary.is_file():
+        return "The run has not finished yet."
+    return "An experiment of several parts." if _read_json(run.summary) else "summary.json cannot be read."
+
+
+def _verdict(run: RunFolder) -> list[str]:
+    """The result of a comparison in words."""
+    summary = _read_json(run.summary)
+    try:
+        return figure5.lines(summary) if "learned_against_random" in (summary or {}) else []
+    except (KeyError, TypeError, AttributeError):
+        return []
+
+
+def _commands(run: RunFolder) -> list[tuple[str, str]]:
+    """How the run was started."""
+    try:
+        return [("Started by", str(_read_json(run.environment)[0]["command"]))]
+    except (LookupError, TypeError):
+        return []
+
+
+def _read_json(path: Path) -> Any:
+    """The content of a JSON file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _metrics(of_runs: list[dict[str, float]]) -> list[tuple[str, list[str]]]:
+    names = dict.fromkeys(name for metrics in of_runs for name in metrics)
+    return [
+        (name.removeprefix("val/"), [f"{each[name]:.4g}" if name in each else "-" for each in of_runs])
+        for name in names
+    ]
+
+
+def _own(name: str) -> Markup:
+    """A file of ours, as it is: no text of a run is in it."""
+    return Markup((FOLDER / name).read_text())
+
+
+def _as_json(content: Any) -> Markup:
+    """JSON for a script element, which no text in it can end."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
