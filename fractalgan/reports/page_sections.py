@@ -1,6 +1,7 @@
 """The sections of a run's page. A new kind of run adds one: a function, and its name in SECTIONS."""
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -87,8 +88,17 @@ def configuration(run: RunFolder) -> Section | None:
 
 
 def environment(run: RunFolder) -> Section | None:
-    """Versions, hardware and commands of every start."""
-    return _text("Environment", run, "environment.json", "versions, hardware and command of every start")
+    """Versions, hardware and commands of every start, without the folder, as pages are sent to others."""
+    try:
+        starts = json.loads(run.environment.read_text())
+        shown = [{name: each[name] for name in each if name != "folder"} for each in starts]
+    except (OSError, ValueError, TypeError):
+        return None
+    content = {
+        "summary": "versions, hardware and command of every start",
+        "text": json.dumps(shown, indent=2),
+    }
+    return Section("Environment", "text.html.jinja", content)
 
 
 SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
