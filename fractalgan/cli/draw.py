@@ -1,5 +1,6 @@
 """`draw`: pictures and animations of fractals, at any size and zoom."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,8 +14,7 @@ from rich.progress import track
 
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.errors import InputError, require_at_least, require_at_most
-from fractalgan.limits import MAX_PICTURE_SIZE
-from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, POINTS_PER_PIXEL, FractalGenerator
+from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, Detail, FractalGenerator, picture_layer
 from fractalgan.reports import (
     Paint,
     cell_size,
@@ -26,13 +26,15 @@ from fractalgan.reports import (
     write_animation,
     zoom_frames,
 )
-from fractalgan.storage import atomic_path
+from fractalgan.storage import RunFolder, atomic_path
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-PICTURE_SIZE, ANIMATION_SIZE = 1024, 480  # pixels
-ANIMATION_ZOOM = 1000.0
+PICTURE_SIZE, ANIMATION_SIZE = Detail().size, 480  # pixels
+ZOOMS = {"zoom": 1000.0, "morph": 1.0}
 SECONDS = {"zoom": 6.0, "morph": 2.0}  # of a zoom, and from one fractal to the next
 FPS, MAX_FRAMES = 20, 2000
 
@@ -44,7 +46,7 @@ def draw(arguments: list[str]) -> int:
     fractals = _chosen_fractals(options, len(generator.embedding))
     paint = Paint(options.colormap, options.background)
     paint.check(generator.embedding.features.num_features)
-    require_at_most(MAX_PICTURE_SIZE, size=options.size or 1)
+    Detail(options.size or PICTURE_SIZE, options.points_per_pixel).check()
     require_at_least(MIN_ZOOM, zoom=options.zoom or 1)
     require_at_most(MAX_ZOOM, zoom=options.zoom or 1)
     out = _output(options)
@@ -93,7 +95,10 @@ def _make_parser() -> ArgumentParser:
         "--fps", type=PositiveInt | None, default=None, help="Frames per second; default: 20."
     )
     parser.add_argument(
-        "--points_per_pixel", type=PositiveInt, default=POINTS_PER_PIXEL, help="More points make less grain."
+        "--points_per_pixel",
+        type=PositiveInt,
+        default=Detail().points_per_pixel,
+        help="More points make less grain.",
     )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Random seed.")
     return parser
@@ -130,7 +135,7 @@ def _output(options: Namespace) -> Path:
         InputError: if it exists, or has another format.
     """
     if options.out is None:
-        name, suffix = Path(options.source).resolve().stem, ".png" if options.animate is None else ".gif"
+        name, suffix = _name_of(Path(options.source)), ".png" if options.animate is None else ".gif"
         numbered = (Path(name + (f"-{n}" if n > 1 else "") + suffix) for n in count(1))
         return next(path for path in numbered if not path.exists())
     out = Path(options.out)
@@ -141,6 +146,14 @@ def _output(options: Namespace) -> Path:
     if out.exists() and not options.overwrite:
         raise InputError(f"{out} exists: set another --out, or --overwrite true")
     return out
+
+
+def _name_of(source: Path) -> str:
+    """The name of a run for its folder and its checkpoints, else that of the file without the suffix."""
+    run = RunFolder.of_checkpoint(source)
+    if run is not None:
+        return run.path.resolve().name
+    return source.resolve().name if source.is_dir() else source.stem
 
 
 # -- drawing ------------------------------------------------------------------------------------------
@@ -167,39 +180,32 @@ def _write_each(
 def _pictures(
     options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint, size: int
 ) -> Iterator[Image.Image]:
-    zoom, center = options.zoom or 1.0, options.center and tuple(options.center)
+    detail = Detail(size, options.points_per_pixel, options.seed)
     for fractal in _tracked(fractals, len(fractals)):
-        layer = generator.picture(
-            fractal,
-            size=size,
-            zoom=zoom,
-            center=center,
-            seed=options.seed,
-            points_per_pixel=options.points_per_pixel,
-        )
-        yield paint.picture(layer, generator.embedding.features.background[fractal].detach())
+        drawn, probabilities = generator.one(fractal)
+        view = generator.view(fractal, options.zoom or 1.0, _center(options))
+        layer = picture_layer(drawn, probabilities, view, detail)
+        if not layer.alpha.any():
+            log.warning("this view shows nothing of fractal %d: set another --center or --zoom", fractal)
+        yield paint.picture(layer, drawn.features.background)
 
 
 def _frames(
     options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
 ) -> Iterator[Image.Image]:
-    size, fps = options.size or ANIMATION_SIZE, options.fps or FPS
-    seconds = options.seconds or SECONDS[options.animate] * (
-        1 if options.animate == "zoom" else len(fractals)
-    )
+    fps = options.fps or FPS
+    seconds = options.seconds or SECONDS[options.animate] * len(fractals)
+    require_at_most(MAX_FRAMES / fps, seconds=seconds)
     number = max(1, round(seconds * fps))
-    require_at_most(MAX_FRAMES, seconds=number / fps)
-    zoom = options.zoom or (ANIMATION_ZOOM if options.animate == "zoom" else 1.0)
-    view = generator.view(fractals[0], zoom, options.center and tuple(options.center))
+    detail = Detail(options.size or ANIMATION_SIZE, options.points_per_pixel, options.seed)
+    view = generator.view(fractals[0], options.zoom or ZOOMS[options.animate], _center(options))
     if options.animate == "zoom":
-        frames = zoom_frames(
-            generator, fractals[0], view, number, size, paint, options.seed, options.points_per_pixel
-        )
-    else:
-        frames = morph_frames(
-            generator, fractals, view, number, size, paint, options.seed, options.points_per_pixel
-        )
-    return _tracked(frames, number)
+        return _tracked(zoom_frames(generator, fractals[0], view, number, detail, paint), number)
+    return _tracked(morph_frames(generator, fractals, view, number, detail, paint), number)
+
+
+def _center(options: Namespace) -> tuple[float, float] | None:
+    return None if options.center is None else tuple(options.center)
 
 
 def _tracked(drawn: Iterable[T], total: int) -> Iterator[T]:

@@ -32,7 +32,7 @@ from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, ta
 from fractalgan.nn.sample_scores import RealImages, SampleScores
 from fractalgan.nn.target_fractals import Objective, Part, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
-from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, POINTS_PER_PIXEL, image_in_view, picture_layer
+from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, Detail, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.ops import PROBABILITIES, ProbabilityRule
 from fractalgan.storage import FractalFile, read_fractals, shipped_fractals, write_fractals
@@ -41,13 +41,13 @@ __all__ = [
     "LOSSES",
     "MAX_ZOOM",
     "MIN_ZOOM",
-    "POINTS_PER_PIXEL",
     "POINTS_PER_TRANSFORM",
     "PROBABILITIES",
     "VIEW",
     "AdversarialLoss",
     "Candidates",
     "ClampedMatrices",
+    "Detail",
     "FeatureName",
     "FractalEmbedding",
     "FractalFeatures",

@@ -210,6 +210,7 @@ class FractalGenerator(HubMethods, PictureMethods, Renderer):
             indices = torch.arange(len(indices), device=indices.device)
         return self.render(drawn, indices, sequences, resolution, relative_tau)
 
+    @torch.no_grad()
     def one(self, fractal: int) -> tuple[Fractals, Tensor]:
         """A fractal without the dimension J, and the probabilities [N] of its transforms.
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import require_at_least, require_at_most
-from fractalgan.limits import MAX_PICTURE_SIZE
 from fractalgan.nn.resolution import Resolution
-from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, POINTS_PER_PIXEL, image_in_view, picture_layer
+from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, Detail, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.ops import Layer, View
 from fractalgan.randomness import RandomSource
@@ -22,11 +21,11 @@ class PictureMethods:
         self: Any,
         fractal: int,
         *,
-        size: int = 1024,
+        size: int = Detail().size,
         zoom: float = 1.0,
         center: tuple[float, float] | None = None,
+        points_per_pixel: int = Detail().points_per_pixel,
         seed: int = 0,
-        points_per_pixel: int = POINTS_PER_PIXEL,
     ) -> Layer:
         """A picture of a fractal for people: fine, antialiased, and bright where points are dense.
 
@@ -38,8 +37,8 @@ class PictureMethods:
             zoom: magnification of the window, in [1e-3, 1e12].
             center: the point in the middle; its first coordinate runs down, the second to the right. Default:
                 that of the window at zoom 1, else a point that is worth it; see :func:`zoom_center`.
+            points_per_pixel: more points make less grain, and take longer.
             seed: random seed; equal seeds give equal bits.
-            points_per_pixel: the more points, the longer it takes and the less grain there is.
 
         Returns:
             Colors [K, H, W] and alpha [H, W]; ``on(background)`` makes an image of them.
@@ -54,13 +53,10 @@ class PictureMethods:
             >>> layer.on(torch.zeros(0)).shape
             torch.Size([1, 4096, 4096])
         """
-        require_at_least(1, size=size)
-        require_at_most(MAX_PICTURE_SIZE, size=size)
-        require_at_least(1, points_per_pixel=points_per_pixel)
+        detail = Detail(size, points_per_pixel, seed)
+        detail.check()
         drawn, probabilities = self.one(fractal)
-        return picture_layer(
-            drawn, probabilities, self.view(fractal, zoom, center), size, seed, points_per_pixel
-        )
+        return picture_layer(drawn, probabilities, self.view(fractal, zoom, center), detail)
 
     def view(self: Any, fractal: int, zoom: float, center: tuple[float, float] | None) -> View:
         """The square of the plane that :meth:`picture` shows of a fractal.

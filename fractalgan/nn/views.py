@@ -1,27 +1,39 @@
 """Any part of a fractal at any size, as it is learned from and as a picture for people."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fractalgan.errors import require_at_least, require_at_most
+from fractalgan.limits import MAX_PICTURE_SIZE
 from fractalgan.nn.resolution import Resolution
 from fractalgan.ops import Fractals, Layer, View, bump_reach, composite, measure, tone
 from fractalgan.randomness import Purpose, generator_for
 
 MIN_ZOOM, MAX_ZOOM = 1e-3, 1e12  # beyond, float64 is too coarse
 SUPERSAMPLING = 2  # pixels per pixel of a picture, along each side
-POINTS_PER_PIXEL = 30  # of a picture, by default
+MAX_POINTS_PER_PIXEL = 10_000
 
 
-def picture_layer(
-    fractal: Fractals,
-    probabilities: Tensor,
-    view: View,
-    size: int,
-    seed: int,
-    points_per_pixel: int = POINTS_PER_PIXEL,
-) -> Layer:
+class Detail(NamedTuple):
+    """How finely a picture is drawn."""
+
+    size: int = 1024  # H = W, in pixels
+    points_per_pixel: int = 30
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise InputError for a value out of range."""
+        require_at_least(1, size=self.size, points_per_pixel=self.points_per_pixel)
+        require_at_most(MAX_PICTURE_SIZE, size=self.size)
+        require_at_most(MAX_POINTS_PER_PIXEL, points_per_pixel=self.points_per_pixel)
+
+
+def picture_layer(fractal: Fractals, probabilities: Tensor, view: View, detail: Detail) -> Layer:
     """An antialiased picture of one fractal, without the dimension J; see :func:`tone`."""
+    size, points_per_pixel, seed = detail
     fine = SUPERSAMPLING * size
     half = view.half * _whole_pixels(size) / _whole_pixels(fine)
     number, source = points_per_pixel * size**2, generator_for(seed, Purpose.PICTURES)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, features
 
 from fractalgan.errors import InputError
-from fractalgan.nn import FractalGenerator, between, matched, picture_layer
+from fractalgan.nn import Detail, FractalGenerator, between, matched, picture_layer
 from fractalgan.ops import View
 from fractalgan.reports.painting import Paint
 from fractalgan.storage import atomic_path
@@ -37,15 +37,13 @@ def zoom_frames(
     fractal: int,
     last: View,
     frames: int,
-    size: int,
+    detail: Detail,
     paint: Paint,
-    seed: int,
-    points_per_pixel: int,
 ) -> Iterator[Image.Image]:
     """Pictures of a fractal along :func:`zoom_views`."""
     drawn, probabilities = generator.one(fractal)
     for view in zoom_views(last, generator.window, frames):
-        layer = picture_layer(drawn, probabilities, view, size, seed, points_per_pixel)
+        layer = picture_layer(drawn, probabilities, view, detail)
         yield paint.picture(layer, drawn.features.background)
 
 
@@ -54,10 +52,8 @@ def morph_frames(
     fractals: list[int],
     view: View,
     frames: int,
-    size: int,
+    detail: Detail,
     paint: Paint,
-    seed: int,
-    points_per_pixel: int,
 ) -> Iterator[Image.Image]:
     """Pictures of fractals in turn, and of what is :func:`between` them, back to the first."""
     drawn = [generator.one(fractal)[0] for fractal in fractals]
@@ -67,7 +63,7 @@ def morph_frames(
         smooth = share * share * (3 - 2 * share)
         mixed = between(first, matched(first, second), smooth)
         probabilities = generator.transform_probabilities(mixed.transforms.A)
-        layer = picture_layer(mixed, probabilities, view, size, seed, points_per_pixel)
+        layer = picture_layer(mixed, probabilities, view, detail)
         yield paint.picture(layer, mixed.features.background)
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fractalgan.cli.program import run
+from tests.reports.runs import generator
 
 
 @pytest.fixture
@@ -51,13 +52,23 @@ def test_same_command_makes_the_same_file(draw, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zoom", "morph"])
-def test_animation(draw, kind: str, tmp_path: Path) -> None:
-    fractals = ["7"] if kind == "zoom" else ["0", "1"]
+@pytest.mark.parametrize("source", ["digits", "color.safetensors"])
+def test_animation(draw, kind: str, source: str, tmp_path: Path) -> None:
+    generator(3).save(tmp_path / "color.safetensors")
+    fractals = ["1"] if kind == "zoom" else ["0", "1"]
     options = ("--animate", kind, "--seconds", "0.4", "--fps", "10", "--size", "24")
-    status, out, _ = draw("digits", "--fractals", *fractals, *options)
-    assert (status, "written to digits.gif" in out) == (0, True)
-    with Image.open(tmp_path / "digits.gif") as film:
+    status, out, _ = draw(source, "--fractals", *fractals, *options)
+    name = source.replace(".safetensors", "") + ".gif"
+    assert (status, f"written to {name}" in out) == (0, True)
+    with Image.open(tmp_path / name) as film:
         assert (film.n_frames, film.size) == (4, (24, 24))
+
+
+def test_view_of_nothing_is_said(draw) -> None:
+    options = ("--fractals", "3", "--zoom", "100", "--center", "2.4", "2.4", "--size", "16")
+    status, _, err = draw("fashion-mnist", *options)
+    assert status == 0
+    assert "this view shows nothing of fractal 3" in err
 
 
 def test_file_that_exists_is_kept(draw, tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ def test_file_that_exists_is_kept(draw, tmp_path: Path) -> None:
         (["digits", "--animate", "zoom"], "needs one fractal"),
         (["digits", "--fractals", "1", "--animate", "morph"], "needs two or more fractals"),
         (["digits", "--animate", "morph", "--out", "film.avi"], "must end in .gif"),
-        (["digits", "--animate", "morph", "--seconds", "1e9"], "seconds"),
+        (["digits", "--animate", "morph", "--seconds", "1e9"], "--seconds must be <= 100"),
         ([], "source"),
     ],
 )
