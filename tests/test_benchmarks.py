@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fractalgan.ops import composite
 from tests.data.files import save, shape
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -195,3 +196,33 @@ def test_colors(
     assert Path("pictures/emoji.png").is_file()
     assert json.loads(Path("colors.jsonl").read_text()) == line
     assert lines("colors", *given) == []  # it is there already
+
+
+def test_compositing(
+    lines: Lines, load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number, color in enumerate([(250, 30, 30), (30, 30, 250)]):
+        save(tmp_path / f"emoji/{number}.png", shape(color, None))
+    compositing, rendering = load("compositing"), importlib.import_module("fractalgan.ops.render")
+    for name in ("composite", "_choose"):  # which the benchmark replaces
+        monkeypatch.setattr(rendering, name, getattr(rendering, name))
+    short = ("--trainer.max_steps", "2", "--trainer.val_check_interval", "2", "--model.candidates", "1")
+    options = ("--model.halvings", "[]", "--data.size", "16", "--model.num_sequences", "2")
+    monkeypatch.setattr(compositing, "RECIPE", (*compositing.RECIPE[:2], *short, *options))
+    rule = compositing.RULES["min(W, 1)"]
+    monkeypatch.setattr(compositing, "RULES", {"min(W, 1)": rule})
+    found = lines("compositing", "--emoji", str(tmp_path / "emoji"), "--count", "2")
+    assert [line["alpha"] for line in found] == ["min(W, 1)"]
+    assert all(0 < line["mse_min"] <= line["mse_mean"] for line in found)
+    sums, background = torch.rand(2, 4, 3, 3) * 3, torch.rand(2, 3)
+    same = compositing.composed_by(rule)(sums, background)
+    assert torch.allclose(same, composite(sums, background), atol=1e-6)
+
+
+def test_drawing(lines: Lines) -> None:
+    options = ("--size", "32", "--count", "2", "--fractals", "2", "--repeats", "1", "--zooms", "1e3")
+    pictures, zoom = lines("drawing", *options)
+    assert pictures["seconds"] >= 0
+    assert zoom["zoom"] == 1e3
+    assert zoom["time_over_whole"] > 0
+    assert 0 < zoom["filled"] <= 1
