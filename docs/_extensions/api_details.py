@@ -19,7 +19,7 @@ BUILT_IN = re.compile(
     r"|RuntimeError|FloatingPointError|optional|callable)$"
 )
 # What docstrings and signatures name, but is not public: written as it is.
-INTERNAL = {"RunFolder", "Threshold", "scaled", "zoom_views"}
+INTERNAL = {"RunFolder", "Threshold", "provenance", "scaled", "zoom_views"}
 BEFORE_NAPOLEON: dict[str, list[str]] = {}  # docstrings of attributes, by their full names
 FIELD = re.compile(r"^    (\w+): [^#\n]+# (.+)$", re.MULTILINE)
 
