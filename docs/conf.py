@@ -42,7 +42,7 @@ suppress_warnings = [
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "notebooks")
 nb_execution_in_temp = True
-nb_execution_timeout = 180  # seconds per cell
+nb_execution_timeout = 300  # seconds per cell
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
