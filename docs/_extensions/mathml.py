@@ -10,7 +10,6 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-
 log = logging.getLogger(__name__)
 
 

@@ -10,13 +10,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from help_texts import options_in
 from repository_links import public_names
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -26,35 +26,6 @@ from fractalgan.cli.help import PAGES
 from fractalgan.storage.resources import CONFIGS
 
 WIDE = "10000"  # columns: a description is one line
-FLAG = re.compile(r"^  (-\S.*?)(?:  +(\S.*))?$")
-DETAILS = re.compile(r" ?\(((?:required, )?type: .*)\)$")
-NO_OPTIONS = re.compile(
-    r"-h, --help|--print_config|\S+\.help |--(trainer|model|data|plan|pretraining|drawing) CONFIG"
-)
-
-
-class Option(NamedTuple):
-    """An entry of a help page."""
-
-    group: str  # as `plan` of `--plan.seeds`; empty for an option without one
-    flag: str
-    description: str
-    details: str  # type and default
-
-
-def options_in(help_page: str) -> Iterator[Option]:
-    """The options of a help page of jsonargparse that is wide enough for one line per description."""
-    lines = help_page.splitlines()
-    for number, line in enumerate(lines):
-        if not (found := FLAG.match(line)) or NO_OPTIONS.match(found[1]):
-            continue
-        text = found[2] or (lines[number + 1] if number + 1 < len(lines) else "")
-        text = re.sub(r", known subclasses: .*\)$", ")", text.strip())
-        details = DETAILS.search(text)
-        flag = found[1].split(", --")[0] if "+ " in found[1] else found[1]
-        name = flag.split()[0].lstrip("-")
-        group = name.rpartition(".")[0]
-        yield Option(group, flag, DETAILS.sub("", text), details[1] if details else "")
 
 
 @cache

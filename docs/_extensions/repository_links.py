@@ -1,7 +1,7 @@
 """Links of Markdown files that work on GitHub, turned into links of the site.
 
-On GitHub, a folder shows its README.md, and every file of the repository can be linked to. In the site, a folder
-becomes its page, a class of the package its reference, and any other file a download.
+On GitHub, a folder shows its README.md, and every file of the repository can be linked to. In the site, a
+folder becomes its page, a class of the package its reference, and any other file a download.
 """
 
 import re

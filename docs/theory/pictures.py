@@ -313,6 +313,12 @@ def draw_even() -> None:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for draw in (draw_transforms, draw_hutchinson, draw_factors, draw_chaos_game, draw_probabilities, draw_splat,
-                 draw_gradient, draw_collage, draw_even):  # fmt: skip
-        draw()
+    draw_transforms()
+    draw_hutchinson()
+    draw_factors()
+    draw_chaos_game()
+    draw_probabilities()
+    draw_splat()
+    draw_gradient()
+    draw_collage()
+    draw_even()
