@@ -29,6 +29,7 @@ exclude_patterns = [
     "README.md",  # part of index.md
     "**/.ipynb_checkpoints",
 ]
+smartquotes = False  # -- of an option stays two dashes
 nitpicky = True  # a reference that leads nowhere is a warning
 
 # Markdown as on GitHub: anchors of headings, and $math$

@@ -25,7 +25,9 @@ FIELD = re.compile(r"^    (\w+): [^#\n]+# (.+)$", re.MULTILINE)
 
 
 def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Describe the field of a NamedTuple by the comment behind it."""
+    """Describe the field of a NamedTuple by the comment behind it; pages of modules have their own words."""
+    if what == "module":
+        lines.clear()
     if lines and lines[0].startswith("Alias for field number"):
         owner: Any = import_class(name.rpartition(".")[0])
         comments = dict(FIELD.findall(inspect.getsource(owner)))
