@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: fit test slow test-oldest faults check clean
+.PHONY: fit test slow test-oldest faults check docs clean
 
 fit: .venv/installed
 	.venv/bin/python -m fractalgan fit $(ARGS)
@@ -28,8 +28,13 @@ check: .venv/installed-test
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -n 2 --dist worksteal
 
+# The site, with its notebooks executed; a warning is an error.
+docs: .venv/installed-docs
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 clean:
-	rm -rf .venv .venv-oldest
+	rm -rf .venv .venv-oldest docs/_build
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,6 +46,10 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(PIP) -e '.[test]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 .venv-oldest/installed: pyproject.toml tests/oldest.py

@@ -100,11 +100,11 @@ class RandomSource(NamedTuple):
         return source if isinstance(source, cls) else cls(source)  # type: ignore[arg-type]
 
     def rand(self, rows: int, *shape: int, **options: Any) -> Tensor:
-        """This rank's rows [rows, *shape], uniform in [0, 1); ``options`` are those of ``torch.rand``."""
+        """This rank's rows ``[rows, *shape]``, uniform in [0, 1); ``options`` are those of ``torch.rand``."""
         return self._draw(torch.rand, rows, *shape, **options)
 
     def randn(self, rows: int, *shape: int, **options: Any) -> Tensor:
-        """This rank's rows [rows, *shape], standard normal; ``options`` are those of ``torch.randn``."""
+        """This rank's rows ``[rows, *shape]``, standard normal; ``options`` are those of ``torch.randn``."""
         return self._draw(torch.randn, rows, *shape, **options)
 
     def _draw(self, draw: Callable[..., Tensor], rows: int, *shape: int, **options: Any) -> Tensor:

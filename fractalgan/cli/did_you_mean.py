@@ -15,18 +15,7 @@ from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
-OF_DRAW = {
-    "zoom",
-    "center",
-    "size",
-    "colormap",
-    "background",
-    "animate",
-    "seconds",
-    "fps",
-    "seed",
-    "points_per_pixel",
-}
+OF_DRAW = {"zoom", "center", "colormap", "background", "animate", "seconds", "fps", "points_per_pixel"}
 CUTOFF = 0.75  # of similarity
 PLANS = [ComparisonPlan, AblationPlan]
 
@@ -105,7 +94,12 @@ def did_you_mean_name(name: str, known: Collection[str], prefix: str = "", cutof
 def known_options(classes: Sequence[type] = ()) -> set[str]:
     """The names of groups and of the arguments of these classes, of all if there are none."""
     kinds = classes or [Trainer, *PLANS, *_public_classes().values()]
-    return {name for kind in kinds for name in inspect.signature(kind).parameters} | GROUPS | SINGLE | OF_DRAW
+    return (
+        {name for kind in kinds for name in inspect.signature(kind).parameters}
+        | GROUPS
+        | SINGLE
+        | (set() if classes else OF_DRAW)
+    )
 
 
 def _closest(part: str, known: Collection[str], cutoff: float = CUTOFF) -> list[str]:
