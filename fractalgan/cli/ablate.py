@@ -9,8 +9,8 @@ from fractalgan.cli.experiment import (
     say_how_to_resume,
 )
 from fractalgan.cli.parser import PARSER_OPTIONS
+from fractalgan.cli.report import print_page
 from fractalgan.experiments import AblationPlan, run_ablation
-from fractalgan.reports import write_page
 from fractalgan.tasks import Reconstruction
 
 # The encoder may be named later: the rows that need it record it.
@@ -33,7 +33,7 @@ def ablate(arguments: list[str]) -> int:
             run_ablation(plan, folder, targets)
         except KeyboardInterrupt as stopped:
             return say_how_to_resume("ablate", folder, stopped)
-        print(f"page: {write_page([folder])}")
+        print_page(folder)
     return 0
 
 

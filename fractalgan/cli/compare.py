@@ -16,9 +16,10 @@ from fractalgan.cli.experiment import (
 )
 from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
+from fractalgan.cli.report import print_page
 from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments import Comparison, ComparisonPlan
-from fractalgan.reports import Summary, write_page
+from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Pretraining
 
@@ -47,7 +48,7 @@ def compare(arguments: list[str]) -> int:
             comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
         except KeyboardInterrupt as stopped:
             return say_how_to_resume("compare", folder, stopped)
-        print(f"page: {write_page([folder])}")
+        print_page(folder)
     return 0
 
 

@@ -36,7 +36,7 @@ PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".t
 PICTURE_SIZE, ANIMATION_SIZE = Detail().size, 480  # pixels
 ZOOMS = {"zoom": 1000.0, "morph": 1.0}
 SECONDS = {"zoom": 6.0, "morph": 2.0}  # of a zoom, and from one fractal to the next
-FPS, MAX_FRAMES = 20, 2000
+FPS, MAX_FRAMES, MAX_FRAME_PIXELS = 20, 2000, 1_000_000_000  # 3 GB
 
 
 def draw(arguments: list[str]) -> int:
@@ -197,7 +197,12 @@ def _frames(
     seconds = options.seconds or SECONDS[options.animate] * len(fractals)
     require_at_most(MAX_FRAMES / fps, seconds=seconds)
     number = max(1, round(seconds * fps))
-    detail = Detail(options.size or ANIMATION_SIZE, options.points_per_pixel, options.seed)
+    size = options.size or ANIMATION_SIZE
+    if number * size**2 > MAX_FRAME_PIXELS:
+        raise InputError(
+            f"{number} frames of {size} x {size} pixels do not fit into memory: set a smaller --size"
+        )
+    detail = Detail(size, options.points_per_pixel, options.seed)
     view = generator.view(fractals[0], options.zoom or ZOOMS[options.animate], _center(options))
     if options.animate == "zoom":
         return _tracked(zoom_frames(generator, fractals[0], view, number, detail, paint), number)

@@ -32,6 +32,7 @@ from fractalgan.cli.early_signals import exit_before_first_step
 from fractalgan.cli.loggers import check_loggers, fit_loggers, logged_options
 from fractalgan.cli.messages import one_line
 from fractalgan.cli.repeated_warnings import repeated_warnings
+from fractalgan.cli.report import print_page
 from fractalgan.cli.resume import RestoreGuard
 from fractalgan.cli.run_command import EXIT_STATUS, NET_THREADS
 from fractalgan.cli.run_names import run_stem
@@ -44,7 +45,7 @@ from fractalgan.cli.trainer import (
 )
 from fractalgan.distributed import decided_by_rank_zero, is_rank_zero
 from fractalgan.errors import InputError
-from fractalgan.reports import Summary, commands_after_fit, write_page
+from fractalgan.reports import Summary, commands_after_fit
 from fractalgan.storage import RunFolder
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,9 @@ def fit(arguments: list[str]) -> int:
     if outcome is None:
         return 0
     commands = commands_after_fit(outcome.run, command.task, outcome.summary.finished)
-    pages = [f"page:       {write_page([outcome.run])}"] if outcome.summary.finished else []
-    print("\n".join([*outcome.summary.lines(outcome.run), *pages, *commands]))
+    print("\n".join([*outcome.summary.lines(outcome.run), *commands]), flush=True)
+    if outcome.summary.finished:
+        print_page(outcome.run)
     return 0 if outcome.summary.finished else EXIT_STATUS[str(outcome.signal_name)]
 
 

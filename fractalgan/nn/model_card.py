@@ -13,7 +13,6 @@ from fractalgan.storage.hub import LIBRARY
 PICTURE = "fractals.png"
 PAPER = "https://arxiv.org/abs/2303.12722"
 METADATA = {
-    "license": "mit",
     "library_name": LIBRARY,
     "tags": ["fractals", "iterated-function-systems", "formula-driven-supervised-learning"],
 }
@@ -31,8 +30,7 @@ CARD = """\
 # {title}
 
 {count} fractals, each an iterated function system of {transforms} affine transforms: an endless source of
-images to pre-train a network on, or to look at. They were learned by gradient descent, as in
-[Learning Fractals by Gradient Descent]({paper}) (Tu et al., AAAI 2023).
+images to pre-train a network on, or to look at.{origin}
 
 ![the fractals]({picture})
 
@@ -53,8 +51,13 @@ python -m fractalgan fit --config pretraining.yaml --model.fractals {repository}
 {sections}
 ## License
 
-MIT, for these numbers. The data that they were learned from has a license of its own.
+{license}
 """
+
+LEARNED = f""" They were learned by gradient descent, as in
+[Learning Fractals by Gradient Descent]({PAPER}) (Tu et al., AAAI 2023)."""
+LICENSE_OF_LEARNED = "MIT, for these numbers. The data that they were learned from has a license of its own."
+NO_LICENSE = "No license is recorded: these fractals were not learned by fractalgan. Say here what theirs is."
 
 NOT_RECORDED = "The file does not say."
 
@@ -74,13 +77,16 @@ def model_card(content: FractalFile, repository: str) -> str:
     name = data.get("name") if isinstance(data, dict) else data
     features = content.parameters.get("features.values")
     count, transforms, _ = content.parameters["b"].shape
+    learned = data is not None or "step" in known
+    license_ = {"license": "mit"} if learned else {}
     tables = {"Data": data, "Recipe": recipe, "Training": known, "Drawing": content.settings}
     return CARD.format(
-        metadata=yaml.safe_dump(METADATA, sort_keys=False),
+        metadata=yaml.safe_dump(license_ | METADATA, sort_keys=False),
         title="Fractals" if name is None else f"Fractals learned from {_escaped(name)}",
         count=count,
         transforms=transforms,
-        paper=PAPER,
+        origin=LEARNED if learned else "",
+        license=LICENSE_OF_LEARNED if learned else NO_LICENSE,
         picture=PICTURE,
         repository=repository,
         channels=1 if features is None else features.shape[2],

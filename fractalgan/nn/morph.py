@@ -17,7 +17,8 @@ def matched(first: Fractals, second: Fractals) -> Fractals:
     before, after = (
         torch.cat([A.flatten(1), b, values], 1).detach().cpu() for (A, b), (values, _, _) in (first, second)
     )
-    _, order = linear_sum_assignment(torch.cdist(before, after).square().numpy())
+    distances = torch.cdist(before, after).square().nan_to_num(torch.finfo(before.dtype).max / 1e6)
+    _, order = linear_sum_assignment(distances.numpy())
     rows = torch.from_numpy(order)
     (A, b), (values, blend, background) = second
     return Fractals.of_tensors((A[rows], b[rows], values[rows], blend[rows], background))

@@ -34,7 +34,7 @@ class PictureMethods:
         Args:
             fractal: its index.
             size: H = W, in pixels.
-            zoom: magnification of the window, in [1e-3, 1e12].
+            zoom: magnification of the window, in [1e-3, 1e9].
             center: the point in the middle; its first coordinate runs down, the second to the right. Default:
                 that of the window at zoom 1, else a point that is worth it; see :func:`zoom_center`.
             points_per_pixel: more points make less grain, and take longer.
@@ -90,4 +90,6 @@ class PictureMethods:
         for i, (view, multiple) in enumerate(zip(views, multiples.tolist(), strict=True)):
             own = resolution._replace(tau=resolution.tau * multiple)
             images.append(image_in_view(drawn.one(i), probabilities[i], view, own, source.generator))
-        return torch.stack(images).to(indices.device)
+        size = (resolution.image_size, resolution.image_size)
+        empty = torch.empty(0, self.channels, *size)
+        return (torch.stack(images) if images else empty).to(indices.device)

@@ -12,7 +12,7 @@ from fractalgan.nn.resolution import Resolution
 from fractalgan.ops import Fractals, Layer, View, bump_reach, composite, measure, tone
 from fractalgan.randomness import Purpose, generator_for
 
-MIN_ZOOM, MAX_ZOOM = 1e-3, 1e12  # beyond, float64 is too coarse
+MIN_ZOOM, MAX_ZOOM = 1e-3, 1e9  # far beyond, float64 is too coarse
 SUPERSAMPLING = 2  # pixels per pixel of a picture, along each side
 MAX_POINTS_PER_PIXEL = 10_000
 
@@ -56,11 +56,12 @@ def image_in_view(
     """An image [K or 1, H, W] as :func:`render` makes it, of which all T points are in a view."""
     size, num_points, tau = resolution
     sums = measure(fractal, probabilities, view, size, num_points, source or torch.default_generator)
-    counts = sums * (num_points / sums[0].sum().clamp_min(torch.finfo(sums.dtype).tiny))
+    in_view = sums[0].sum().item()
+    counts = sums.double() * (num_points / in_view if in_view else 0)
     reach = int(bump_reach(tau)) + 1
-    bump = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / tau)
+    bump = torch.exp(-(torch.arange(-reach, reach + 1.0, dtype=counts.dtype) ** 2) / tau)
     rows = F.conv2d(counts[:, None], bump[None, None, :, None], padding=(reach, 0))
     blurred = F.conv2d(rows, bump[None, None, None, :], padding=(0, reach)).transpose(0, 1)
     background = fractal.features.background.detach().cpu().float()
-    image: Tensor = composite(blurred, background[None])[0]
+    image: Tensor = composite(blurred.float(), background[None])[0]
     return image

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fractalgan.ops import _measure_kernel as kernel
+from fractalgan.ops import _fused
 from fractalgan.ops._threads import parallel_for
 from fractalgan.ops.fractals import Fractals
 from fractalgan.ops.pieces import Pieces
@@ -28,6 +28,10 @@ def count_points(
     seed: int,
 ) -> tuple[Tensor, int]:
     """The points at each pixel with the sums of their features [1 + K, H, W], and how many were placed."""
+    if (reason := _fused.unavailable_reason("numba")) is not None:
+        raise RuntimeError(f"pictures need numba, which is not available: {reason}")
+    from fractalgan.ops import _measure_kernel as kernel  # which imports numba
+
     (A, b), (values, blend, _) = fractal
     channels = 1 + fractal.features.num_features
     parts = max(1, min(MAX_PARTS, CANVAS_NUMBERS // (channels * size**2)))

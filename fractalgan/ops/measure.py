@@ -42,8 +42,8 @@ def measure(
     seed = int(torch.randint(2**62, (), generator=generator))
     number = fractal.features.num_features
     if not len(pieces.share):
-        return torch.zeros(1 + number, size, size)
+        return torch.zeros(1 + number, size, size, dtype=torch.float64)
     scale = (size - 1) / (2 * view.half)
     frame = [part for middle in view.center for part in (scale, (view.half - middle) * scale)]
     sums, placed = _measure.count_points(fractal, probabilities, pieces, size, frame, num_points, seed)
-    return sums * (float(pieces.share.sum()) / placed)
+    return sums.double() * (float(pieces.share.sum()) / placed)

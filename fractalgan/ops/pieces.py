@@ -115,7 +115,7 @@ def _part_in_view(pieces: Pieces, points: Tensor, view: View) -> Tensor:
     """The parts [M] of the points of each piece that are in view, estimated from points [P, 2]."""
     few = points[: max(MIN_SAMPLE, SAMPLE // max(1, len(pieces.share)))]
     placed = few @ pieces.A.mT + pieces.b[:, None]  # [M, P, 2]
-    inside = ((placed - torch.tensor(view.center).to(placed)).abs() <= view.half).all(2)
+    inside = ((placed - torch.tensor(view.center, dtype=placed.dtype)).abs() <= view.half).all(2)
     return inside.double().mean(1)
 
 
@@ -129,7 +129,7 @@ def _largest(numbers: Tensor, part: float) -> Tensor:
 def _extent(pieces: Pieces, box: Box, view: View) -> tuple[Tensor, Tensor]:
     """The distance of each piece's box from the center of the view, and half its sides, [M, 2] each."""
     center = (pieces.A @ box.center[:, None])[..., 0] + pieces.b
-    distance = (center - torch.tensor(view.center).to(center)).abs()
+    distance = (center - torch.tensor(view.center, dtype=center.dtype)).abs()
     return distance, (pieces.A.abs() @ box.half[:, None])[..., 0]
 
 

@@ -42,9 +42,12 @@ def tone(sums: Tensor) -> Layer:
         sums: of :func:`measure`, ``[1 + K, H, W]``.
     """
     share = sums[0]
+    if (largest := share.max()) > 0:  # in float32 from here on, which shares of deep zooms would leave
+        sums = (sums / largest).float()
+        share = sums[0]
     visible = share[share > 0]
     if not len(visible):
-        return Layer(torch.zeros_like(sums[1:]), torch.zeros_like(share))
+        return Layer(torch.zeros_like(sums[1:]).float(), torch.zeros_like(share).float())
     sample = visible[:: math.ceil(len(visible) / SAMPLE)]
     white = sample.quantile(WHITE if len(sums) == 1 else WHITE_OF_COLORS)
     alpha = ((CONTRAST * share / white).log1p() / math.log1p(CONTRAST)).clamp_max(1)

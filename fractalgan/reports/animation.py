@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 from PIL import Image, features
@@ -57,11 +57,12 @@ def morph_frames(
 ) -> Iterator[Image.Image]:
     """Pictures of fractals in turn, and of what is :func:`between` them, back to the first."""
     drawn = [generator.one(fractal)[0] for fractal in fractals]
+    pairs = [(first, matched(first, second)) for first, second in pairwise([*drawn, drawn[0]])]
     for frame in range(frames):
         place, share = divmod(frame * len(drawn) / frames, 1)
-        first, second = drawn[int(place)], drawn[(int(place) + 1) % len(drawn)]
+        first, second = pairs[int(place)]
         smooth = share * share * (3 - 2 * share)
-        mixed = between(first, matched(first, second), smooth)
+        mixed = between(first, second, smooth)
         probabilities = generator.transform_probabilities(mixed.transforms.A)
         layer = picture_layer(mixed, probabilities, view, detail)
         yield paint.picture(layer, mixed.features.background)

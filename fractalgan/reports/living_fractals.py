@@ -21,7 +21,7 @@ DIGITS = 9  # which float32 numbers need
 def living_fractals(run: RunFolder) -> tuple[Section, dict[str, Any]] | None:
     """A gallery of a run's fractals, and their numbers for the viewer; None for a run without fractals."""
     try:
-        generator = FractalGenerator.from_pretrained(run.path)
+        generator = FractalGenerator.from_pretrained(run.path.resolve())
     except InputError:
         return None
     total = len(generator.embedding)

@@ -13,9 +13,9 @@ from fractalgan.reports import figure5
 from fractalgan.reports.living_fractals import colormap, living_fractals
 from fractalgan.reports.next_steps import quote
 from fractalgan.reports.page_charts import charts_of, read_curves
-from fractalgan.reports.page_sections import SECTIONS
+from fractalgan.reports.page_sections import SECTIONS, read_json, readable
 from fractalgan.reports.summary import Summary
-from fractalgan.storage import RunFolder, atomic_write
+from fractalgan.storage import RunFolder, atomic_write, shipped_fractals
 
 FOLDER = Path(__file__).parent / "page"
 PAGE = "report.html"
@@ -73,7 +73,7 @@ def _run_report(place: int, run: RunFolder) -> dict[str, Any]:
     summary = Summary.read(run)
     living = living_fractals(run)
     numbers = living[1] if living else {"window": 1.0, "fractals": []}
-    sections = [each for section in SECTIONS if (each := section(run))]
+    sections = [each for section in SECTIONS if (each := readable(section, run))]
     return {
         "place": place,
         "name": run.path.resolve().name,
@@ -83,39 +83,36 @@ def _run_report(place: int, run: RunFolder) -> dict[str, Any]:
         "metrics": summary.metrics if summary else {},
         "commands": _commands(run),
         "sections": ([living[0]] if living else []) + sections,
-        "living": numbers | {"name": run.path.resolve().name, "source": quote(run)},
+        "living": numbers | {"name": run.path.resolve().name, "source": _as_argument(run)},
     }
+
+
+def _as_argument(run: RunFolder) -> str:
+    """The folder as `draw` takes it, also where it has the name of fractals that ship with the package."""
+    return quote(f"./{run}" if str(run) in shipped_fractals() else run)
 
 
 def _unfinished(run: RunFolder) -> str:
     if not run.summary.is_file():
         return "The run has not finished yet."
-    return "An experiment of several parts." if _read_json(run.summary) else "summary.json cannot be read."
+    return "An experiment of several parts." if read_json(run.summary) else "summary.json cannot be read."
 
 
 def _verdict(run: RunFolder) -> list[str]:
     """The result of a comparison in words."""
-    summary = _read_json(run.summary)
+    summary = read_json(run.summary)
     try:
         return figure5.lines(summary) if "learned_against_random" in (summary or {}) else []
-    except (KeyError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, ValueError):
         return []
 
 
 def _commands(run: RunFolder) -> list[tuple[str, str]]:
     """How the run was started."""
     try:
-        return [("Started by", str(_read_json(run.environment)[0]["command"]))]
+        return [("Started by", str(read_json(run.environment)[0]["command"]))]
     except (LookupError, TypeError):
         return []
-
-
-def _read_json(path: Path) -> Any:
-    """The content of a JSON file; None if it is missing or damaged."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _metrics(of_runs: list[dict[str, float]]) -> list[tuple[str, list[str]]]:

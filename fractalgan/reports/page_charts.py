@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from fractalgan.storage import RunFolder
 
 LEFT, TOP, WIDTH, HEIGHT = 40.0, 6.0, 256.0, 124.0  # of the plot in a chart of 300 x 150
 MAX_POINTS = 300  # of one line
+LARGEST = 1e300  # values beyond, infinity among them, are left out
 
 Curve = list[tuple[int, float]]  # steps and values
 
@@ -40,10 +42,10 @@ def read_curves(run: RunFolder) -> dict[str, Curve]:
         try:
             row = json.loads(text)
             step = int(row.pop("step"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             continue
         for name, value in row.items():
-            if isinstance(value, int | float) and math.isfinite(value):
+            if isinstance(value, float | int) and abs(value) < LARGEST:  # not for NaN
                 curves[name].append((step, float(value)))
     return curves
 
@@ -55,7 +57,8 @@ def charts_of(runs: list[dict[str, Curve]], names: list[str]) -> list[Chart]:
         runs: the curves of each run.
         names: of the runs.
     """
-    metrics = dict.fromkeys(name.partition("/")[2] or name for curves in runs for name in curves)
+    names_of_all = dict.fromkeys(name for curves in runs for name in curves)
+    metrics = dict.fromkeys(re.sub("^(train|val)/", "", name) for name in names_of_all)
     charts = []
     for metric in metrics:
         found = [
@@ -81,7 +84,8 @@ def _chart(metric: str, found: list[tuple[int, str, Curve]], names: list[str]) -
 
     lines = []
     for run, stage, curve in found:
-        thinned = curve[:: math.ceil(len(curve) / MAX_POINTS)]
+        step_size = math.ceil(len(curve) / MAX_POINTS)
+        thinned = curve[(len(curve) - 1) % step_size :: step_size]  # with the last point
         label = f"{names[run]}, {'training' if stage == 'train' else 'validation'}: last {curve[-1][1]:.4g}"
         points = " ".join(place(*point) for point in thinned)
         lines.append(Line(run, stage == "train", label, points))

@@ -4,6 +4,8 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fractalgan.reports.page_pictures import embedded_file
@@ -11,6 +13,7 @@ from fractalgan.storage import RunFolder
 
 MAX_FRAMES = 12
 MAX_ROWS = 200  # of a table
+MAX_CHARACTERS = 100_000  # of a text
 
 
 class Section(NamedTuple):
@@ -82,18 +85,15 @@ def evaluations(run: RunFolder) -> Section | None:
 
 def configuration(run: RunFolder) -> Section | None:
     """All options."""
-    return _text(
-        "Options", run, "config.yaml", "config.yaml: fit --config with this file makes the run again"
-    )
+    return _text("Options", run, "config.yaml", "config.yaml, which --config takes to make the run again")
 
 
 def environment(run: RunFolder) -> Section | None:
     """Versions, hardware and commands of every start, without the folder, as pages are sent to others."""
-    try:
-        starts = json.loads(run.environment.read_text())
-        shown = [{name: each[name] for name in each if name != "folder"} for each in starts]
-    except (OSError, ValueError, TypeError):
+    starts = read_json(run.environment)
+    if not starts:
         return None
+    shown = [{name: each[name] for name in each if name != "folder"} for each in starts]
     content = {
         "summary": "versions, hardware and command of every start",
         "text": json.dumps(shown, indent=2),
@@ -116,6 +116,23 @@ SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
 )
 
 
+def readable(section: Callable[[RunFolder], Section | None], run: RunFolder) -> Section | None:
+    """A section of a run; a note in its place if the files of the run are damaged."""
+    try:
+        return section(run)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, csv.Error) as error:
+        note = {"summary": "cannot be read", "text": f"{type(error).__name__}: {error}"[:200]}
+        return Section(section.__name__.replace("_", " "), "text.html.jinja", note)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def _picture(title: str, run: RunFolder, name: str, text: str) -> Section | None:
     uri = embedded_file(run.path / name)
     return Section(title, "picture.html.jinja", {"picture": uri, "text": text}) if uri else None
@@ -126,12 +143,16 @@ def _table(title: str, run: RunFolder, name: str) -> Section | None:
     if not path.is_file():
         return None
     with path.open(newline="", errors="replace") as file:
-        columns, *rows = csv.reader(file)
-    return Section(title, "table.html.jinja", {"columns": columns, "rows": rows[:MAX_ROWS]})
+        columns, *rows = islice(csv.reader(file), MAX_ROWS + 1)
+    return Section(title, "table.html.jinja", {"columns": columns, "rows": rows})
 
 
 def _text(title: str, run: RunFolder, name: str, summary: str) -> Section | None:
     path = run.path / name
     if not path.is_file():
         return None
-    return Section(title, "text.html.jinja", {"summary": summary, "text": path.read_text(errors="replace")})
+    with path.open(errors="replace") as file:
+        text = file.read(MAX_CHARACTERS + 1)
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[:MAX_CHARACTERS]}\n... ({name} is longer)"
+    return Section(title, "text.html.jinja", {"summary": summary, "text": text})

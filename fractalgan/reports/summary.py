@@ -51,7 +51,7 @@ class Summary:
         try:
             summary = cls(**json.loads(run.summary.read_text()))
             summary.lines(run)
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
         return summary
 

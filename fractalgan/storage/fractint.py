@@ -94,7 +94,7 @@ def read_fractint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[s
         InputError: for a file that is not such text, and for entries in 3D.
     """
     require_bytes(path, MAX_IFS_BYTES)
-    text = path.read_bytes()
+    text = path.read_bytes().partition(b"\x1a")[0]  # which ends a text in DOS
     if b"\0" in text:
         raise InputError(f"{path} is not a text file")
     with as_input_error(str(path)):

@@ -10,7 +10,7 @@ from fractalgan.errors import InputError
 HUB_FILE = "fractals.safetensors"  # of a repository, and of a folder that becomes one
 LIBRARY = "fractalgan"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-SUFFIXES = (".safetensors", ".json", ".ckpt")  # of files
+SUFFIXES = (".safetensors", ".json", ".ckpt", ".flame", ".flam3", ".ifs", ".svg")  # of files
 
 
 def require_hub(purpose: str) -> None:
@@ -26,7 +26,7 @@ def is_repository(source: str | Path) -> bool:
     """
     path = Path(source)
     looks_like_one = isinstance(source, str) and REPOSITORY.fullmatch(source) is not None
-    return looks_like_one and path.suffix not in SUFFIXES and not path.parent.exists()
+    return looks_like_one and path.suffix.lower() not in SUFFIXES and not path.parent.exists()
 
 
 def download_fractals(repository: str, **options: Any) -> Path:

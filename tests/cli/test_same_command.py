@@ -85,16 +85,22 @@ def test_same_command_completes_a_run_that_died_after_its_last_step(
         Path("mine/summary.json"),
         Path("mine/figures/fit.gif"),
         Path("mine/figures/before_after_real.png"),
+        Path("mine/report.html"),
     ]:
         path.unlink(missing_ok=True)
     assert call("fit", *options, "--run=mine") == 0
     assert _results(Path("mine")) == before
+    assert Path("mine/report.html").is_file()
 
 
 def _results(folder: Path) -> dict[str, bytes]:
-    """The files of a run without the times of its last start and the events, which have a file per start."""
+    """The files of a run without the times of its last start, the page, and the events of every start."""
     seconds = re.compile(rb'"(seconds|since)": .*')
-    return {path: seconds.sub(b"", each) for path, each in content(folder).items() if "tfevents" not in path}
+    return {
+        path: seconds.sub(b"", each)
+        for path, each in content(folder).items()
+        if "tfevents" not in path and "report.html" not in path
+    }
 
 
 def test_extended_run_that_died_is_not_finished(

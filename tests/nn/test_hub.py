@@ -189,6 +189,9 @@ def test_card_says_what_the_file_says() -> None:
 def test_card_of_fractals_of_unknown_origin() -> None:
     text = model_card(FractalGenerator(FractalEmbedding(anderson_farrell(2, 3))).to_file(), "mine")
     assert "\n# Fractals\n" in text
+    assert ModelCard(text).data.license is None
+    assert "learned by gradient descent" not in text
+    assert "No license is recorded" in text
     for title in ("Data", "Recipe", "Training", "Scores"):
         assert f"\n## {title}\n\nThe file does not say.\n" in text
 
@@ -210,12 +213,12 @@ def test_values_of_the_file_are_text_in_the_card(text: str, where: str) -> None:
     provenance = {
         "name": {"data": text},
         "value": {"data": {"root": [text, {"deep": text}]}, "recipe": text},
-        "key": {text: 1, "recipe": {text: {text: None}}},
+        "key": {"data": {}, text: 1, "recipe": {text: {text: None}}},
         "score": {"scores": {"val/loss": text}, "data": [text]},
     }[where]
     content = FractalGenerator(FractalEmbedding(anderson_farrell(2, 3))).to_file(provenance)
     card = model_card(content, "user/name")
-    plain = model_card(content._replace(provenance={}), "user/name")
+    plain = model_card(content._replace(provenance={"data": {}}), "user/name")
     assert card.startswith(plain[: plain.index("# Fractals")])  # the header is that of any card
     added = [line for line in card.splitlines() if line not in plain.splitlines()]
     assert added

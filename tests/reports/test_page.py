@@ -118,6 +118,33 @@ def test_damaged_run_still_has_a_page(tmp_path: Path) -> None:
     assert sum("data-step" in attributes for _, attributes in elements.found) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", '{"step": Infinity, "val/x": 1}\n{"step": 1, "val/x": 1' + 400 * "0" + "}\n"),
+        ("environment.json", "[[5]]"),
+        ("environment.json", 100_000 * "["),
+        ("table1.csv", ""),
+        ("table1.csv", "a\n" + 200_000 * "b"),
+        ("summary.json", '{"learned_against_random": 3}'),
+    ],
+)
+def test_damaged_file_does_not_prevent_the_page(tmp_path: Path, name: str, content: str) -> None:
+    run = write_run(tmp_path / "damaged", generator())
+    (run.path / name).write_text(content)
+    assert "3 fractals." in Elements(write_page([run]).read_text()).text
+
+
+def test_run_with_a_shipped_name_shows_its_own_fractals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "digits", generator())
+    (run,) = data_of(write_page([RunFolder(Path("digits"))]).read_text())["runs"]
+    assert len(run["fractals"]) == 3
+    assert run["source"] == "./digits"
+
+
 def test_exploded_fractals_still_have_a_page(tmp_path: Path) -> None:
     exploded = generator()
     exploded.embedding.b.data[0, 0] = float("nan")

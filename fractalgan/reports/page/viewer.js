@@ -3,7 +3,7 @@
 /* The page: sliders through the grids, and the viewer, in which a fractal is dragged and zoomed. */
 (() => {
   const POINTS_PER_PIXEL = 30, SLICE_MS = 14, FIRST_POINTS = 0.3; // points per pixel of the first picture
-  const MIN_ZOOM = 0.05, MAX_ZOOM = 1e12, ZOOM_STEP = 1.5, PAN_STEP = 0.15, SETTLE_MS = 80, BLOCKS = 16;
+  const MIN_ZOOM = 0.05, MAX_ZOOM = 1e9, ZOOM_STEP = 1.5, PAN_STEP = 0.15, SETTLE_MS = 80, BLOCKS = 16;
   const data = JSON.parse(document.getElementById("fractals").textContent);
 
   for (const slider of document.querySelectorAll("input[data-frames]")) {
@@ -19,7 +19,7 @@
   const context = canvas.getContext("2d"), overlay = dialog.querySelector("svg");
   const find = (name) => dialog.querySelector(`[data-part="${name}"]`);
   const screen = document.createElement("canvas"); // the last finished picture, to be moved while a new one is drawn
-  let shown = null, view = null, drawnView = null, measure = null, timer = 0, frame = 0, anchor = null;
+  let shown = null, view = null, drawnView = null, measure = null, timer = 0, frame = 0, anchor = null, address = "";
 
   /* -- drawing ----------------------------------------------------------------------------------------- */
 
@@ -45,8 +45,10 @@
         next = 2 * measure.points;
         show();
       }
-      if (finished) canvas.dataset.state = "done";
-      else frame = requestAnimationFrame(work);
+      if (finished) {
+        setAddress(address);
+        canvas.dataset.state = "done";
+      } else frame = requestAnimationFrame(work);
     };
     frame = requestAnimationFrame(work);
   }
@@ -101,19 +103,31 @@
   /* -- what is shown beside it ------------------------------------------------------------------------- */
 
   function describe() {
-    const zoom = shown.run.window / view.half, [down, right] = view.center.map((each) => each.toPrecision(15));
+    const zoom = shown.run.window / view.half, [down, right] = view.center.map((each) => each.toFixed(16));
     find("zoom").textContent = `${Number(zoom.toPrecision(4)).toLocaleString("en")}x`;
     find("command").textContent =
       `python -m fractalgan draw ${shown.run.source} --fractals ${shown.fractal.index}` +
-      ` --zoom ${Number(zoom.toPrecision(6))} --center ${Number(down)} ${Number(right)}`;
-    history.replaceState(null, "", `#${shown.place.join("/")}/${Number(down)}/${Number(right)}/${zoom.toPrecision(9)}`);
+      ` --zoom ${Number(zoom.toPrecision(6))} --center ${shorter(down)} ${shorter(right)}`;
+    address = `#${shown.place.join("/")}/${shorter(down)}/${shorter(right)}/${zoom.toPrecision(9)}`;
     drawMaps();
+  }
+
+  const shorter = (fixed) => fixed.replace(/\.?0+$/, "") || "0";
+
+  /* The address of the view, for a link; browsers limit how often it may change, and some do not allow it. */
+  function setAddress(text) {
+    try {
+      history.replaceState(null, "", text);
+    } catch {
+      /* the page works without it */
+    }
   }
 
   /* The window as each transform maps it, as parallelograms. */
   function drawMaps() {
     overlay.replaceChildren();
     overlay.toggleAttribute("hidden", !find("maps").checked);
+    if (!find("maps").checked) return;
     const window_ = shown.run.window, { A, b } = shown.fractal;
     const place = ([x, y]) => [y - view.center[1], x - view.center[0]].map((each) => (each / view.half) * 50 + 50);
     A.forEach(([a, c, d, e], n) => {
@@ -246,7 +260,7 @@
   dialog.addEventListener("close", () => {
     cancelAnimationFrame(frame);
     clearTimeout(timer);
-    history.replaceState(null, "", location.pathname + location.search);
+    setAddress(location.pathname + location.search);
   });
   addEventListener("resize", () => {
     if (!dialog.open) return;
