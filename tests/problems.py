@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fractalgan.ops import Transforms, anderson_farrell
@@ -41,3 +43,8 @@ def render_with_loops(
             for w in range(size):
                 image[h][w] += math.exp(-((h - row) ** 2 + (w - column) ** 2) / tau)
     return [[min(value, 1.0) for value in line] for line in image]
+
+
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """The correlation coefficient of the pixels of two images."""
+    return float(np.corrcoef(np.ravel(first), np.ravel(second))[0, 1])

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.errors import InputError, require_at_least, require_at_most
-from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, Detail, FractalGenerator, picture_layer
+from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, Detail, FractalGenerator
 from fractalgan.reports import (
     Paint,
     cell_size,
@@ -180,14 +180,18 @@ def _write_each(
 def _pictures(
     options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint, size: int
 ) -> Iterator[Image.Image]:
-    detail = Detail(size, options.points_per_pixel, options.seed)
     for fractal in _tracked(fractals, len(fractals)):
-        drawn, probabilities = generator.one(fractal)
-        view = generator.view(fractal, options.zoom or 1.0, _center(options))
-        layer = picture_layer(drawn, probabilities, view, detail)
+        layer = generator.picture(
+            fractal,
+            size=size,
+            zoom=options.zoom or 1.0,
+            center=_center(options),
+            points_per_pixel=options.points_per_pixel,
+            seed=options.seed,
+        )
         if not layer.alpha.any():
             log.warning("this view shows nothing of fractal %d: set another --center or --zoom", fractal)
-        yield paint.picture(layer, drawn.features.background)
+        yield paint.picture(layer, generator.embedding.features.background[fractal].detach())
 
 
 def _frames(

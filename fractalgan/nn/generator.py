@@ -1,7 +1,7 @@
 """The generator that draws learnable fractals as images."""
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,6 @@ from fractalgan.nn.hub import HubMethods
 from fractalgan.nn.picture_methods import PictureMethods
 from fractalgan.nn.renderer import Renderer
 from fractalgan.ops import (
-    Features,
     Fractals,
     ProbabilityRule,
     SequenceKind,
@@ -105,7 +104,7 @@ class FractalGenerator(HubMethods, PictureMethods, Renderer):
                 settings["matrices"],
                 (settings["sigma_min"], settings["sigma_max"]),
                 parameters.get("relative_tau"),
-                _features_of(parameters),
+                content.features(),
             )
             embedding.load_state_dict(parameters)
             generator = cls(embedding, **{name: settings[name] for name in VIEW})
@@ -281,10 +280,3 @@ class FractalGenerator(HubMethods, PictureMethods, Renderer):
 def _at_least_one(size: int) -> int:
     require_at_least(1, size=size)
     return size
-
-
-def _features_of(parameters: Mapping[str, Tensor]) -> Features | None:
-    """The features in the state of an embedding; None if it has none. Raises KeyError for a part of them."""
-    if not any(name.startswith("features.") for name in parameters):
-        return None
-    return Features(**{name: parameters[f"features.{name}"] for name in Features._fields})

@@ -19,9 +19,7 @@ def matched(first: Fractals, second: Fractals) -> Fractals:
     )
     distances = torch.cdist(before, after).square().nan_to_num(torch.finfo(before.dtype).max / 1e6)
     _, order = linear_sum_assignment(distances.numpy())
-    rows = torch.from_numpy(order)
-    (A, b), (values, blend, background) = second
-    return Fractals.of_tensors((A[rows], b[rows], values[rows], blend[rows], background))
+    return second.with_transforms(torch.from_numpy(order))
 
 
 def between(first: Fractals, second: Fractals, share: float) -> Fractals:

@@ -81,15 +81,15 @@ class PictureMethods:
         source: RandomSource,
     ) -> Tensor:
         """Images [B, K or 1, H, W] of fractals [B] as :meth:`draw` makes them, of another view."""
-        views = [self.view(index, zoom, center) for index in indices.tolist()]
+        views = {index: self.view(index, zoom, center) for index in dict.fromkeys(indices.tolist())}
         drawn, relative_tau = self.embedding.fractals(), self._relative_tau(indices)
         probabilities = self.transform_probabilities(drawn.transforms.A)[indices]
         drawn = self._jittered(drawn, indices, source) if self.jitter > 0 else drawn.select(indices)
         multiples = torch.ones(len(indices)) if relative_tau is None else relative_tau
         images = []
-        for i, (view, multiple) in enumerate(zip(views, multiples.tolist(), strict=True)):
+        for i, (index, multiple) in enumerate(zip(indices.tolist(), multiples.tolist(), strict=True)):
             own = resolution._replace(tau=resolution.tau * multiple)
-            images.append(image_in_view(drawn.one(i), probabilities[i], view, own, source.generator))
+            images.append(image_in_view(drawn.one(i), probabilities[i], views[index], own, source.generator))
         size = (resolution.image_size, resolution.image_size)
         empty = torch.empty(0, self.channels, *size)
         return (torch.stack(images) if images else empty).to(indices.device)

@@ -37,8 +37,8 @@ def picture_layer(fractal: Fractals, probabilities: Tensor, view: View, detail: 
     fine = SUPERSAMPLING * size
     half = view.half * _whole_pixels(size) / _whole_pixels(fine)
     number, source = points_per_pixel * size**2, generator_for(seed, Purpose.PICTURES)
-    sums = measure(fractal, probabilities, view._replace(half=half), fine, number, source)
-    return tone(sums).smaller(SUPERSAMPLING)
+    found = measure(fractal, probabilities, view._replace(half=half), fine, number, source)
+    return tone(found.sums).smaller(SUPERSAMPLING)
 
 
 def _whole_pixels(size: int) -> float:
@@ -55,13 +55,13 @@ def image_in_view(
 ) -> Tensor:
     """An image [K or 1, H, W] as :func:`render` makes it, of which all T points are in a view."""
     size, num_points, tau = resolution
-    sums = measure(fractal, probabilities, view, size, num_points, source or torch.default_generator)
+    sums, _ = measure(fractal, probabilities, view, size, num_points, source or torch.default_generator)
     in_view = sums[0].sum().item()
-    counts = sums.double() * (num_points / in_view if in_view else 0)
+    counts = sums * (num_points / in_view if in_view else 0)
     reach = int(bump_reach(tau)) + 1
-    bump = torch.exp(-(torch.arange(-reach, reach + 1.0, dtype=counts.dtype) ** 2) / tau)
+    bump = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / tau)
     rows = F.conv2d(counts[:, None], bump[None, None, :, None], padding=(reach, 0))
     blurred = F.conv2d(rows, bump[None, None, None, :], padding=(0, reach)).transpose(0, 1)
     background = fractal.features.background.detach().cpu().float()
-    image: Tensor = composite(blurred.float(), background[None])[0]
+    image: Tensor = composite(blurred, background[None])[0]
     return image

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fractalgan.ops import Fractals, View, fixed_point, measure
+from fractalgan.ops import Fractals, Pieces, View, fixed_point, measure
 from fractalgan.randomness import Purpose, generator_for
 
 MAP_SIZE, MAP_POINTS = 64, 40_000  # pixels and points of a small picture that shows where a fractal is
@@ -18,14 +18,12 @@ def zoom_center(fractal: Fractals, probabilities: Tensor, window: float) -> tupl
     It is a fixed point of a transform or of a product of two, so that the fractal is similar to itself there
     at all scales.
     """
-    A, b = fractal.transforms
     likely = probabilities.argsort(descending=True)[:MOST_LIKELY]
-    A, b = A[likely].detach().cpu().double(), b[likely].detach().cpu().double()
-    products = (
-        (A[:, None] @ A).flatten(0, 1),
-        ((A[:, None] @ b[..., None])[..., 0] + b[:, None]).flatten(0, 1),
-    )
-    points = torch.cat([fixed_point(A, b), fixed_point(*products)])
+    chosen = fractal.with_transforms(likely).map(lambda each: each.detach().cpu().double())
+    shares = probabilities[likely].detach().cpu().double()
+    single = Pieces.whole(chosen).divided(chosen, shares)
+    products = single.divided(chosen, shares)
+    points = torch.cat([fixed_point(each.A, each.b) for each in (single, products)])
     inside = (points.abs() <= INSIDE * window).all(1)
     if not inside.any():
         return 0.0, 0.0
@@ -38,7 +36,7 @@ def zoom_center(fractal: Fractals, probabilities: Tensor, window: float) -> tupl
 
 def _map(fractal: Fractals, probabilities: Tensor, view: View) -> Tensor:
     source = generator_for(0, Purpose.PICTURES)
-    return measure(fractal, probabilities, view, MAP_SIZE, MAP_POINTS, source)[0]
+    return measure(fractal, probabilities, view, MAP_SIZE, MAP_POINTS, source).sums[0]
 
 
 def _filled(fractal: Fractals, probabilities: Tensor, view: View) -> int:

@@ -12,6 +12,7 @@ from fractalgan.ops.affine import (
     determinant_probabilities,
     factorize,
     fixed_point,
+    offsets_about,
     rotation,
     uniform_probabilities,
 )
@@ -23,7 +24,7 @@ from fractalgan.ops.collapse import Collapse, collapse
 from fractalgan.ops.compositing import composite
 from fractalgan.ops.features import Features, point_features, random_features
 from fractalgan.ops.fractals import Fractals
-from fractalgan.ops.measure import measure
+from fractalgan.ops.measure import Measure, measure
 from fractalgan.ops.pieces import Pieces, View, pieces_in_view
 from fractalgan.ops.random_fractals import (
     Procedure,
@@ -58,6 +59,7 @@ __all__ = [
     "Fractals",
     "Greed",
     "Layer",
+    "Measure",
     "Pieces",
     "ProbabilityRule",
     "Procedure",
@@ -87,6 +89,7 @@ __all__ = [
     "iterate_points",
     "measure",
     "move_to_window",
+    "offsets_about",
     "pieces_in_view",
     "place_copies",
     "point_features",

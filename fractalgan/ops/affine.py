@@ -134,3 +134,13 @@ def fixed_point(A: Tensor, b: Tensor) -> Tensor:
     v = torch.stack([a22 * b[..., 0] - a12 * b[..., 1], a11 * b[..., 1] - a21 * b[..., 0]], -1)
     v = v / determinant.unsqueeze(-1)
     return torch.where(v.isfinite().all(-1, keepdim=True), v, torch.zeros_like(v))
+
+
+def offsets_about(transforms: Transforms, center: Tensor) -> Tensor:
+    """The offsets A c + b - c ``[..., N, 2]`` of the same transforms if the origin is moved to c.
+
+    Args:
+        transforms: A ``[..., N, 2, 2]`` and b ``[..., N, 2]``.
+        center: c, which can be broadcast to b.
+    """
+    return (transforms.A @ center.unsqueeze(-1)).squeeze(-1) + transforms.b - center

@@ -38,6 +38,11 @@ class Fractals(NamedTuple):
         """The fractal with this index, without the dimension J."""
         return self.map(lambda each: each[index])
 
+    def with_transforms(self, rows: Tensor) -> Self:
+        """One fractal, without the dimension J, of these of its transforms, in this order."""
+        (A, b), (values, blend, background) = self
+        return self.of_tensors((A[rows], b[rows], values[rows], blend[rows], background))
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Fractals of the function's results for every tensor."""
         return self.of_tensors(tuple(map(function, self.tensors)))

@@ -1,11 +1,20 @@
 """The invariant measure of a fractal: the share of its points that falls on each pixel of a view."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from fractalgan.ops import _measure
 from fractalgan.ops.fractals import Fractals
 from fractalgan.ops.pieces import View, pieces_in_view
+
+
+class Measure(NamedTuple):
+    """The points of a fractal that were placed for a view."""
+
+    sums: Tensor  # [1 + K, H, W] float32: the part of them at each pixel, and that times their features
+    share: float  # of all points of the attractor, which they stand for
 
 
 def measure(
@@ -15,7 +24,7 @@ def measure(
     size: int,
     num_points: int,
     generator: torch.Generator,
-) -> Tensor:  # [1 + K, size, size]
+) -> Measure:
     """Play the chaos game for what a view shows, however small it is, and count the points at each pixel.
 
     The attractor is divided into pieces (:func:`pieces_in_view`), and points of the chaos game are placed in
@@ -32,8 +41,8 @@ def measure(
         generator: source of the random numbers, on the CPU.
 
     Returns:
-        The share of the attractor's points at each pixel, whose sum is 1 where all of them are in view, and
-        the shares times features, ``[1 + K, size, size]``.
+        The part of the placed points at each pixel, ``[1 + K, size, size]``, and the share of the attractor's
+        points that they stand for, which is apart because float32 cannot hold that of a deep zoom.
     """
     fractal = fractal.map(lambda each: each.detach().cpu().double())
     probabilities = probabilities.detach().cpu().double()
@@ -42,8 +51,8 @@ def measure(
     seed = int(torch.randint(2**62, (), generator=generator))
     number = fractal.features.num_features
     if not len(pieces.share):
-        return torch.zeros(1 + number, size, size, dtype=torch.float64)
+        return Measure(torch.zeros(1 + number, size, size), 0.0)
     scale = (size - 1) / (2 * view.half)
     frame = [part for middle in view.center for part in (scale, (view.half - middle) * scale)]
     sums, placed = _measure.count_points(fractal, probabilities, pieces, size, frame, num_points, seed)
-    return sums.double() * (float(pieces.share.sum()) / placed)
+    return Measure(sums / placed, float(pieces.share.sum()))

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from fractalgan.ops.affine import Factors, Transforms, compose, determinant_probabilities
+from fractalgan.ops.affine import Factors, Transforms, compose, determinant_probabilities, offsets_about
 from fractalgan.ops.chaos import iterate_points
 from fractalgan.ops.render import start_points
 from fractalgan.ops.sequences import draw_sequences
@@ -189,8 +189,8 @@ def move_to_window(transforms: Transforms, points: Tensor, window: float) -> Tra
     low, high = points.amin(1), points.amax(1)
     D = ((high - low) / (2 * window)).unsqueeze(1)  # [J, 1, 2] the diagonal
     c = ((high + low) / 2).unsqueeze(1)
-    moved = (transforms.A @ c.unsqueeze(-1)).squeeze(-1) + transforms.b - c
-    return Transforms(transforms.A * D.unsqueeze(-2) / D.unsqueeze(-1), moved / D)
+    offsets = offsets_about(transforms, c)
+    return Transforms(transforms.A * D.unsqueeze(-2) / D.unsqueeze(-1), offsets / D)
 
 
 def filling_rates(

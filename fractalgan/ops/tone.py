@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CONTRAST = 50.0  # brightest over darkest density that is told apart
+CONTRAST = 50.0  # dynamic range: the ratio of the brightest to the darkest visible density
 WHITE = 0.95  # quantile of densities that is fully opaque, of fractals without features
 WHITE_OF_COLORS = 0.5  # the same with features, where shades come from the features
 SAMPLE = 1_000_000  # pixels that quantiles are taken from
@@ -34,21 +34,18 @@ class Layer(NamedTuple):
 def tone(sums: Tensor) -> Layer:
     """The picture of a measure, in which fine structures are visible beside dense ones.
 
-    With w the share of points at a pixel, and w_1 a quantile of that of all pixels with points,
+    With w the part of the points at a pixel, and w_1 a quantile of that of all pixels with points,
     alpha = min(1, log(1 + 50 w / w_1) / log 51), as fractal flames are toned (Draves & Reckase 2003). The
     quantile follows the view, so that a picture at any zoom has dark and bright parts.
 
     Args:
-        sums: of :func:`measure`, ``[1 + K, H, W]``.
+        sums: of a :class:`Measure`, ``[1 + K, H, W]``.
     """
-    share = sums[0]
-    if (largest := share.max()) > 0:  # in float32 from here on, which shares of deep zooms would leave
-        sums = (sums / largest).float()
-        share = sums[0]
-    visible = share[share > 0]
+    density = sums[0]
+    visible = density[density > 0]
     if not len(visible):
-        return Layer(torch.zeros_like(sums[1:]).float(), torch.zeros_like(share).float())
+        return Layer(torch.zeros_like(sums[1:]), torch.zeros_like(density))
     sample = visible[:: math.ceil(len(visible) / SAMPLE)]
     white = sample.quantile(WHITE if len(sums) == 1 else WHITE_OF_COLORS)
-    alpha = ((CONTRAST * share / white).log1p() / math.log1p(CONTRAST)).clamp_max(1)
-    return Layer(sums[1:] / share.clamp_min(torch.finfo(share.dtype).tiny) * alpha, alpha)
+    alpha = ((CONTRAST * density / white).log1p() / math.log1p(CONTRAST)).clamp_max(1)
+    return Layer(sums[1:] / density.clamp_min(torch.finfo(density.dtype).tiny) * alpha, alpha)

@@ -9,7 +9,7 @@ from torch import Tensor
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalGenerator
 from fractalgan.reports.page_pictures import embedded
-from fractalgan.reports.page_sections import Section
+from fractalgan.reports.page_sections import Content
 from fractalgan.reports.painting import COLORMAPS, Paint
 from fractalgan.storage import RunFolder
 
@@ -18,7 +18,7 @@ THUMBNAIL = 96  # pixels
 DIGITS = 9  # which float32 numbers need
 
 
-def living_fractals(run: RunFolder) -> tuple[Section, dict[str, Any]] | None:
+def living_fractals(run: RunFolder) -> tuple[Content, dict[str, Any]] | None:
     """A gallery of a run's fractals, and their numbers for the viewer; None for a run without fractals."""
     try:
         generator = FractalGenerator.from_pretrained(run.path.resolve())
@@ -29,8 +29,8 @@ def living_fractals(run: RunFolder) -> tuple[Section, dict[str, Any]] | None:
     numbers = [_numbers(generator, index) for index in shown]
     text = f"{total} fractals." if total <= MAX_FRACTALS else f"The first {MAX_FRACTALS} of {total} fractals."
     pictures = [{"index": index, "picture": _thumbnail(generator, index)} for index in shown]
-    section = Section("Fractals", "fractals.html.jinja", {"fractals": pictures, "text": text})
-    return section, {"window": generator.window, "fractals": numbers}
+    gallery = Content("fractals.html.jinja", {"fractals": pictures, "text": text})
+    return gallery, {"window": generator.window, "fractals": numbers}
 
 
 def colormap() -> list[list[int]]:

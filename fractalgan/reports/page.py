@@ -13,7 +13,7 @@ from fractalgan.reports import figure5
 from fractalgan.reports.living_fractals import colormap, living_fractals
 from fractalgan.reports.next_steps import quote
 from fractalgan.reports.page_charts import charts_of, read_curves
-from fractalgan.reports.page_sections import SECTIONS, read_json, readable
+from fractalgan.reports.page_sections import SECTIONS, Content, read_json
 from fractalgan.reports.summary import Summary
 from fractalgan.storage import RunFolder, atomic_write, shipped_fractals
 
@@ -71,20 +71,20 @@ def page_text(runs: list[RunFolder]) -> str:
 def _run_report(place: int, run: RunFolder) -> dict[str, Any]:
     """What the template shows of one run."""
     summary = Summary.read(run)
-    living = living_fractals(run)
-    numbers = living[1] if living else {"window": 1.0, "fractals": []}
-    sections = [each for section in SECTIONS if (each := readable(section, run))]
+    gallery, numbers = living_fractals(run) or (None, {"window": 1.0, "fractals": []})
+    sections: dict[str, Content | None] = {"Fractals": gallery}
+    sections |= {section.title: section.of(run) for section in SECTIONS}
     return {
         "place": place,
         "name": run.path.resolve().name,
-        "headline": summary.lines(run)[0] if summary else _unfinished(run),
-        "findings": summary.findings if summary else _verdict(run),
+        "headline": summary.lines(run)[0] if summary else "",
+        "findings": summary.findings if summary else [],
         "warnings": summary.warnings if summary else [],
         "metrics": summary.metrics if summary else {},
         "commands": _commands(run),
-        "sections": ([living[0]] if living else []) + sections,
+        "sections": {title: content for title, content in sections.items() if content},
         "living": numbers | {"name": run.path.resolve().name, "source": _as_argument(run)},
-    }
+    } | ({} if summary else _of_experiment(run))
 
 
 def _as_argument(run: RunFolder) -> str:
@@ -92,19 +92,20 @@ def _as_argument(run: RunFolder) -> str:
     return quote(f"./{run}" if str(run) in shipped_fractals() else run)
 
 
-def _unfinished(run: RunFolder) -> str:
+def _of_experiment(run: RunFolder) -> dict[str, Any]:
+    """The headline and the findings of a run without the summary of a training."""
     if not run.summary.is_file():
-        return "The run has not finished yet."
-    return "An experiment of several parts." if read_json(run.summary) else "summary.json cannot be read."
-
-
-def _verdict(run: RunFolder) -> list[str]:
-    """The result of a comparison in words."""
+        return {"headline": "The run has not finished yet."}
     summary = read_json(run.summary)
+    if not summary:
+        return {"headline": "summary.json cannot be read."}
+    headline = {"headline": "An experiment of several parts."}
     try:
-        return figure5.lines(summary) if "learned_against_random" in (summary or {}) else []
+        return headline | (
+            {"findings": figure5.lines(summary)} if "learned_against_random" in summary else {}
+        )
     except (LookupError, TypeError, AttributeError, ValueError):
-        return []
+        return headline
 
 
 def _commands(run: RunFolder) -> list[tuple[str, str]]:

@@ -14,12 +14,12 @@ from fractalgan.storage.environment import record_start
 from fractalgan.storage.fractal_content import FractalFile
 from fractalgan.storage.fractal_file import (
     READERS,
+    is_repository,
     read_fractals,
     require_suffix,
     shipped_fractals,
     write_fractals,
 )
-from fractalgan.storage.hub import is_repository
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 

@@ -4,7 +4,7 @@ import logging
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import torch
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fractalgan.errors import InputError, as_input_error
 from fractalgan.limits import MAX_IMPORTED_TRANSFORMS
-from fractalgan.ops import Transforms, check_view, rotation
+from fractalgan.ops import Transforms, check_view, offsets_about, rotation
 from fractalgan.storage.flame_colors import FlameColors, flame_colors, same_kind
-from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS
+from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFile
 from fractalgan.storage.imported_fractals import (
     ImportedFractal,
     listed,
@@ -51,7 +51,7 @@ class _Flame(NamedTuple):
     colors: FlameColors
 
 
-def read_flame(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+def read_flame(path: Path) -> FractalFile:
     """Read the linear maps, the camera, and the colors of all flames in a file.
 
     What ours do not have is left out, with a warning: variations other than linear, final transforms,
@@ -60,7 +60,7 @@ def read_flame(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str,
     probabilities follow from a rule, see :func:`fractalgan.storage.imported_fractals.nearest_rule`.
 
     Returns:
-        The parameters of a FractalEmbedding, settings, and provenance.
+        The fractals, settings, and provenance.
 
     Raises:
         InputError: for a file that is not a .flame file, is hostile, or has numbers that cannot be read.
@@ -83,12 +83,12 @@ def read_flame(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str,
         return _content(path, flames)
 
 
-def _content(path: Path, flames: list[_Flame]) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+def _content(path: Path, flames: list[_Flame]) -> FractalFile:
     window = flames[0].window
     features = same_kind([each.colors for each in flames])
     imported = with_equal_numbers(
         [
-            ImportedFractal(each.name, _scaled(each.transforms, window / each.window), each.weights, of_it)
+            ImportedFractal(each.name, each.transforms, each.weights, of_it).in_window(each.window, window)
             for each, of_it in zip(flames, features, strict=True)
         ]
     )
@@ -97,11 +97,8 @@ def _content(path: Path, flames: list[_Flame]) -> tuple[dict[str, Tensor], dict[
     if found.num_features:
         parameters |= {f"features.{name}": each for name, each in found._asdict().items()}
     settings = RAW_SETTINGS | {"window": window, "probabilities": nearest_rule(path, A, imported)}
-    return parameters, settings, {"file": path.name, "names": [each.name for each in flames]}
-
-
-def _scaled(transforms: Transforms, factor: float) -> Transforms:
-    return transforms if factor == 1 else transforms._replace(b=transforms.b * factor)
+    provenance = {"file": path.name, "names": [each.name for each in flames]}
+    return FractalFile(parameters, settings, provenance)
 
 
 def _flame(element: Element, name: str, losses: Losses) -> _Flame:
@@ -204,8 +201,8 @@ def _before_camera(element: Element, transforms: Transforms) -> Transforms:
     degrees = to_number(element.get("rotate", "0"))
     if x == y == degrees == 0:
         return transforms
-    A, b = transforms
     center = torch.tensor([y, x], dtype=torch.float64)
     # counterclockwise in (x, y) is clockwise in (y, x)
     R = rotation(torch.tensor(-math.radians(degrees), dtype=torch.float64))
-    return Transforms(R @ A @ R.T, (R @ (A @ center + b - center).unsqueeze(-1)).squeeze(-1))
+    offsets = offsets_about(transforms, center)
+    return Transforms(R @ transforms.A @ R.T, (R @ offsets.unsqueeze(-1)).squeeze(-1))

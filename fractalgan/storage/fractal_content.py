@@ -62,11 +62,18 @@ class FractalFile(NamedTuple):
         if MATRICES not in self.parameters:
             raise ValueError(f"matrices must be in the form raw, got {self.settings['matrices']}")
         transforms = Transforms(self.parameters[MATRICES], self.parameters["b"])
-        if "features.values" not in self.parameters:
-            return Fractals.plain(transforms)
-        return Fractals(
-            transforms, Features(**{name: self.parameters[f"features.{name}"] for name in Features._fields})
-        )
+        features = self.features()
+        return Fractals.plain(transforms) if features is None else Fractals(transforms, features)
+
+    def features(self) -> Features | None:
+        """The gray levels or colors; None if there are none.
+
+        Raises:
+            KeyError: if there is only a part of them.
+        """
+        if not any(name.startswith("features.") for name in self.parameters):
+            return None
+        return Features(**{name: self.parameters[f"features.{name}"] for name in Features._fields})
 
     def select(self, indices: Sequence[int]) -> Self:
         """The fractals with these indices, in their order, with what is known of their origin.

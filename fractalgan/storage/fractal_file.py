@@ -8,7 +8,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from fractalgan.errors import InputError, as_input_error
 from fractalgan.storage.atomic import atomic_write
@@ -23,7 +22,7 @@ from fractalgan.storage.flame_reader import read_flame
 from fractalgan.storage.fractal_content import SETTINGS, FractalFile, check_content
 from fractalgan.storage.fractal_json import json_text, read_json
 from fractalgan.storage.fractint import fractint_text, read_fractint
-from fractalgan.storage.hub import download_fractals, is_repository
+from fractalgan.storage.hub import REPOSITORY, download_fractals
 from fractalgan.storage.maps_svg import maps_svg
 from fractalgan.storage.resources import FRACTALS
 from fractalgan.storage.run_folder import RunFolder
@@ -80,6 +79,17 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
     with as_input_error(str(path)):
         check_content(content)
     return content
+
+
+def is_repository(source: str | Path) -> bool:
+    """Whether a source may be a repository of the Hub: ``user/name``, and nothing of this machine.
+
+    ``runs/gan-digits-9`` is a run folder that is missing, if there is a folder ``runs``.
+    """
+    path = Path(source)
+    looks_like_one = isinstance(source, str) and REPOSITORY.fullmatch(source) is not None
+    is_file_name = path.suffix.lower() in {".ckpt", *READERS, *WRITERS}
+    return looks_like_one and not is_file_name and not path.parent.exists()
 
 
 def write_fractals(path: Path, content: FractalFile) -> None:
@@ -172,10 +182,8 @@ def _from_legacy_checkpoint(checkpoint: dict[str, Any]) -> FractalFile:
     return FractalFile(parameters, settings, {"step": checkpoint["global_step"], "seed": options.get("seed")})
 
 
-Content = tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]
-
 # By suffix; any other file is read as a checkpoint.
-READERS: dict[str, Callable[[Path], Content]] = {
+READERS: dict[str, Callable[[Path], FractalFile]] = {
     ".safetensors": _read_safetensors,
     ".json": read_json,
     ".flame": read_flame,

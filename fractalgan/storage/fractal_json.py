@@ -14,7 +14,7 @@ from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFi
 from fractalgan.storage.number_text import FLOAT32_DIGITS
 
 
-def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+def read_json(path: Path) -> FractalFile:
     """Read ``{"targets": [{"A": [N, 2, 2], "b": [N, 2]}, ...], ...}``.
 
     Fractals in grayscale or color also have ``features`` [N, 1 or 3], and may have ``blend`` [N] and
@@ -23,7 +23,7 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     all other entries are provenance. ``null``, which stands for a number that is not finite, becomes NaN.
 
     Returns:
-        The parameters of a FractalEmbedding, settings, and provenance.
+        The fractals, settings, and provenance.
 
     Raises:
         InputError: for a file that is too large, damaged, or has other content.
@@ -41,7 +41,7 @@ def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, 
     if all(isinstance(name, str) for name in names):
         content["names"] = names
     parameters = {MATRICES: A, "b": b} | _features(path, targets, A.shape[1]) | _relative_tau(path, targets)
-    return parameters, settings, content
+    return FractalFile(parameters, settings, content)
 
 
 def json_text(path: Path, content: FractalFile) -> bytes:

@@ -12,7 +12,7 @@ import logging
 import re
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +25,10 @@ from fractalgan.ops import (
     Transforms,
     check_view,
     draw_sequences,
+    offsets_about,
     points_of_chains,
 )
+from fractalgan.ops.random_fractals import MAX_COORDINATE
 from fractalgan.storage.exported_fractals import drawable, warn_of_losses
 from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFile
 from fractalgan.storage.imported_fractals import (
@@ -47,7 +49,6 @@ NUMBERS = (6, 7)  # per transform: the probability may be missing
 FILLED = 0.9  # of the window, by fractals whose position the file does not give
 EXTENTS_AT_ONCE = 1000  # fractals, whose points take 16 MB
 EXTENT_POINTS = 2000  # from which the extent of an attractor is estimated
-MAX_COORDINATE = 1e4  # an attractor that extends beyond it counts as diverging
 
 
 class _Entry(NamedTuple):
@@ -82,13 +83,13 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or "fractal"
 
 
-def read_fractint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+def read_fractint(path: Path) -> FractalFile:
     """Read all entries of a file; free text in an entry named ``comment`` is skipped.
 
     Probabilities follow from a rule, see :func:`fractalgan.storage.imported_fractals.nearest_rule`.
 
     Returns:
-        The parameters of a FractalEmbedding, settings, and provenance.
+        The fractals, settings, and provenance.
 
     Raises:
         InputError: for a file that is not such text, and for entries in 3D.
@@ -159,12 +160,15 @@ def _complete(name: str, rows: list[list[float]], window: float | None) -> list[
     return [_Entry(name or "unnamed", rows, window)]
 
 
-def _content(path: Path, entries: list[_Entry]) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+def _content(path: Path, entries: list[_Entry]) -> FractalFile:
     noted = {each.window for each in entries if each.window is not None}
     window = noted.pop() if len(noted) == 1 else float(RAW_SETTINGS["window"])
     imported = with_equal_numbers([_imported(each) for each in entries])
     rule = nearest_rule(path, torch.cat([each.transforms.A for each in imported]), imported)
-    scaled = [_in_window(each, entry.window, window) for each, entry in zip(imported, entries, strict=True)]
+    scaled = [
+        each.in_window(window if entry.window is None else entry.window, window)
+        for each, entry in zip(imported, entries, strict=True)
+    ]
     A, b = stacked(scaled).transforms
     free = torch.tensor([each.window is None for each in entries])
     if free.any():
@@ -175,14 +179,8 @@ def _content(path: Path, entries: list[_Entry]) -> tuple[dict[str, Tensor], dict
             diverging = [name for name, kept in zip(names, bounded.tolist(), strict=True) if not kept]
             log.warning("%s: %s, whose points diverge, is not moved to the window", path, listed(diverging))
     settings = RAW_SETTINGS | {"window": window, "probabilities": rule}
-    return {MATRICES: A, "b": b}, settings, {"file": path.name, "names": [each.name for each in entries]}
-
-
-def _in_window(fractal: ImportedFractal, noted: float | None, window: float) -> ImportedFractal:
-    """The same picture in another window than the one that the file notes for it."""
-    if noted is None or noted == window:
-        return fractal
-    return fractal._replace(transforms=fractal.transforms._replace(b=fractal.transforms.b * (window / noted)))
+    provenance = {"file": path.name, "names": [each.name for each in entries]}
+    return FractalFile({MATRICES: A, "b": b}, settings, provenance)
 
 
 def _imported(entry: _Entry) -> ImportedFractal:
@@ -213,7 +211,7 @@ def _fitted(transforms: Transforms, window: float) -> tuple[Tensor, Tensor]:
     center = ((low + high) / 2).unsqueeze(1)
     size = (high - low).amax(1) / (2 * FILLED * window)
     scale = torch.where(size > 0, size, 1.0).view(-1, 1, 1)
-    moved = ((transforms.A @ center.unsqueeze(-1)).squeeze(-1) + transforms.b - center) / scale
+    moved = offsets_about(transforms, center) / scale
     return torch.where(bounded.view(-1, 1, 1), moved, transforms.b), bounded
 
 

@@ -9,24 +9,13 @@ from fractalgan.errors import InputError
 
 HUB_FILE = "fractals.safetensors"  # of a repository, and of a folder that becomes one
 LIBRARY = "fractalgan"
-REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-SUFFIXES = (".safetensors", ".json", ".ckpt", ".flame", ".flam3", ".ifs", ".svg")  # of files
+REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # user/name
 
 
 def require_hub(purpose: str) -> None:
     """Raise InputError unless huggingface_hub is installed, which ``purpose`` needs."""
     if find_spec("huggingface_hub") is None:
         raise InputError(f"{purpose} needs huggingface_hub: pip install 'fractalgan[hub]'")
-
-
-def is_repository(source: str | Path) -> bool:
-    """Whether a source may be a repository of the Hub: ``user/name``, and nothing of this machine.
-
-    ``runs/gan-digits-9`` is a run folder that is missing, if there is a folder ``runs``.
-    """
-    path = Path(source)
-    looks_like_one = isinstance(source, str) and REPOSITORY.fullmatch(source) is not None
-    return looks_like_one and path.suffix.lower() not in SUFFIXES and not path.parent.exists()
 
 
 def download_fractals(repository: str, **options: Any) -> Path:

@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +38,12 @@ class ImportedFractal(NamedTuple):
     def num_transforms(self) -> int:
         """N."""
         return self.transforms.b.shape[1]
+
+    def in_window(self, own: float, window: float) -> Self:
+        """The fractal that looks in this window as this one does in its own."""
+        if own == window:
+            return self
+        return self._replace(transforms=self.transforms._replace(b=self.transforms.b * (window / own)))
 
 
 def with_equal_numbers(fractals: Sequence[ImportedFractal]) -> list[ImportedFractal]:

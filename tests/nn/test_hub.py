@@ -18,7 +18,8 @@ from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding
 from fractalgan.nn.model_card import model_card
 from fractalgan.ops import Features, anderson_farrell
-from fractalgan.storage.hub import HUB_FILE, is_repository
+from fractalgan.storage import is_repository
+from fractalgan.storage.hub import HUB_FILE
 
 FILES = ["README.md", "fractals.png", "fractals.safetensors"]
 

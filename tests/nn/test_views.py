@@ -6,9 +6,7 @@ import torch
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator, between, matched
 from fractalgan.ops import Features, Fractals, Transforms, View, anderson_farrell, random_features
-
-HALF = torch.eye(2).expand(1, 3, 2, 2) / 2
-CORNERS = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]]) / 2
+from tests.problems import correlation, sierpinski
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -17,17 +15,13 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def triangle(**options) -> FractalGenerator:
     """The Sierpinski triangle with the corners (0, 0), (1, 0), (0, 1), in a window of 1."""
-    return FractalGenerator(FractalEmbedding(Transforms(HALF, CORNERS), "raw"), window=1.0, **options)
+    return FractalGenerator(FractalEmbedding(sierpinski(torch.float32), "raw"), window=1.0, **options)
 
 
 def colored() -> FractalGenerator:
     transforms = anderson_farrell(2, 4, seeded())
     features = random_features(transforms.b, 3, seeded(1))
     return FractalGenerator(FractalEmbedding(transforms, features=features))
-
-
-def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    return torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].item()
 
 
 def test_first_coordinate_of_the_plane_runs_down() -> None:

@@ -1,6 +1,7 @@
 """The measure of a fractal, and the tone of its picture."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from fractalgan.ops import (
     tone,
 )
 from tests.ops.test_pieces import equal, random_fractal, seeded, sierpinski
+from tests.problems import correlation
 
 
 def counted(points: torch.Tensor, view: View, size: int) -> torch.Tensor:
@@ -33,21 +35,23 @@ def counted(points: torch.Tensor, view: View, size: int) -> torch.Tensor:
     return sums / len(points)
 
 
-def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    return torch.corrcoef(torch.stack([first.flatten().double(), second.flatten().double()]))[0, 1].item()
+def shares(*arguments: Any) -> torch.Tensor:
+    """The shares of all points of the attractor at each pixel, and those times features."""
+    sums, share = measure(*arguments)
+    return sums.double() * share
 
 
 def test_all_points_of_the_attractor_are_counted_once() -> None:
-    sums = measure(sierpinski(), equal(3), View((0.5, 0.5), 0.6), 65, 100_000, seeded())
+    sums = shares(sierpinski(), equal(3), View((0.5, 0.5), 0.6), 65, 100_000, seeded())
     assert sums.shape == (1, 65, 65)
     assert sums.sum().item() == pytest.approx(1, abs=1e-4)
 
 
 def test_corner_of_the_triangle_looks_like_the_triangle_at_any_zoom() -> None:
-    whole = measure(sierpinski(), equal(3), View((0.5, 0.5), 0.5), 64, 400_000, seeded())[0]
+    whole = shares(sierpinski(), equal(3), View((0.5, 0.5), 0.5), 64, 400_000, seeded())[0]
     for level in (3, 20, 39):
         half = 0.5 ** (level + 1)
-        part = measure(sierpinski(), equal(3), View((half, half), half), 64, 800_000, seeded(1))[0]
+        part = shares(sierpinski(), equal(3), View((half, half), half), 64, 800_000, seeded(1))[0]
         part, inner = part[:-1, :-1], whole[:-1, :-1]  # the last pixels also have points of other copies
         assert part.sum().item() == pytest.approx(3.0**-level * inner.sum().item(), rel=0.05)
         assert correlation(part, inner) > 0.97
@@ -62,7 +66,7 @@ def test_a_view_shows_what_the_chaos_game_draws_there(seed: int) -> None:
     points = points_of_chains(Transforms(A[None], b[None]), picks.view(1, 2000, 1000))[0]
     for view in (View((0.0, 0.0), window), View(tuple(points[-1].tolist()), window / 8)):
         expected = counted(points, view, 24)
-        drawn = measure(fractal, probabilities, view, 24, 2_000_000, seeded())[0]
+        drawn = shares(fractal, probabilities, view, 24, 2_000_000, seeded())[0]
         assert drawn.sum().item() == pytest.approx(expected.sum().item(), rel=0.05)
         assert correlation(drawn, expected) > 0.97
 
@@ -76,7 +80,7 @@ def test_features_are_those_of_the_points() -> None:
     points = points_of_chains(transforms, sequences[None])[0]
     colors = point_features(features, torch.zeros(400, dtype=torch.long), sequences).flatten(0, 1)
     for view in (View((0.0, 0.0), 3.0), View(tuple(points[-1].tolist()), 0.2)):
-        sums = measure(fractal.one(0), probabilities, view, 16, 400_000, seeded())
+        sums = shares(fractal.one(0), probabilities, view, 16, 400_000, seeded())
         mean = sums[1:].sum((1, 2)) / sums[0].sum()
         inside = ((points - torch.tensor(view.center)).abs() <= view.half).all(1)
         assert torch.allclose(mean.double(), colors[inside].mean(0), atol=0.03)
@@ -87,15 +91,15 @@ def test_same_bits_for_any_number_of_threads_and_other_noise_for_another_seed() 
     drawn = []
     for threads in (1, 3):
         set_render_threads(threads)
-        drawn.append(measure(sierpinski(), equal(3), view, 32, 10_000, seeded()))
+        drawn.append(shares(sierpinski(), equal(3), view, 32, 10_000, seeded()))
     set_render_threads(None)
-    other = measure(sierpinski(), equal(3), view, 32, 10_000, seeded(1))
+    other = shares(sierpinski(), equal(3), view, 32, 10_000, seeded(1))
     assert drawn[0].equal(drawn[1])
     assert not drawn[0].equal(other)
 
 
 def test_view_of_nothing_is_empty() -> None:
-    sums = measure(sierpinski(), equal(3), View((40.0, 0.0), 1.0), 8, 1000, seeded())
+    sums = shares(sierpinski(), equal(3), View((40.0, 0.0), 1.0), 8, 1000, seeded())
     assert sums.shape == (1, 8, 8)
     assert not sums.any()
     assert not tone(sums).alpha.any()
@@ -104,7 +108,7 @@ def test_view_of_nothing_is_empty() -> None:
 def test_diverged_fractal_draws_nothing_that_is_not_finite() -> None:
     A = torch.eye(2).double().expand(2, 2, 2) * 3
     fractal = Fractals.plain(Transforms(A[None], torch.ones(1, 2, 2).double())).one(0)
-    assert measure(fractal, equal(2), View((0.0, 0.0), 1.0), 8, 1000, seeded()).isfinite().all()
+    assert shares(fractal, equal(2), View((0.0, 0.0), 1.0), 8, 1000, seeded()).isfinite().all()
 
 
 def test_tone_is_the_logarithm_of_density_relative_to_the_white_point() -> None:

@@ -14,6 +14,7 @@ from fractalgan.ops import (
     random_features,
 )
 from fractalgan.ops.bounding_box import bounding_box, largest_singular_value, sample_points
+from tests import problems
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -21,14 +22,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def sierpinski() -> Fractals:
-    """The triangle with the corners (0, 0), (1, 0) and (0, 1)."""
-    A = torch.eye(2, dtype=torch.float64).expand(3, 2, 2) / 2
-    b = torch.tensor([[0, 0], [0.5, 0], [0, 0.5]], dtype=torch.float64)
-    return Fractals.plain(Transforms(A[None], b[None])).one(0)
+    return Fractals.plain(problems.sierpinski()).one(0)
 
 
 def random_fractal(seed: int) -> Fractals:
-    return Fractals.plain(anderson_farrell(1, 5, seeded(seed))).map(lambda each: each.double()).one(0)
+    return Fractals.plain(problems.random_fractals(1, 5, seed)).one(0)
 
 
 def equal(number: int) -> torch.Tensor:

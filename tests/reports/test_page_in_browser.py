@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from fractalgan.nn import FractalGenerator
 from fractalgan.reports import Paint, write_page
 from fractalgan.storage import read_fractals
+from tests.problems import correlation
 from tests.reports.runs import generator, write_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -56,10 +57,6 @@ def canvas(page: Page) -> np.ndarray:
     page.wait_for_selector(DONE, timeout=60_000)
     with Image.open(BytesIO(page.locator("canvas").screenshot())) as picture:
         return np.asarray(picture.convert("L"), dtype=float)
-
-
-def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
 def test_fractal_is_opened_dragged_and_zoomed_ten_thousandfold(browser: Browser, pages: Path) -> None:
