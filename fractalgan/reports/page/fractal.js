@@ -8,7 +8,7 @@
    {center: [down, right], half}. */
 const Fractal = (() => {
   const DIRECTIONS = 64, MAX_ROUNDS = 5000, SMALL_MOVE = 1e-5, MARGIN = 1.001, MARGIN_OF_POINTS = 1.5, FAR = 1e12;
-  const SAMPLE = 4096, SAMPLE_OF_ALL = 65536, MIN_SAMPLE = 8, BURN_IN = 64;
+  const SAMPLE = 4096, SAMPLE_SEED = 1, SAMPLE_OF_ALL = 65536, MIN_SAMPLE = 8, BURN_IN = 64;
   const MAX_PIECES = 4096, MAX_LEVELS = 300, ENOUGH = 0.3, MOST_WASTE = 0.9;
   const CONTRAST = 50, WHITE = 0.95, WHITE_OF_COLORS = 0.5, QUANTILE_SAMPLE = 200000;
 
@@ -213,15 +213,25 @@ const Fractal = (() => {
     return pieces.length > 1 ? withEqualShares(pieces, MAX_PIECES, random) : pieces;
   }
 
+  /* What all views of a fractal share: its transforms, points of it, and the box around it; found once. */
+  const attractors = new WeakMap();
+  function attractorOf(fractal) {
+    if (!attractors.has(fractal)) {
+      const system = prepared(fractal), points = samplePoints(system, randomSource(SAMPLE_SEED), SAMPLE);
+      attractors.set(fractal, { system, points, box: boundingBox(system, points) });
+    }
+    return attractors.get(fractal);
+  }
+
   /* Counts points at the pixels of a view, more with every call of add(). */
   class Measure {
     constructor(fractal, view, size, seed = 0) {
-      this.system = prepared(fractal);
+      const { system, points, box } = attractorOf(fractal);
+      this.system = system;
       this.size = size;
       this.points = 0;
       this.random = randomSource(seed);
-      const sample = samplePoints(this.system, this.random, SAMPLE);
-      this.pieces = piecesInView(this.system, boundingBox(this.system, sample), sample, view, this.random);
+      this.pieces = piecesInView(system, box, points, view, this.random);
       this.scale = (size - 1) / (2 * view.half);
       this.corner = [view.center[0] - view.half, view.center[1] - view.half];
       this.sums = Array.from({ length: 1 + this.system.number }, () => new Float32Array(size * size));
