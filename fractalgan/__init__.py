@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
-    from fractalgan.nn import FractalEmbedding, FractalGenerator, LeNet
+    from fractalgan.nn import FractalEmbedding, FractalGenerator, Labels, LeNet
     from fractalgan.ops import Features, Transforms, anderson_farrell, fractaldb, render
     from fractalgan.tasks import (
         FractalAutoencoder,
@@ -30,6 +30,7 @@ __all__ = [
     "FractalGenerator",
     "ImageData",
     "InverseEncoder",
+    "Labels",
     "LeNet",
     "LinearProbe",
     "Pretraining",

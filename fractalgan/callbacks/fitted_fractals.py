@@ -43,6 +43,8 @@ class SaveFittedFractals(Callback):
         if fractals.embedding.features.num_features:
             values, blend, background = fractals.embedding.features()
             numbers |= {"features": values, "blend": blend, "background": background}
+        if fractals.embedding.labels is not None:
+            numbers["label"] = fractals.embedding.labels
         names = ("image_size", "window", "tau", "num_points", "probabilities", "sequences")
         settings: dict[str, Any] = {name: getattr(fractals, name) for name in names}
         targets = [

@@ -4,6 +4,7 @@ Fractals are drawn bright on dark, so images with a bright background have to be
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -154,3 +155,15 @@ def with_one_background(images: Tensor, free: Tensor) -> Tensor:
         *(int(differ.sum()), len(images), shapes, background),
     )
     return torch.where(differ[:, None, None, None], 255 - images, images)
+
+
+def require_variation(targets: Tensor, names: Sequence[str], prepare: Threshold) -> None:
+    """Raise InputError for a target [C, H, W] of a single color: there is nothing to reconstruct."""
+    contrast = (targets.amax((2, 3)) - targets.amin((2, 3))).amax(1)
+    plain = (contrast < 1 / 255).nonzero().flatten().tolist()
+    if plain:
+        remedy = "" if prepare.binarize is None else ", or another --data.binarize"
+        raise InputError(
+            f"{names[plain[0]]} has a single color, so there is nothing to reconstruct:"
+            f" choose another image{remedy}"
+        )

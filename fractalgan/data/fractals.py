@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
 
+RANDOM_COUNT = 100  # random fractals, unless another number is asked for
+
+LabelKind = Literal["fractal", "class"]
+
 # How fractals are drawn by default, random ones at 32 x 32 pixels: as good for pre-training as any way that
 # was tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
 JITTER = 0.15
@@ -37,14 +42,16 @@ class FractalData(DataModule):
     """Images of learned or random fractals, each fractal a pseudo-class.
 
     Batches are ``(images [B, C, size, size] float in [0, 1], pseudo-classes [B])``, with C = 3 for fractals
-    in color, else 1. Training batches are an endless stream, as those of real images are.
+    in color, else 1; with ``labels="class"``, each image has the class of its fractal instead. Training
+    batches are an endless stream, as those of real images are.
 
     Args:
         fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
             a file of fractals (.safetensors, .json, .flame, .ifs), or a checkpoint or run folder of a task
             that learns fractals; set by --model.fractals.
         num_fractals: number of fractals, each a pseudo-class (J), which learned fractals must have; set by
-            --model.num_fractals.
+            --model.num_fractals; null uses all learned ones, or 100 random ones.
+        labels: what images are labeled with: their fractal, a pseudo-class, or the class that it carries.
         num_transforms: number of affine transforms per random fractal (N).
         start: how random fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
             transforms of similar size.
@@ -76,7 +83,8 @@ class FractalData(DataModule):
     def __init__(
         self,
         fractals: str = "random",
-        num_fractals: int = 100,
+        num_fractals: int | None = 100,
+        labels: LabelKind = "fractal",
         num_transforms: int = 10,
         start: Procedure = "anderson-farrell",
         fractals_seed: int | None = None,
@@ -95,21 +103,21 @@ class FractalData(DataModule):
         fractals_copy: str | None = None,
     ) -> None:
         super().__init__()
+        require_choice(LabelKind, labels=labels)
         require_sizes(
-            num_fractals=num_fractals,
+            num_fractals=RANDOM_COUNT if num_fractals is None else num_fractals,
             num_transforms=num_transforms,
             images_per_class=images_per_class,
             size=size,
             batch_size=batch_size,
             num_points=1 if num_points is None else num_points,
         )
-        require_transforms(num_fractals, num_transforms)
         require_features(features)
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         if num_workers > 0 and not fresh:
             raise InputError("--data.num_workers > 0 needs --data.fresh true: set both, or neither")
         self.source = fractals
-        self.num_fractals = num_fractals
+        self.labels = labels
         self.images_per_class = images_per_class
         self.fresh = fresh
         self.size = size
@@ -118,24 +126,15 @@ class FractalData(DataModule):
         self.seed = seed
         if fractals == "random":
             drawn_seed = seed if fractals_seed is None else fractals_seed
-            self.generator = self._random_generator(num_transforms, start, features or 0, drawn_seed)
-        elif features:
-            raise InputError(f"--data.features has no effect with the fractals of {fractals}: remove it")
+            self.generator = random_generator(num_fractals, num_transforms, start, features, drawn_seed)
         else:
+            require_no_features(features, fractals)
             self.generator = self._learned_generator(fractals_copy)
+        self._check_fractals(num_fractals)
+        self.num_fractals = len(self.generator.embedding)
         self._override_view(num_points, window, tau, jitter, sequences)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
-
-    def _random_generator(
-        self, num_transforms: int, start: Procedure, features: int, seed: int
-    ) -> FractalGenerator:
-        random = generator_for(seed, Purpose.PSEUDO_CLASS_FRACTALS)
-        with as_input_error(f"start {start}"):
-            transforms = random_fractals(start, self.num_fractals, num_transforms, random)
-        colors = random_features(transforms.b, features, random)
-        embedding = FractalEmbedding(transforms, "raw", features=colors)
-        return FractalGenerator(embedding, **RANDOM_VIEW)  # type: ignore[arg-type]
 
     def _learned_generator(self, copy: str | None) -> FractalGenerator:
         """The fractals of ``source``, or of its copy, with a warning of those that are not finite."""
@@ -148,6 +147,21 @@ class FractalData(DataModule):
             log.warning(message, blank, len(b), self.source)
         return generator
 
+    def _check_fractals(self, expected: int | None) -> None:
+        """Raise InputError for another number of fractals, and where labels are needed but missing."""
+        found = len(self.generator.embedding)
+        if found == 1:
+            raise InputError(f"{self.source} has one fractal, but pre-training needs at least 2")
+        if expected not in (None, found):
+            raise InputError(
+                f"{self.source} has {found} fractals, not {expected}: set --model.num_fractals {found}"
+            )
+        if self.labels == "class" and self.generator.embedding.labels is None:
+            raise InputError(
+                f"the fractals of {self.source} have no labels: learn some with"
+                " fit --config labeled_fractals.yaml"
+            )
+
     def _override_view(
         self,
         num_points: int | None,
@@ -157,14 +171,7 @@ class FractalData(DataModule):
         sequences: SequenceKind | None,
     ) -> None:
         """Draw at ``size``, with these settings instead of the fractals' own."""
-        generator, found = self.generator, len(self.generator.embedding)
-        if found == 1:
-            raise InputError(f"{self.source} has one fractal, but pre-training needs at least 2")
-        if found != self.num_fractals:
-            raise InputError(
-                f"{self.source} has {found} fractals, not {self.num_fractals}:"
-                f" set --model.num_fractals {found}"
-            )
+        generator = self.generator
         generator.image_size = self.size  # scales num_points and tau
         generator.num_points = generator.num_points if num_points is None else num_points
         generator.window = generator.window if window is None else window
@@ -187,12 +194,17 @@ class FractalData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.train_images is None:
             self.train_images, self.validation_images = (
-                draw_images(self.generator, per_class, generator_for(self.seed, purpose))
+                self._labeled(draw_images(self.generator, per_class, generator_for(self.seed, purpose)))
                 for per_class, purpose in [
                     (self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING),
                     (max(1, self.images_per_class // 10), Purpose.PSEUDO_CLASS_VALIDATION),
                 ]
             )
+
+    def _labeled(self, images: ImageSet) -> ImageSet:
+        """The images of :func:`draw_images`, with the labels that batches have."""
+        of_fractals = self.generator.embedding.labels if self.labels == "class" else None
+        return images if of_fractals is None else ImageSet(images.images, of_fractals[images.labels])
 
     def train_dataloader(self) -> Batches:
         images = self._after_setup(self.train_images)
@@ -220,7 +232,14 @@ class FractalData(DataModule):
 
 
 class FreshBatches(EndlessBatches):
-    """The same stream of pseudo-classes, but every image is drawn anew, from (seed, batch)."""
+    """The same stream of images as labeled, but every image is drawn anew, from (seed, batch).
+
+    Args:
+        images: those of :func:`draw_images`, with any labels.
+        batch_size: images per batch and rank.
+        position: where this process reads.
+        generator: draws the images.
+    """
 
     def __init__(
         self, images: ImageSet, batch_size: int, position: StreamPosition, generator: FractalGenerator
@@ -230,9 +249,34 @@ class FreshBatches(EndlessBatches):
 
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        fractals = self.images.labels[indices]
+        fractals = indices % len(self.generator.embedding)  # they are in turn
         generator = generator_for(self.position.seed, ALL_RANKS, batch, Purpose.PSEUDO_CLASS_FRESH)
-        return self.generator.draw(fractals, RandomSource(generator, self.position.shard)), fractals
+        images = self.generator.draw(fractals, RandomSource(generator, self.position.shard))
+        return images, self.images.labels[indices]
+
+
+def random_generator(
+    count: int | None, num_transforms: int, start: Procedure, features: int | None, seed: int
+) -> FractalGenerator:
+    """Random fractals, 100 by default, with random gray levels or colors, drawn as is best for pre-training.
+
+    Raises:
+        InputError: if the procedure cannot sample fractals with so many transforms.
+    """
+    count = RANDOM_COUNT if count is None else count
+    require_transforms(count, num_transforms)
+    random = generator_for(seed, Purpose.PSEUDO_CLASS_FRACTALS)
+    with as_input_error(f"start {start}"):
+        transforms = random_fractals(start, count, num_transforms, random)
+    colors = random_features(transforms.b, features or 0, random)
+    embedding = FractalEmbedding(transforms, "raw", features=colors)
+    return FractalGenerator(embedding, **RANDOM_VIEW)  # type: ignore[arg-type]
+
+
+def require_no_features(features: int | None, fractals: str) -> None:
+    """Raise InputError for gray levels or colors of learned fractals, which have their own."""
+    if features:
+        raise InputError(f"--data.features has no effect with the fractals of {fractals}: remove it")
 
 
 @torch.no_grad()

@@ -1,9 +1,13 @@
 """Which images of a source are reconstructed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from fractalgan.data.channels import resolve_channels
+from fractalgan.data.exemplars import Exemplars, choose_exemplars
 from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.photographs import photographs
@@ -14,29 +18,36 @@ from fractalgan.randomness import Purpose, generator_for
 COUNT = 100  # targets, unless another number is asked for
 
 
-def random_targets(images: ImageSet, source: str, count: int | None, seed: int) -> Tensor:
-    """The indices of ``count`` random images of a data set.
+@dataclass(frozen=True)
+class TargetChoice:
+    """Which images of a data set are reconstructed: some of each class, or of all."""
 
-    Raises:
-        InputError: if there are fewer.
-    """
-    _require_count(count, len(images), source)
-    order = torch.randperm(len(images), generator=generator_for(seed, Purpose.TARGET_CHOICE))
-    return order[: COUNT if count is None else count]
+    count: int | None  # None takes 100, or of the user's own all
+    per_class: int | None  # instead of count
+    exemplars: Exemplars
+    seed: int
 
+    def of(self, images: ImageSet, classes: Sequence[str], source: str, *, own: bool) -> Tensor:
+        """Their indices.
 
-def first_targets(images: ImageSet, source: str, per_class: int) -> Tensor:
-    """The indices of the first ``per_class`` images of every class.
+        Args:
+            images: the data set.
+            classes: the names of its classes, empty without labels.
+            source: where the images come from, for messages.
+            own: whether they are the user's own.
 
-    Raises:
-        InputError: if a class has fewer.
-    """
-    found = [(images.labels == label).nonzero().squeeze(1) for label in torch.unique(images.labels)]
-    if (least := min(map(len, found))) < per_class:
-        raise InputError(
-            f"per_class must be <= {least}, the size of the smallest class in {source}, got {per_class}"
-        )
-    return torch.cat([each[:per_class] for each in found])
+        Raises:
+            InputError: if there are fewer, or no labels where they are needed.
+        """
+        if self.per_class is not None:
+            if not classes:
+                raise InputError(f"per_class needs labels, but the images in {source} have none")
+            return choose_exemplars(images, self.exemplars, self.per_class, source, self.seed)
+        if own and self.count is None:
+            return torch.arange(len(images))
+        _require_count(self.count, len(images), source)
+        order = torch.randperm(len(images), generator=generator_for(self.seed, Purpose.TARGET_CHOICE))
+        return order[: COUNT if self.count is None else self.count]
 
 
 def generated_targets(name: str, count: int | None, reading: Reading, seed: int) -> Tensor:

@@ -12,23 +12,25 @@ from fractalgan.data.background import (
     Invert,
     require_background,
     require_invert,
+    require_variation,
     resolve_invert,
     warn_of_brightness,
 )
 from fractalgan.data.channels import Channels, require_channels, require_grayscale
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.downloads import DOWNLOADED
+from fractalgan.data.exemplars import Exemplars
 from fractalgan.data.folder import list_pictures
 from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.images import ImageData
 from fractalgan.data.pictures import Pictures, Reading, read_pictures
 from fractalgan.data.sources import DownloadName, SourceName, require_no_root
 from fractalgan.data.stream import SameTargets
-from fractalgan.data.target_choice import COUNT, first_targets, generated_targets, random_targets
+from fractalgan.data.target_choice import COUNT, TargetChoice, generated_targets
 from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
 
-TargetName = Literal["digits", DownloadName, "fractaldb", "photographs"]
+TargetName = Literal["digits", DownloadName, "folder", "fractaldb", "photographs"]
 Split = Literal["train", "validation", "test"]
 
 MIN_SIZE = 8  # pixels a side: less shows nothing
@@ -40,17 +42,20 @@ class TargetData(DataModule):
     Batches are ``(targets [n, C, size, size] float in [0, 1], rows [n])``, the same at every step, with C = 1
     in grayscale and C = 3 in color. ``rows`` are the places of the targets among all; each process has
     targets of its own. The choice of targets does not depend on --seed_everything: runs with other seeds
-    reconstruct the same images.
+    reconstruct the same images. Fractals of images with labels carry these.
 
     Args:
-        name: source of the targets, unless ``path`` is set: a data set, ``fractaldb`` for images of random
-            fractals, or ``photographs`` for two in color that come with scikit-learn.
-        path: your own picture, or a folder of pictures.
-        root: folder for downloads, by default ``data``.
-        split: part of the data set that the targets are taken from.
+        name: source of the targets, unless ``path`` is set: a data set; ``folder`` for your own images in one
+            sub-folder per class; ``fractaldb`` for images of random fractals; or ``photographs`` for two in
+            color that come with scikit-learn.
+        path: your own picture, or a folder of pictures, without labels.
+        root: folder for downloads, by default ``data``, or the folder of your own images.
+        split: part of the data set that the targets are taken from; ``folder`` is split as by ImageData.
         count: number of targets from a data set; null is 100, or all if there are fewer. Of your own
             pictures, all are used.
-        per_class: number of targets per class of a data set, the first ones, instead of ``count``.
+        per_class: number of targets per class of a data set, instead of ``count``.
+        exemplars: which images of each class are taken: the first; random ones; medoids, those nearest to the
+            centers of k-means clusters; or by herding, those whose mean stays nearest to that of the class.
         size: height and width in pixels; all images are resized to it.
         channels: 1 reads images in grayscale, 3 in color; ``auto`` in color if at least half of them are.
         background: color that transparent pictures are put on, such as white or '#ff8000'; null is white in
@@ -60,7 +65,7 @@ class TargetData(DataModule):
             drawn bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is
             mostly bright.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
-        choice: random seed of the choice of ``count`` targets.
+        choice: random seed of the choice of targets.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class TargetData(DataModule):
         split: Split = "test",
         count: int | None = None,
         per_class: int | None = None,
+        exemplars: Exemplars = "first",
         size: int = 32,
         channels: Channels = "auto",
         background: str | None = None,
@@ -82,6 +88,9 @@ class TargetData(DataModule):
         super().__init__()
         require_choice(TargetName, name=name)
         require_choice(Split, split=split)
+        require_choice(Exemplars, exemplars=exemplars)
+        if exemplars != "first" and per_class is None:
+            raise InputError(f"exemplars {exemplars} needs --data.per_class, the number of targets per class")
         require_sizes(count=COUNT if count is None else count)
         require_at_least(1, per_class=1 if per_class is None else per_class)
         require_at_least(0, choice=choice)
@@ -89,24 +98,33 @@ class TargetData(DataModule):
         require_binarize_level(binarize)
         require_invert(invert)
         require_channels(channels)
-        require_background(background, name if path is None else None)
+        require_background(background, name if path is None and name != "folder" else None)
         if path is not None:
             require_no_root(root, "--data.path: remove it")
-        elif name not in DOWNLOADED:
+        elif name not in (*DOWNLOADED, "folder"):
             require_no_root(root, f"--data.name {name}: use --data.path for your own pictures")
         self.path = None if path is None else Path(path).expanduser()
         self.source = name if self.path is None else self.path.name
         self.split = split
-        self.count = count
-        self.per_class = per_class
         self.size = size
         self.invert = invert
         self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
         self.reading = Reading(size, channels, background, ignore_invalid)
-        self.choice = choice
+        self.choice = TargetChoice(count, per_class, exemplars, choice)
         self.real = None
         if self.path is None and name not in ("fractaldb", "photographs"):
-            self.real = ImageData(cast(SourceName, name), root, size, channels, binarize=None)
+            self.real = ImageData(
+                cast(SourceName, name),
+                root,
+                size,
+                channels,
+                background,
+                binarize=None,
+                invert=invert,
+                ignore_invalid=ignore_invalid,
+            )
+        self.classes: list[str] = []
+        self.labels: Tensor | None = None  # [n], of targets with labels
         self.targets: Tensor | None = None  # [n, C, size, size]
         self.indices = torch.arange(0)  # places in the data set: their random numbers follow from them
         self.names: list[str] = []
@@ -119,14 +137,14 @@ class TargetData(DataModule):
         if self.targets is not None:
             return
         if self.path is None:
-            images, bright_background = self._chosen(), False
+            images, bright_background = self._chosen()
         else:
             images, _, bright_background = self._pictures(self.path)
         require_grayscale(
             images.shape[1], self.source, binarize=self.prepare.binarize, invert=self.invert is True
         )
         everything = torch.arange(len(images))
-        self._check_contrast(ImageSet(images, prepare=self.prepare)[everything][0])
+        require_variation(ImageSet(images, prepare=self.prepare)[everything][0], self.names, self.prepare)
         self.prepare = self.prepare._replace(invert=resolve_invert(self.invert, bright_background))
         targets, _ = ImageSet(images, prepare=self.prepare)[everything]
         warn_of_brightness(targets, self.prepare)
@@ -147,40 +165,34 @@ class TargetData(DataModule):
         self.indices = torch.arange(len(pictures.images))
         return pictures
 
-    def _chosen(self) -> Tensor:
-        """The requested images [n, C, size, size] uint8 of the data set."""
+    def _chosen(self) -> tuple[Tensor, bool]:
+        """The requested images [n, C, size, size] uint8 of the data set, and whether to invert them."""
+        inverted = False
         if self.real is None:
-            images = generated_targets(self.source, self.count, self.reading, self.choice)
+            images = generated_targets(self.source, self.choice.count, self.reading, self.choice.seed)
             self.indices = torch.arange(len(images))
         else:
             self.real.setup()
+            assert self.real.prepare is not None
+            inverted = self.real.prepare.invert
+            self.classes = self.real.classes
             part = {
                 "train": self.real.train_images,
                 "validation": self.real.validation_images,
                 "test": self.real.test_images,
             }[self.split]
             assert part is not None
-            if self.per_class is None:
-                self.indices = random_targets(part, self._where, self.count, self.choice)
-            else:
-                self.indices = first_targets(part, self._where, self.per_class)
+            own = self.source == "folder"
+            self.indices = self.choice.of(part, self.classes, self._where, own=own)
             images = part.images[self.indices]
+            if self.classes:
+                self.labels = part.labels[self.indices]
         self.names = [f"{self.source} {index}" for index in self.indices.tolist()]
-        return images
+        return images, inverted
 
     @property
     def _where(self) -> str:
         return f"the {self.split} set of {self.source}"
-
-    def _check_contrast(self, targets: Tensor) -> None:
-        contrast = (targets.amax((2, 3)) - targets.amin((2, 3))).amax(1)
-        plain = (contrast < 1 / 255).nonzero().flatten().tolist()
-        if plain:
-            remedy = "" if self.prepare.binarize is None else ", or another --data.binarize"
-            raise InputError(
-                f"{self.names[plain[0]]} has a single color, so there is nothing to reconstruct:"
-                f" choose another image{remedy}"
-            )
 
     def train_dataloader(self) -> Batches:
         return DataLoader(SameTargets(*self._own_targets()), batch_size=None)
@@ -208,8 +220,9 @@ class TargetData(DataModule):
         if self.path is None:
             facts["name"] = self.source
             facts |= {"split": self.split} if self.real else {}
-            if self.per_class or self.count:
-                facts |= {"per_class": self.per_class} if self.per_class else {"count": self.count}
+            for option in ("per_class", "count"):
+                value = getattr(self.choice, option)
+                facts |= {} if value is None else {option: value}
         else:
             facts["path"] = str(self.path)
         facts["size"] = self.size

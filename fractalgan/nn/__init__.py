@@ -35,7 +35,7 @@ from fractalgan.nn.target_scores import TargetScores, intersection_over_union, w
 from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, Detail, image_in_view, picture_layer
 from fractalgan.nn.zoom_center import zoom_center
 from fractalgan.ops import PROBABILITIES, ProbabilityRule
-from fractalgan.storage import FractalFile, read_fractals, shipped_fractals, write_fractals
+from fractalgan.storage import FractalFile, Labels, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
     "LOSSES",
@@ -55,6 +55,7 @@ __all__ = [
     "FractalGenerator",
     "FrechetPixels",
     "ImageEncoder",
+    "Labels",
     "LeNet",
     "LossName",
     "MatricesForm",

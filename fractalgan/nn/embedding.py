@@ -16,6 +16,7 @@ from fractalgan.nn.matrices import (
     UnboundedMatrices,
 )
 from fractalgan.ops import Features, Fractals, Transforms
+from fractalgan.storage.labels import Labels, check_labels
 
 MatricesForm = Literal["sigmoid", "clamp", "unbounded", "raw"]
 
@@ -42,13 +43,17 @@ class FractalEmbedding(nn.Module):
             [J, N], and background [J, K], in [0, 1]. None stands for white on black, K = 0, and adds nothing
             to the state.
         learned_features: which of them are learned.
+        labels: the class of each fractal, [J], a buffer, and the names of the classes. None stands for
+            fractals without labels, and adds nothing to the state.
 
     Raises:
         InputError: for an unknown form.
-        ValueError: for another number of multiples than of fractals.
+        ValueError: for another number of multiples or labels than of fractals, and for labels out of range.
     """
 
     relative_tau: Tensor | None
+    labels: Tensor | None
+    classes: tuple[str, ...]  # empty without labels
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class FractalEmbedding(nn.Module):
         relative_tau: Tensor | None = None,
         features: Features | None = None,
         learned_features: Collection[FeatureName] = ("values", "background"),
+        labels: Labels | None = None,
     ) -> None:
         super().__init__()
         require_choice(MatricesForm, matrices=matrices)
@@ -73,6 +79,8 @@ class FractalEmbedding(nn.Module):
         self.register_buffer("relative_tau", relative_tau)
         given = Features.none(transforms.b) if features is None else features
         self.features = FractalFeatures(given, learned_features)
+        self.register_buffer("labels", None)
+        self.label_(labels)
 
     def __len__(self) -> int:
         return self.num_fractals
@@ -95,6 +103,8 @@ class FractalEmbedding(nn.Module):
         ]
         if self.relative_tau is not None:
             parts.append(f"relative_tau={self.relative_tau.min():.3g} to {self.relative_tau.max():.3g}")
+        if self.labels is not None:
+            parts.append(f"num_classes={len(self.classes)}")
         if self.form != "raw":
             parts.append(f"sigma_range={self.sigma_range}")
         return ", ".join(parts)
@@ -107,6 +117,17 @@ class FractalEmbedding(nn.Module):
     def fractals(self) -> Fractals:
         """The transforms of all fractals, and their features."""
         return Fractals(self(), self.features())
+
+    def label_(self, labels: Labels | None) -> None:
+        """Give each fractal a class, or take the labels away.
+
+        Raises:
+            ValueError: for another number of labels than of fractals, and for labels out of range.
+        """
+        if labels is not None:
+            check_labels(*labels, self.num_fractals)
+        self.labels = None if labels is None else labels.values.to(self.b.device, torch.long)
+        self.classes = () if labels is None else tuple(labels.classes)
 
     def constrain_(self) -> None:
         """Bring the parameters back into range; to be called after every optimizer step."""

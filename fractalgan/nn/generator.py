@@ -105,6 +105,7 @@ class FractalGenerator(HubMethods, PictureMethods, Renderer):
                 (settings["sigma_min"], settings["sigma_max"]),
                 parameters.get("relative_tau"),
                 content.features(),
+                labels=content.labels(),
             )
             embedding.load_state_dict(parameters)
             generator = cls(embedding, **{name: settings[name] for name in VIEW})
@@ -127,6 +128,7 @@ class FractalGenerator(HubMethods, PictureMethods, Renderer):
             "sigma_min": low,
             "sigma_max": high,
         } | {name: getattr(self, name) for name in VIEW}
+        settings["classes"] = list(self.embedding.classes)
         parameters = dict(self.embedding.state_dict())
         if raw:
             others = {name: each for name, each in parameters.items() if not name.startswith("matrices.")}

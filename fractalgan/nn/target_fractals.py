@@ -13,6 +13,7 @@ from fractalgan.nn.resolution import Resolution
 from fractalgan.nn.target_scores import TargetScores, explodes, score_images
 from fractalgan.ops import Fractals
 from fractalgan.randomness import Purpose, rows_for
+from fractalgan.storage.labels import Labels
 
 Objective = Literal["expectation", "fixed"]
 Part = Literal["matrices", "b", "features"]
@@ -71,6 +72,12 @@ class TargetFractals(nn.Module):
 
     def extra_repr(self) -> str:
         return f"num_sequences={self.num_sequences}, objective={self.objective!r}, chunk={self.chunk}"
+
+    def label_(self, labels: Labels) -> None:
+        """Give the fractals the classes of their targets [n]."""
+        candidates = self.candidates.ranking.shape[1]
+        values = labels.values.repeat_interleave(candidates)
+        self.generator.embedding.label_(labels._replace(values=values))
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -215,6 +222,9 @@ class TargetFractals(nn.Module):
         own = self.generator
         transforms, features = self.winning_fractals()
         embedding = FractalEmbedding(transforms, "raw", features=features)
+        if (of_all := own.embedding.labels) is not None:
+            chosen = of_all[self.candidates.winners()]
+            embedding.label_(Labels(chosen, own.embedding.classes))
         return FractalGenerator(embedding, **{name: getattr(own, name) for name in VIEW})
 
     def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:

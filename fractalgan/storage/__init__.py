@@ -20,6 +20,7 @@ from fractalgan.storage.fractal_file import (
     shipped_fractals,
     write_fractals,
 )
+from fractalgan.storage.labels import Labels
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
 
@@ -29,6 +30,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "Cells",
     "FractalFile",
+    "Labels",
     "Row",
     "RunFolder",
     "as_checkpoint_error",

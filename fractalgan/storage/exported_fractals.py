@@ -41,6 +41,8 @@ def warn_of_losses(
         lost.append(f"jitter ({content.settings['jitter']:g})")
     if "relative_tau" in content.parameters:
         lost.append("the width of each fractal's points (relative_tau)")
+    if "labels" in content.parameters:
+        lost.append("labels")
     if not colors and "features.values" in content.parameters:
         lost.append("gray levels and colors, their blend, and the background")
     if lost:

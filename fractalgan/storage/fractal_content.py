@@ -9,6 +9,7 @@ from torch import Tensor
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.limits import require_sizes
 from fractalgan.ops import Features, Fractals, Transforms, check_view
+from fractalgan.storage.labels import Labels, check_labels
 
 # What a FractalGenerator is built from, beside the parameters of its embedding, and its type.
 SETTINGS: dict[str, Any] = {
@@ -22,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "jitter": (int, float),
     "probabilities": str,
     "sequences": str,
+    "classes": list,
 }
 
 # The settings of fractals of which only the entries of their matrices are known.
@@ -36,6 +38,7 @@ RAW_SETTINGS: dict[str, Any] = {
     "jitter": 0.0,
     "probabilities": "determinant",
     "sequences": "random",
+    "classes": [],
 }
 
 MATRICES = "matrices.A"  # the entries of A among the parameters, in the form "raw"
@@ -74,6 +77,11 @@ class FractalFile(NamedTuple):
         if not any(name.startswith("features.") for name in self.parameters):
             return None
         return Features(**{name: self.parameters[f"features.{name}"] for name in Features._fields})
+
+    def labels(self) -> Labels | None:
+        """The classes of the fractals; None if they carry no labels."""
+        values = self.parameters.get("labels")
+        return None if values is None else Labels(values, tuple(self.settings["classes"]))
 
     def select(self, indices: Sequence[int]) -> Self:
         """The fractals with these indices, in their order, with what is known of their origin.
@@ -134,6 +142,10 @@ def check_content(content: FractalFile) -> None:
         taus = (settings["tau"] * relative_tau).tolist()
         check_view((size, size), settings["window"], *taus)
     _check_features(content.parameters, b)
+    if (labels := content.labels()) is not None:
+        check_labels(*labels, content.num_fractals)
+    elif settings["classes"]:
+        raise ValueError("classes are named, but no fractal has a label")
 
 
 def _check_features(parameters: dict[str, Tensor], b: Tensor) -> None:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 FORMAT = "fractalgan-fractals-1"
 
 # Settings that files written before the setting existed do not have.
-LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random"}
+LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random", "classes": []}
 
 # The tasks whose older checkpoints have no "fractals" entry of their own.
 LEGACY_TASKS = ("FractalGAN", "Reconstruction")

@@ -19,7 +19,8 @@ def read_json(path: Path) -> FractalFile:
 
     Fractals in grayscale or color also have ``features`` [N, 1 or 3], and may have ``blend`` [N] and
     ``background`` [1 or 3], which are 0 by default; ``relative_tau``, 1 by default, is the squared width of a
-    fractal's points as a multiple of ``tau``. Settings such as ``window`` may stand beside ``targets``;
+    fractal's points as a multiple of ``tau``. Labeled fractals have a ``label`` each, the index of a class,
+    whose names may stand in the list ``classes`` beside ``targets``, as may settings such as ``window``;
     all other entries are provenance. ``null``, which stands for a number that is not finite, becomes NaN.
 
     Returns:
@@ -41,6 +42,9 @@ def read_json(path: Path) -> FractalFile:
     if all(isinstance(name, str) for name in names):
         content["names"] = names
     parameters = {MATRICES: A, "b": b} | _features(path, targets, A.shape[1]) | _relative_tau(path, targets)
+    if (labels := _labels(path, targets)) is not None:
+        parameters["labels"] = labels
+        settings["classes"] = settings["classes"] or [str(label) for label in range(int(labels.max()) + 1)]
     return FractalFile(parameters, settings, content)
 
 
@@ -57,6 +61,8 @@ def json_text(path: Path, content: FractalFile) -> bytes:
         columns |= {"features": values, "blend": blend, "background": background}
     if "relative_tau" in content.parameters:
         columns["relative_tau"] = content.parameters["relative_tau"]
+    if "labels" in content.parameters:
+        columns["label"] = content.parameters["labels"]
     lists = {name: _plain(each.tolist(), FLOAT32_DIGITS) for name, each in columns.items()}
     names = {"name": content.names()} if "names" in content.provenance else {}
     reserved = {"targets", "names", *RAW_SETTINGS}
@@ -79,6 +85,16 @@ def _relative_tau(path: Path, targets: list[dict[str, Any]]) -> dict[str, Tensor
         return {}
     lists = [{"relative_tau": [target.get("relative_tau", 1.0)]} for target in targets]
     return {"relative_tau": _numbers(path, lists, "relative_tau", (), "1").squeeze(1)}
+
+
+def _labels(path: Path, targets: list[dict[str, Any]]) -> Tensor | None:
+    """The label of each fractal [J]; None if no fractal has one."""
+    labels = [target["label"] for target in targets if "label" in target]
+    if not labels:
+        return None
+    if len(labels) < len(targets) or not all(type(label) is int and 0 <= label < 2**31 for label in labels):
+        raise InputError(f"{path}: label of every target must be the index of a class, an integer >= 0")
+    return torch.tensor(labels)
 
 
 def _plain(entry: Any, digits: int = 17) -> Any:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fractalgan.nn import FractalGenerator
+from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.randomness import Purpose
+from fractalgan.storage.labels import Labels
 from fractalgan.tasks.protocols import datamodule_of
 from fractalgan.tasks.task import Task
 
@@ -33,6 +34,13 @@ class FractalTask(Task, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["fractals"] = self._fractals_entry(self.learned_fractals())
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        embedding = next(each for each in self.modules() if isinstance(each, FractalEmbedding))
+        classes = checkpoint.get("fractals", {}).get("settings", {}).get("classes", ())
+        unknown = Labels(torch.zeros(len(embedding), dtype=torch.long), tuple(classes))
+        embedding.label_(unknown if classes else None)  # the state has the values
 
     def _fractals_entry(self, fractals: FractalGenerator) -> dict[str, Any]:
         """What the checkpoint says of its fractals: plain tensors and values."""

@@ -22,11 +22,13 @@ from fractalgan.nn import (
 from fractalgan.ops import Features, Fractals, Procedure, Transforms, random_features, random_fractals
 from fractalgan.randomness import Purpose, generator_for, rows_for
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint
+from fractalgan.storage.labels import Labels
 from fractalgan.tasks.autoencoder import FractalAutoencoder
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.feature_options import embedding_of
 from fractalgan.tasks.gathering import TargetGatherer
 from fractalgan.tasks.inverse_encoder import InverseEncoder
+from fractalgan.tasks.protocols import Targets
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
 CHUNK = 100  # targets whose colors are looked up at a time
@@ -103,16 +105,17 @@ def initial_features(
 
 
 def fitted_fractals(
-    options: MutableMapping[str, Any], targets: Tensor, indices: Tensor, shares: TargetGatherer
+    options: MutableMapping[str, Any], data: Targets, shares: TargetGatherer
 ) -> TargetFractals:
     """Candidates for all targets, as ``start`` makes them; with several ranks, each fits those of its own.
 
     Args:
         options: the hyperparameters of Reconstruction, in which the number of points is set by ``coverage``.
-        targets: [n, C, H, W].
-        indices: [n], what the random numbers of each target follow from.
+        data: the targets, whose labels the fractals get.
         shares: which targets belong to which rank.
     """
+    targets, indices = data.targets, data.indices
+    assert targets is not None  # set up before the task
     if options["coverage"] is not None:
         area = covered_shapes(targets, options["features"]).mean().item() * options["image_size"] ** 2
         options["num_points"] = points_to_cover(area, options["tau"], options["coverage"])
@@ -125,7 +128,10 @@ def fitted_fractals(
     features = Features.none(candidates.b)
     if options["features"]:
         features = initial_features(options, candidates, indices, targets)
-    return target_fractals(options, indices, Fractals(candidates, features))
+    fractals = target_fractals(options, indices, Fractals(candidates, features))
+    if data.labels is not None:
+        fractals.label_(Labels(data.labels, tuple(data.classes)))
+    return fractals
 
 
 def target_fractals(

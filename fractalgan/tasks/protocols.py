@@ -80,6 +80,14 @@ class Targets(Protocol):
     def names(self) -> Sequence[str]:
         """One name per target."""
 
+    @property
+    def labels(self) -> Tensor | None:
+        """[n], the classes of targets with labels."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes; empty without labels."""
+
 
 @runtime_checkable
 class PseudoClasses(Protocol):

@@ -173,7 +173,7 @@ class Reconstruction(FractalTask):
         if known is None:
             self.hparams["num_targets"] = number
             shares = TargetGatherer(number, self.shard, self.trainer.strategy)
-            self.fractals = fitted_fractals(self.hparams, data.targets, data.indices, shares)
+            self.fractals = fitted_fractals(self.hparams, data, shares)
 
     def learned_fractals(self) -> FractalGenerator:
         return self.fractals.learned()

@@ -1,0 +1,78 @@
+"""Exemplars: a few images of each class that stand for all of it."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from fractalgan.data.image_set import ImageSet
+from fractalgan.errors import InputError
+from fractalgan.randomness import Purpose, generator_for
+
+Exemplars = Literal["first", "random", "medoids", "herding"]
+
+SEEDS = 2**32  # scikit-learn's random_state must be below
+
+
+def choose_exemplars(images: ImageSet, how: Exemplars, per_class: int, source: str, seed: int = 0) -> Tensor:
+    """The indices of ``per_class`` images of every class, class by class.
+
+    Args:
+        images: labeled ones.
+        how: ``first`` takes the first images of each class; ``random``, random ones; ``medoids``, those
+            nearest to the centers of k-means clusters of its pixels; ``herding``, those whose running mean
+            stays nearest to that of the class (Welling 2009).
+        per_class: number of exemplars per class.
+        source: where the images come from, for the message.
+        seed: random seed of random exemplars and of medoids.
+
+    Returns:
+        Indices [classes * per_class].
+
+    Raises:
+        InputError: if a class has fewer.
+    """
+    chosen = []
+    for label in torch.unique(images.labels).tolist():
+        places = (images.labels == label).nonzero().squeeze(1)
+        if len(places) < per_class:
+            raise InputError(
+                f"per_class must be <= {len(places)}, the size of the smallest class in {source},"
+                f" got {per_class}"
+            )
+        random = generator_for(seed, label, Purpose.EXEMPLARS)
+        pixels = images[places][0].flatten(1).numpy()
+        chosen.append(places[_choose(how, pixels, per_class, random)])
+    return torch.cat(chosen)
+
+
+def _choose(how: Exemplars, pixels: np.ndarray, count: int, random: torch.Generator) -> Tensor:
+    """``count`` different rows of the pixels [n, D] of one class."""
+    if how == "first":
+        return torch.arange(count)
+    if how == "random":
+        return torch.randperm(len(pixels), generator=random)[:count]
+    return torch.tensor(_medoids(pixels, count, random) if how == "medoids" else _herding(pixels, count))
+
+
+def _medoids(pixels: np.ndarray, count: int, random: torch.Generator) -> list[int]:
+    """The image of each cluster that is nearest to its center, those of large clusters first."""
+    kmeans = KMeans(count, n_init=1, random_state=random.initial_seed() % SEEDS).fit(pixels)
+    distances = np.square(pixels - kmeans.cluster_centers_[kmeans.labels_]).sum(1)
+    members = [np.flatnonzero(kmeans.labels_ == cluster) for cluster in range(count)]
+    members.sort(key=len, reverse=True)
+    return [int(each[distances[each].argmin()]) for each in members]
+
+
+def _herding(pixels: np.ndarray, count: int) -> list[int]:
+    """Image k + 1 is the one that brings the mean of k + 1 nearest to the mean of the class."""
+    chosen: list[int] = []
+    mean, total = pixels.mean(0), np.zeros_like(pixels[0])
+    for k in range(1, count + 1):
+        distances = np.square(mean - (total + pixels) / k).sum(1)
+        distances[chosen] = np.inf
+        chosen.append(int(distances.argmin()))
+        total += pixels[chosen[-1]]
+    return chosen
