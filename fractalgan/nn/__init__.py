@@ -1,8 +1,10 @@
 """What has parameters: learnable fractals, LeNet, and the losses between them."""
 
+from fractalgan.nn.augmentation import Augmentation
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
+from fractalgan.nn.convnet import ConvNet
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_groups
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
@@ -26,6 +28,7 @@ from fractalgan.nn.matrices import (
     UnboundedMatrices,
 )
 from fractalgan.nn.morph import between, matched
+from fractalgan.nn.networks import NETWORKS, NetworkName, make_network
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
 from fractalgan.nn.renderer import Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
@@ -41,12 +44,15 @@ __all__ = [
     "LOSSES",
     "MAX_ZOOM",
     "MIN_ZOOM",
+    "NETWORKS",
     "POINTS_PER_TRANSFORM",
     "PROBABILITIES",
     "VIEW",
     "AdversarialLoss",
+    "Augmentation",
     "Candidates",
     "ClampedMatrices",
+    "ConvNet",
     "Detail",
     "FeatureName",
     "FractalEmbedding",
@@ -59,6 +65,7 @@ __all__ = [
     "LeNet",
     "LossName",
     "MatricesForm",
+    "NetworkName",
     "Objective",
     "Part",
     "ProbabilityRule",
@@ -83,6 +90,7 @@ __all__ = [
     "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "make_network",
     "matched",
     "outline",
     "parameter_groups",
