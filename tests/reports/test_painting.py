@@ -110,6 +110,7 @@ def test_animation_has_all_frames(suffix: str, tmp_path: Path) -> None:
 def test_other_suffix_is_refused_and_so_is_mp4_without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="must end in"):
         check_animation(Path("film.avi"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match="pip install"):
+    monkeypatch.setattr("fractalgan.errors.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"^film.mp4, unlike a .gif, needs av, which is missing"):
         check_animation(Path("film.mp4"))
+    check_animation(Path("film.gif"))
