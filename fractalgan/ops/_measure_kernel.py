@@ -9,7 +9,6 @@ from fractalgan.ops._compile import compiled, inlined
 
 Array = NDArray[Any]
 
-BURN_IN = 64  # points before the first that is drawn
 FAR = 1e12  # a point beyond it has diverged
 INVERSE_2_53 = 1 / 2**53
 
@@ -24,6 +23,7 @@ def add_points(
     colors: Array,  # [N, 1 + K] float64, blend and values
     pieces: Array,  # [M, 6] float64, as maps
     shades: Array,  # [M, 1 + K] float64, what a piece keeps of the features of a point, and adds
+    burn_in: int,  # points of a chain before the first that is drawn
     points: int,  # per part and piece
     frame: Array,  # [4] float64: pixel = scale point + shift, for rows and columns
     canvases: Array,  # [parts, 1 + K, H, W] float32
@@ -36,7 +36,7 @@ def add_points(
         canvas = canvases[part]
         x, y = 0.0, 0.0
         features[:] = 0.5
-        for step in range(-BURN_IN, len(pieces) * points):
+        for step in range(-burn_in, len(pieces) * points):
             state += np.uint64(0x9E3779B97F4A7C15)
             uniform = (_mixed(state) >> np.uint64(11)) * INVERSE_2_53
             n = 0
