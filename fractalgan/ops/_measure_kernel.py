@@ -9,6 +9,7 @@ from fractalgan.ops._compile import compiled, inlined
 
 Array = NDArray[Any]
 
+FEW = 128  # transforms that are looked at one after another: most points are drawn by the most likely ones
 FAR = 1e12  # a point beyond it has diverged
 INVERSE_2_53 = 1 / 2**53
 
@@ -39,9 +40,7 @@ def add_points(
         for step in range(-burn_in, len(pieces) * points):
             state += np.uint64(0x9E3779B97F4A7C15)
             uniform = (_mixed(state) >> np.uint64(11)) * INVERSE_2_53
-            n = 0
-            while n < len(cumulative) - 1 and uniform >= cumulative[n]:
-                n += 1
+            n = chosen_transform(cumulative, uniform)
             x, y = _placed(maps[n], x, y)
             if not (abs(x) < FAR and abs(y) < FAR):
                 x, y = 0.0, 0.0
@@ -53,6 +52,23 @@ def add_points(
                 for k in range(number):
                     shown[k] = shades[m, 1 + k] + shades[m, 0] * features[k]
                 _add(canvas, frame[0] * row + frame[1], frame[2] * column + frame[3], shown)
+
+
+@inlined
+def chosen_transform(cumulative: Array, uniform: float) -> int:
+    """The first transform whose cumulative probability is above a number, or the last one."""
+    n, high = 0, len(cumulative) - 1
+    while n < min(FEW, high) and uniform >= cumulative[n]:
+        n += 1
+    if n < FEW:
+        return n
+    while n < high:
+        middle = (n + high) // 2
+        if uniform >= cumulative[middle]:
+            n = middle + 1
+        else:
+            high = middle
+    return n
 
 
 @inlined

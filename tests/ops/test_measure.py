@@ -20,6 +20,7 @@ from fractalgan.ops import (
     set_render_threads,
     tone,
 )
+from fractalgan.ops._measure_kernel import chosen_transform
 from tests.ops.test_pieces import equal, random_fractal, seeded, sierpinski
 from tests.problems import correlation
 
@@ -116,6 +117,17 @@ def test_same_bits_for_any_number_of_threads_and_other_noise_for_another_seed() 
     other = shares(sierpinski(), equal(3), view, 32, 10_000, seeded(1))
     assert drawn[0].equal(drawn[1])
     assert not drawn[0].equal(other)
+
+
+@pytest.mark.parametrize("number", [1, 2, 128, 129, 130, 3000])
+def test_transform_is_the_first_whose_cumulative_probability_is_above_a_number(number: int) -> None:
+    likely = torch.rand(number, generator=seeded(), dtype=torch.float64).pow(4).sort(descending=True).values
+    likely[number - number // 3 :] = 0
+    cumulative = (likely / likely.sum()).cumsum(0).numpy()
+    uniform = torch.rand(2000, generator=seeded(1), dtype=torch.float64).tolist()
+    for each in [0.0, *uniform, *cumulative[:100].tolist(), 1.0]:
+        above = (each < cumulative).nonzero()[0]
+        assert chosen_transform(cumulative, each) == (above[0] if len(above) else number - 1)
 
 
 def test_view_of_nothing_is_empty() -> None:
