@@ -66,7 +66,7 @@ def _logger(given: LoggerName | Logger, run: RunFolder, resume_step: int | None)
         case "mlflow":
             return MLflowTracker(run)
         case "wandb":
-            return WandbTracker(run, resume_step)
+            return WandbTracker(run)
         case _:
             return given
 

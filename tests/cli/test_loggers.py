@@ -264,26 +264,30 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.usefixtures("wandb")
-def test_interrupted_run_is_one_run_of_wandb(
-    call: Call, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained("gan", "whole")
-    with monkeypatch.context() as patch:
-        patch.setattr(FractalGAN, "training_step", dying(5))
-        with pytest.raises(SystemExit):
-            call("fit", *TINY, WANDB, "--run=mine")
-    assert call("fit", *TINY, WANDB, "--run=mine") == 0
+def test_interrupted_run_is_one_run_of_wandb(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after step 16, and again before it was there, when metrics.jsonl had lost the rows after 10.
+
+    Checkpoints are of steps 9 and 18, rows of every second step and of the validations.
+    """
+    longer = [*TINY, "--trainer.max_steps=18", "--trainer.val_check_interval=9"]
+    assert call("fit", *longer, "--run=whole") == 0
+    for step in (17, 11):
+        with monkeypatch.context() as patch:
+            patch.setattr(FractalGAN, "training_step", dying(step))
+            with pytest.raises(SystemExit):
+                call("fit", *longer, WANDB, "--run=mine")
+    assert max(row["step"] for row in rows(Path("mine"))) == 10
+    assert call("fit", *longer, WANDB, "--run=mine") == 0
     ((run_id, logged),) = FakeRun.logged.items()
-    assert json.loads(Path("mine/trackers.json").read_text()) == {
-        "wandb": {"id": run_id, "project": "fractalgan"}
-    }
+    tracker = json.loads(Path("mine/trackers.json").read_text())["wandb"]
+    assert tracker == {"id": run_id, "project": "fractalgan"}
     found: dict[str, list[tuple[int, float]]] = {}
     for row in logged:
         step = row.pop("trainer/global_step")
         for name, value in row.items():
             found.setdefault(name, []).append((step, value))
     pictures = found.pop("images/fractals")
-    assert [step for step, _ in pictures] == [0, *STEPS]
+    assert [step for step, _ in pictures] == [0, 9, 18]
     assert len(found.pop("images/real")) == 1
     assert found == expected_rows(Path("whole"))
 
