@@ -70,9 +70,7 @@ def _make_parser() -> ArgumentParser:
         default=None,
         help="File for one picture of all, or folder for a picture of each; default: the name of the source.",
     )
-    parser.add_argument(
-        "--size", type=PositiveInt | None, default=None, help="Width = height of each file in pixels."
-    )
+    parser.add_argument("--size", type=PositiveInt | None, default=None, help="Width of each file in pixels.")
     parser.add_argument("--zoom", type=PositiveFloat | None, default=None, help="Magnification; default: 1.")
     parser.add_argument(
         "--center",
@@ -157,10 +155,10 @@ def _name_of(source: Path) -> str:
 def _write_grid(
     out: Path, options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
 ) -> None:
-    size = cell_size(options.size or PICTURE_SIZE, len(fractals))
-    pictures = list(_pictures(options, generator, fractals, paint, size))
+    size = options.size or PICTURE_SIZE
+    pictures = list(_pictures(options, generator, fractals, paint, cell_size(size, len(fractals))))
     with atomic_path(out) as temporary:
-        picture_grid(pictures).save(temporary, format=PICTURES[out.suffix.lower()])
+        picture_grid(pictures, size).save(temporary, format=PICTURES[out.suffix.lower()])
 
 
 def _write_each(

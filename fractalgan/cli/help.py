@@ -161,7 +161,7 @@ name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
                            file for each (default: the name of SOURCE .png, in the current folder)
   --overwrite true         replace an existing file (default: false)
   --fractals N [N ...]     indices of the fractals to draw (default: all)
-  --size N                 width of a file in pixels, of a grid about (default: 1024; 480 for an animation)
+  --size N                 width of each file in pixels (default: 1024; 480 for an animation)
   --zoom X                 magnification, up to 1e9 (default: 1)
   --center DOWN RIGHT      point in the middle, in the coordinates of the plane (default: with --zoom, a point
                            that is worth it)
