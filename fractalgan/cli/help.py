@@ -159,9 +159,9 @@ name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
 
   --out PATH               a file (.png, .jpg, .webp, .tif) gets one picture of all fractals, a folder gets a
                            file for each (default: the name of SOURCE .png, in the current folder)
-  --overwrite true         replace a file that exists
+  --overwrite true         replace an existing file (default: false)
   --fractals N [N ...]     indices of the fractals to draw (default: all)
-  --size N                 width of a file in pixels, of a grid about (default: 1024; 480 for an animation)
+  --size N                 width of each file in pixels (default: 1024; 480 for an animation)
   --zoom X                 magnification, up to 1e9 (default: 1)
   --center DOWN RIGHT      point in the middle, in the coordinates of the plane (default: with --zoom, a point
                            that is worth it)
@@ -267,8 +267,8 @@ format:
 A warning says what a format cannot hold.
 
   --out FILE            file to write
-  --fractals N ...      indices of the fractals to write (default: all)
-  --overwrite BOOL      true replaces an existing file (default: false)
+  --fractals N [N ...]  indices of the fractals to write (default: all)
+  --overwrite true      replace an existing file (default: false)
 
 examples
   python -m fractalgan export digits --out digits.flame

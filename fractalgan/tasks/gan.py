@@ -148,7 +148,8 @@ class FractalGAN(GANPreparation):
     def next_steps(self) -> dict[str, str]:
         sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
         return {
-            "draw": "predict --ckpt_path {best}",
+            "draw": "draw {best}",
+            "images": "predict --ckpt_path {best}",
             "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
         }
 
