@@ -3,6 +3,14 @@
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
+from fractalgan.nn.conditional import (
+    AuxiliaryDiscriminator,
+    Conditional,
+    Discriminator,
+    ProjectionDiscriminator,
+    Verdict,
+    make_discriminator,
+)
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_groups
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
@@ -45,9 +53,12 @@ __all__ = [
     "PROBABILITIES",
     "VIEW",
     "AdversarialLoss",
+    "AuxiliaryDiscriminator",
     "Candidates",
     "ClampedMatrices",
+    "Conditional",
     "Detail",
+    "Discriminator",
     "FeatureName",
     "FractalEmbedding",
     "FractalFeatures",
@@ -62,6 +73,7 @@ __all__ = [
     "Objective",
     "Part",
     "ProbabilityRule",
+    "ProjectionDiscriminator",
     "RawMatrices",
     "RealImages",
     "Renderer",
@@ -72,6 +84,7 @@ __all__ = [
     "TargetFractals",
     "TargetScores",
     "UnboundedMatrices",
+    "Verdict",
     "backgrounds",
     "between",
     "choose_prototypes",
@@ -83,6 +96,7 @@ __all__ = [
     "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "make_discriminator",
     "matched",
     "outline",
     "parameter_groups",

@@ -66,8 +66,10 @@ def test_two_processes_write_one_folder(tmp_path: Path) -> None:
         ["--model.generator_optimizer=NAdam", "--model.parameter_noise=0.1"],
         ["--model.jitter=0", "--model.loss=hinge"],
         IN_COLOR,
+        ["--model.conditional=projection", "--model.num_fractals=11"],
+        ["--model.conditional=auxiliary", "--model.num_fractals=11", *IN_COLOR],
     ],
-    ids=["noise", "no jitter", "in color"],
+    ids=["noise", "no jitter", "in color", "projection", "auxiliary in color"],
 )
 def test_two_processes_train_a_gan_as_one_does_on_the_same_images(
     call: Call, tmp_path: Path, given: list[str]
