@@ -44,6 +44,7 @@ CHECKPOINT = """\
 CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
+  gan_labeled.yaml  labeled_fractals.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
   reconstruction_paper.yaml  reconstruction_release.yaml
   autoencoder.yaml  inverse_encoder.yaml
@@ -79,6 +80,7 @@ data
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
+  --model.conditional WAY   projection or auxiliary: learn with labels, which fractals keep (default: null)
   --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
                             for images in color, else 0)
   --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or

@@ -145,6 +145,7 @@ def test_every_shipped_config_runs(
         "gan_folder": lambda: image_folder,
     }.get(config.stem, lambda: "data")()
     options = {
+        "gan_labeled": [*TINY, "--model.num_fractals=10"],
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
         "autoencoder": [*TINY_AUTOENCODER],
