@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
-    from fractalgan.nn import FractalEmbedding, FractalGenerator, Labels, LeNet
+    from fractalgan.data import FractalData, ImageData, LabeledFractalData, RandomFractalData, TargetData
+    from fractalgan.nn import ConvNet, FractalEmbedding, FractalGenerator, Labels, LeNet
     from fractalgan.ops import Features, Transforms, anderson_farrell, fractaldb, render
     from fractalgan.tasks import (
+        Classifier,
         FractalAutoencoder,
         FractalGAN,
         InverseEncoder,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "Classifier",
+    "ConvNet",
     "Features",
     "FractalAutoencoder",
     "FractalData",
@@ -30,6 +33,7 @@ __all__ = [
     "FractalGenerator",
     "ImageData",
     "InverseEncoder",
+    "LabeledFractalData",
     "Labels",
     "LeNet",
     "LinearProbe",

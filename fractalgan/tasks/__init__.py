@@ -1,6 +1,7 @@
 """LightningModules: their steps, their optimizers, what they log; nothing else."""
 
 from fractalgan.tasks.autoencoder import FractalAutoencoder
+from fractalgan.tasks.classifier import Classifier
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gan import FractalGAN
@@ -11,6 +12,7 @@ from fractalgan.tasks.reconstruction import Reconstruction
 from fractalgan.tasks.task import Task
 
 __all__ = [
+    "Classifier",
     "Encoder",
     "FractalAutoencoder",
     "FractalGAN",

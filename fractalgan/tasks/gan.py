@@ -150,7 +150,7 @@ class FractalGAN(GANPreparation):
         return {
             "draw": "predict --ckpt_path {best}",
             "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
-        }
+        } | self.next_for_labels()
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
