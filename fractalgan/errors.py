@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, get_args
 
 
@@ -131,3 +132,14 @@ def require_features(features: int | None) -> None:
     """Raise InputError unless the number of features of a transform is 0, 1, 3 or null."""
     if features not in (None, 0, 1, 3):
         raise InputError(f"features must be 0, 1, 3 or null, got {features}")
+
+
+EXTRAS = {"hub": "huggingface_hub", "mlflow": "mlflow", "video": "av", "wandb": "wandb"}  # and their packages
+
+
+def require_extra(extra: str, purpose: str) -> None:
+    """Raise InputError unless the package of an extra is installed, which ``purpose`` needs."""
+    package = EXTRAS[extra]
+    found = find_spec(package)
+    if found is None or found.origin is None:  # a folder of that name, such as the wandb/ of a run
+        raise InputError(f"{purpose} needs {package}, which is missing: pip install 'fractalgan[{extra}]'")

@@ -1,10 +1,20 @@
 """The error that a user can correct: one message for the command line and for Python."""
 
 import pickle
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from fractalgan.errors import InputError, as_input_error, require_at_least, require_betas, require_choice
+from fractalgan.errors import (
+    EXTRAS,
+    InputError,
+    as_input_error,
+    require_at_least,
+    require_betas,
+    require_choice,
+    require_extra,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +58,21 @@ def test_choices_and_betas() -> None:
         require_choice(Literal["red", "blue"], color="green")
     with pytest.raises(InputError, match=r"^betas must be in \[0, 1\), got \[0.5, 1.0\]$"):
         require_betas(betas=(0.5, 1.0))
+
+
+def test_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fractalgan.errors.EXTRAS", {"there": "json", "logs": "folder_of_logs"})
+    require_extra("there", "this")
+    message = r"^this needs folder_of_logs, which is missing: pip install 'fractalgan\[logs\]'$"
+    for _ in range(2):
+        with pytest.raises(InputError, match=message):
+            require_extra("logs", "this")
+        (tmp_path / "folder_of_logs").mkdir(exist_ok=True)  # which Python would import as a package
+        monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_extras_are_those_of_the_package() -> None:
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["optional-dependencies"]
+    for extra, package in EXTRAS.items():
+        assert any(requirement.startswith(f"{package}>=") for requirement in declared[extra])

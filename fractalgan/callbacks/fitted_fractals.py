@@ -43,12 +43,13 @@ class SaveFittedFractals(Callback):
         if fractals.embedding.features.num_features:
             values, blend, background = fractals.embedding.features()
             numbers |= {"features": values, "blend": blend, "background": background}
-        if fractals.embedding.labels is not None:
-            numbers["label"] = fractals.embedding.labels
         names = ("image_size", "window", "tau", "num_points", "probabilities", "sequences")
         settings: dict[str, Any] = {name: getattr(fractals, name) for name in names}
+        labels = fractals.embedding.labels
+        settings |= {} if labels is None else {"classes": list(fractals.embedding.classes)}
         targets = [
             {"name": name}
+            | ({} if labels is None else {"label": int(labels[k])})
             | {key: as_plain_numbers(each[k]) for key, each in results.items()}
             | {key: as_plain_numbers(each[k]) for key, each in numbers.items()}
             for k, name in enumerate(data.names)

@@ -63,16 +63,15 @@ class JsonLinesLogger(Logger):
         atomic_write(self.path, "".join(line + "\n" for line in kept))
 
 
-def logged_after(path: Path, step: int) -> set[tuple[int, str]]:
-    """The steps and names of all values that were logged after a step.
+def last_steps(path: Path) -> dict[str, int]:
+    """The last step at which each value was logged.
 
     Args:
         path: a metrics.jsonl, which need not exist.
-        step: 0 for all of them.
     """
     lines = path.read_text().splitlines() if path.exists() else []
-    rows = [json.loads(line) for line in lines if step < _step_of(line) < float("inf")]
-    return {(row["step"], name) for row in rows for name in row if name != "step"}
+    rows = [json.loads(line) for line in lines if _step_of(line) < float("inf")]
+    return {name: row["step"] for row in rows for name in row if name != "step"}
 
 
 def _step_of(line: str) -> float:

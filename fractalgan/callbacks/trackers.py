@@ -10,12 +10,13 @@ from typing import Any
 from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
-from fractalgan.callbacks.loggers import logged_after
+from fractalgan.callbacks.loggers import last_steps
 from fractalgan.distributed import rank_zero_only
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder, atomic_write
 
 PROJECT = "fractalgan"  # the experiment of MLflow and the project of Weights & Biases, by default
+LAST_STEPS = "wandb's last steps"  # an entry of trackers.json
 NOT_LOGGED = "epoch"  # training counts steps
 
 
@@ -103,18 +104,21 @@ class MLflowTracker(MLFlowLogger):
 class WandbTracker(WandbLogger):
     """Logs to one run of Weights & Biases, which a resumed run continues.
 
-    Its files are in the run folder, unless ``WANDB_DIR`` is set. ``trackers.json`` has its id and project.
+    Its files are in the run folder, unless ``WANDB_DIR`` is set. ``trackers.json`` has its id, its project,
+    and the last step of each value that it has: it has no history to ask for while it is offline.
 
     Args:
         run: the run folder.
-        resume_step: the step that the run is resumed at; None for a new run.
     """
 
-    def __init__(self, run: RunFolder, resume_step: int | None = None) -> None:
+    def __init__(self, run: RunFolder) -> None:
         self.folder = run
         self.known = _recorded(run, "wandb")
-        # it has no history to ask for while it is offline
-        self.logged = logged_after(run.metrics, resume_step or 0) if self.known else set()
+        earlier = _recorded(run, LAST_STEPS, int)
+        newer = last_steps(run.metrics) if self.known else {}  # whose last rows are dropped on resuming
+        self.last_steps = {
+            name: max(each.get(name, -1) for each in (earlier, newer)) for name in earlier | newer
+        }
         super().__init__(
             name=run.path.resolve().name,
             save_dir=os.environ.get("WANDB_DIR", str(run.path)),
@@ -141,6 +145,8 @@ class WandbTracker(WandbLogger):
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         _record(self.folder, "wandb", id=str(self.experiment.id), project=str(self.name))
+        if self.last_steps:
+            _record(self.folder, LAST_STEPS, **self.last_steps)
         super().log_hyperparams(params)
 
     @rank_zero_only
@@ -148,14 +154,14 @@ class WandbTracker(WandbLogger):
         new = {
             name: value
             for name, value in metrics.items()
-            if name != NOT_LOGGED and (step, name) not in self.logged
+            if name != NOT_LOGGED and (step or 0) > self.last_steps.get(name, -1)
         }
         if new:
             super().log_metrics(new, step)
 
 
-def _recorded(run: RunFolder, service: str) -> dict[str, str]:
-    """What trackers.json says about the run of a service; nothing for a new one."""
+def _recorded(run: RunFolder, service: str, kind: type = str) -> dict[str, Any]:
+    """What trackers.json says about the run of a service, values of one kind; nothing for a new one."""
     try:
         content = json.loads(run.trackers.read_text())
     except FileNotFoundError:
@@ -163,12 +169,12 @@ def _recorded(run: RunFolder, service: str) -> dict[str, str]:
     except ValueError:
         content = None
     known = content.get(service, {}) if isinstance(content, dict) else None
-    if not isinstance(known, dict) or not all(isinstance(each, str) for each in known.values()):
+    if not isinstance(known, dict) or not all(isinstance(each, kind) for each in known.values()):
         raise InputError(f"{run.trackers} is damaged: remove it to start a new run of {service}")
     return known
 
 
-def _record(run: RunFolder, service: str, **values: str) -> None:
+def _record(run: RunFolder, service: str, **values: str | int) -> None:
     try:
         content = json.loads(run.trackers.read_text())
     except FileNotFoundError:

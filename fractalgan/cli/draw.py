@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from fractalgan.cli.parser import PARSER_OPTIONS
+from fractalgan.cli.shared_options import make_fractals_parser, require_writable, typed_indices
 from fractalgan.errors import InputError, require_at_least, require_at_most
 from fractalgan.nn import MAX_ZOOM, MIN_ZOOM, Detail, FractalGenerator
 from fractalgan.reports import (
@@ -26,7 +26,7 @@ from fractalgan.reports import (
     write_animation,
     zoom_frames,
 )
-from fractalgan.storage import RunFolder, atomic_path
+from fractalgan.storage import RunFolder, atomic_path, require_indices
 
 log = logging.getLogger(__name__)
 
@@ -63,21 +63,14 @@ def draw(arguments: list[str]) -> int:
 
 
 def _make_parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="fractalgan draw", description=None, **PARSER_OPTIONS)
-    parser.add_argument("source", type=str, help="Fractals: a name, a file, a checkpoint, or a run folder.")
-    parser.add_argument(
-        "--fractals", type=NonNegativeInt, nargs="+", help="Indices of the fractals to draw; default: all."
-    )
+    parser = make_fractals_parser("draw")
     parser.add_argument(
         "--out",
         type=str | None,
         default=None,
         help="File for one picture of all, or folder for a picture of each; default: the name of the source.",
     )
-    parser.add_argument("--overwrite", type=bool, default=False, help="Replace files that exist.")
-    parser.add_argument(
-        "--size", type=PositiveInt | None, default=None, help="Width = height of each file in pixels."
-    )
+    parser.add_argument("--size", type=PositiveInt | None, default=None, help="Width of each file in pixels.")
     parser.add_argument("--zoom", type=PositiveFloat | None, default=None, help="Magnification; default: 1.")
     parser.add_argument(
         "--center",
@@ -113,8 +106,9 @@ def _chosen_fractals(options: Namespace, number: int) -> list[int]:
     Raises:
         InputError: for one that does not exist, or a number of them that the animation cannot have.
     """
-    fractals = list(range(number)) if options.fractals is None else [int(each) for each in options.fractals]
-    require_at_most(number - 1, fractals=max(fractals))
+    typed = typed_indices(options.fractals)
+    fractals = list(range(number)) if typed is None else typed
+    require_indices(fractals, number)
     if options.animate is None:
         for name in ("seconds", "fps"):
             if getattr(options, name) is not None:
@@ -143,8 +137,7 @@ def _output(options: Namespace) -> Path:
         raise InputError(f"out must end in {', '.join(PICTURES)}, or be a folder, got {out}")
     if options.background == "transparent" and out.suffix.lower() in (".jpg", ".jpeg", ".mp4"):
         raise InputError(f"{out.suffix} files have no transparent background: use .png or .webp")
-    if out.exists() and not options.overwrite:
-        raise InputError(f"{out} exists: set another --out, or --overwrite true")
+    require_writable(out, options.overwrite, folder=options.animate is None and not out.suffix)
     return out
 
 
@@ -162,10 +155,10 @@ def _name_of(source: Path) -> str:
 def _write_grid(
     out: Path, options: Namespace, generator: FractalGenerator, fractals: list[int], paint: Paint
 ) -> None:
-    size = cell_size(options.size or PICTURE_SIZE, len(fractals))
-    pictures = list(_pictures(options, generator, fractals, paint, size))
+    size = options.size or PICTURE_SIZE
+    pictures = list(_pictures(options, generator, fractals, paint, cell_size(size, len(fractals))))
     with atomic_path(out) as temporary:
-        picture_grid(pictures).save(temporary, format=PICTURES[out.suffix.lower()])
+        picture_grid(pictures, size).save(temporary, format=PICTURES[out.suffix.lower()])
 
 
 def _write_each(

@@ -44,6 +44,7 @@ CHECKPOINT = """\
 CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
+  gan_labeled.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
   reconstruction_paper.yaml  reconstruction_release.yaml
   autoencoder.yaml  inverse_encoder.yaml
@@ -82,6 +83,7 @@ data
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
+  --model.conditional WAY   projection or auxiliary: learn with labels, which fractals keep (default: null)
   --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
                             for images in color, else 0)
   --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or
@@ -163,9 +165,9 @@ name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
 
   --out PATH               a file (.png, .jpg, .webp, .tif) gets one picture of all fractals, a folder gets a
                            file for each (default: the name of SOURCE .png, in the current folder)
-  --overwrite true         replace a file that exists
+  --overwrite true         replace an existing file (default: false)
   --fractals N [N ...]     indices of the fractals to draw (default: all)
-  --size N                 width of a file in pixels, of a grid about (default: 1024; 480 for an animation)
+  --size N                 width of each file in pixels (default: 1024; 480 for an animation)
   --zoom X                 magnification, up to 1e9 (default: 1)
   --center DOWN RIGHT      point in the middle, in the coordinates of the plane (default: with --zoom, a point
                            that is worth it)
@@ -271,8 +273,8 @@ format:
 A warning says what a format cannot hold.
 
   --out FILE            file to write
-  --fractals N ...      indices of the fractals to write (default: all)
-  --overwrite BOOL      true replaces an existing file (default: false)
+  --fractals N [N ...]  indices of the fractals to write (default: all)
+  --overwrite true      replace an existing file (default: false)
 
 examples
   python -m fractalgan export digits --out digits.flame

@@ -1,6 +1,5 @@
 """The loggers of `fit`: those that --trainer.logger names."""
 
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from jsonargparse import Namespace
@@ -10,14 +9,14 @@ from fractalgan.callbacks import EventsLogger, JsonLinesLogger, MLflowTracker, W
 from fractalgan.cli.linked_options import as_typed, value_as_typed
 from fractalgan.cli.yaml_text import flat_options, load_yaml
 from fractalgan.distributed import is_rank_zero
-from fractalgan.errors import InputError
+from fractalgan.errors import require_extra
 from fractalgan.storage import RunFolder
 
 LoggerName = Literal["tensorboard", "mlflow", "wandb"]
 LoggerOption = bool | LoggerName | Logger | list[LoggerName | Logger] | None
 LOGGER_HELP = "tensorboard, mlflow, wandb, a list of them, a class of Logger, or false; default: tensorboard."
 
-EXTRAS = ("mlflow", "wandb")  # the name of a logger, of its package, and of the extra that installs it
+TRACKERS = ("mlflow", "wandb")  # which are extras of their names
 
 # Options of the Trainer that are logged as hyper-parameters; most others do not change what is learned.
 LOGGED_TRAINER_OPTIONS = ("trainer.max_steps", "trainer.precision")
@@ -25,9 +24,9 @@ LOGGED_TRAINER_OPTIONS = ("trainer.max_steps", "trainer.precision")
 
 def check_loggers(trainer: Namespace) -> None:
     """Raise InputError for a logger whose package is not installed."""
-    for name in EXTRAS:
-        if name in _listed(trainer.logger) and not _is_installed(name):
-            raise InputError(f"--trainer.logger {name} is not installed: pip install 'fractalgan[{name}]'")
+    for name in TRACKERS:
+        if name in _listed(trainer.logger):
+            require_extra(name, f"--trainer.logger {name}")
 
 
 def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> Any:
@@ -41,7 +40,7 @@ def fit_loggers(trainer: Namespace, run: RunFolder, resume_step: int | None) -> 
     rows = JsonLinesLogger(run, resume_step)
     named: list[Any] = ["tensorboard"] if trainer.logger in (None, True) else _listed(trainer.logger)
     if not is_rank_zero():  # several processes would create MLflow's local store at once
-        named = [each for each in named if each not in EXTRAS]
+        named = [each for each in named if each not in TRACKERS]
     return [rows, *(_logger(each, run, resume_step) for each in named)]
 
 
@@ -67,16 +66,10 @@ def _logger(given: LoggerName | Logger, run: RunFolder, resume_step: int | None)
         case "mlflow":
             return MLflowTracker(run)
         case "wandb":
-            return WandbTracker(run, resume_step)
+            return WandbTracker(run)
         case _:
             return given
 
 
 def _listed(value: Any) -> list[Any]:
     return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
-
-
-def _is_installed(name: str) -> bool:
-    """Whether a package can be imported; a folder of its name, such as the wandb/ of a run, is not one."""
-    found = find_spec(name)
-    return found is not None and found.origin is not None

@@ -4,6 +4,14 @@ from fractalgan.nn.augmentation import Augmentation
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
+from fractalgan.nn.conditional import (
+    AuxiliaryDiscriminator,
+    Conditional,
+    Discriminator,
+    ProjectionDiscriminator,
+    Verdict,
+    make_discriminator,
+)
 from fractalgan.nn.convnet import ConvNet
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_groups
@@ -50,10 +58,13 @@ __all__ = [
     "VIEW",
     "AdversarialLoss",
     "Augmentation",
+    "AuxiliaryDiscriminator",
     "Candidates",
     "ClampedMatrices",
+    "Conditional",
     "ConvNet",
     "Detail",
+    "Discriminator",
     "FeatureName",
     "FractalEmbedding",
     "FractalFeatures",
@@ -69,6 +80,7 @@ __all__ = [
     "Objective",
     "Part",
     "ProbabilityRule",
+    "ProjectionDiscriminator",
     "RawMatrices",
     "RealImages",
     "Renderer",
@@ -79,6 +91,7 @@ __all__ = [
     "TargetFractals",
     "TargetScores",
     "UnboundedMatrices",
+    "Verdict",
     "backgrounds",
     "between",
     "choose_prototypes",
@@ -90,6 +103,7 @@ __all__ = [
     "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "make_discriminator",
     "make_network",
     "matched",
     "outline",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torchvision.transforms.v2.functional import to_pil_image
 
+from fractalgan.errors import require_extra
 from fractalgan.nn.grid import grid
 from fractalgan.nn.model_card import PICTURE, model_card
 from fractalgan.storage.atomic import atomic_path
-from fractalgan.storage.hub import HUB_FILE, require_hub
+from fractalgan.storage.hub import HUB_FILE
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard
@@ -73,7 +74,7 @@ class HubMethods:
 @cache
 def _folder_class() -> Any:
     """The subclass of ModelHubMixin that writes a generator, made on first use: the library is optional."""
-    require_hub("writing for the Hugging Face Hub")
+    require_extra("hub", "writing for the Hugging Face Hub")
     from huggingface_hub import ModelCard, ModelHubMixin
 
     class HubFolder(ModelHubMixin):  # type: ignore[misc]  # an optional package, which types skip

@@ -39,12 +39,20 @@ def choose_prototypes(images: Tensor, count: int, seed: int) -> Tensor:
     return images[torch.cdist(centers, features).argmin(1)]
 
 
-def prototype_order(drawn: Tensor, prototypes: Tensor) -> Tensor:
+def prototype_order(drawn: Tensor, prototypes: Tensor, labels: Tensor | None = None) -> Tensor:
     """The order [J] of the prototypes [J, C, H, W] in which each is near to the drawn image in its place.
 
     Each is taken once, so that the sum of the squared distances of :func:`pyramid` is as small as possible.
+
+    Args:
+        drawn: [J, C, H, W].
+        prototypes: [J, C, H, W].
+        labels: the class [J] of the drawn image and of the prototype in each place; prototypes only change
+            places within their class.
     """
     cost = torch.cdist(pyramid(drawn), pyramid(prototypes)).square()
+    if labels is not None:
+        cost[labels[:, None] != labels] = torch.inf
     _, columns = linear_sum_assignment(cost.cpu().numpy())
     return torch.from_numpy(columns).to(prototypes.device)
 

@@ -88,6 +88,11 @@ class RealImages:
             coverage=covered.float().mean(),
         )
 
+    def nearest(self, drawn: Tensor) -> Tensor:
+        """The index [J] of the real image that has the largest IoU with each drawn one [J, C, H, W]."""
+        _, iou = compare_shapes(self._shapes(drawn), self.shapes)
+        return iou.argmax(1)
+
     def _shapes(self, images: Tensor) -> Tensor:
         """Pixels [n, C * H * W]: 0, black, or 1, white; or differences from the background."""
         if self.background is None:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from fractalgan.ops import _fused
 from fractalgan.ops._threads import parallel_for
+from fractalgan.ops.bounding_box import burn_in
 from fractalgan.ops.fractals import Fractals
 from fractalgan.ops.pieces import Pieces
 
 MAX_PARTS = 4  # that are drawn side by side; results depend on it, and not on the number of threads
+MIN_BURN_IN = 64  # points of a chain before the first that is drawn
 CANVAS_NUMBERS = 2**28  # of all canvases, if a picture does not need more: 1 GB
 
 
@@ -35,6 +37,7 @@ def count_points(
     (A, b), (values, blend, _) = fractal
     channels = 1 + fractal.features.num_features
     parts = max(1, min(MAX_PARTS, CANVAS_NUMBERS // (channels * size**2)))
+    skipped = max(MIN_BURN_IN, burn_in(A, probabilities))
     points = math.ceil(num_points / (parts * len(pieces.share)))
     likely = probabilities.argsort(descending=True)  # those are found first
     table = [
@@ -48,7 +51,7 @@ def count_points(
     canvases = torch.zeros(parts, channels, size, size)
 
     def draw(first: int, last: int) -> None:
-        kernel.add_points(first, last, seed, *arrays, points, np.array(frame), canvases.numpy())
+        kernel.add_points(first, last, seed, *arrays, skipped, points, np.array(frame), canvases.numpy())
 
     parallel_for(draw, parts)
     return canvases.sum(0) if parts > 1 else canvases[0], points * parts * len(pieces.share)

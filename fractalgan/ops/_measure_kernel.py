@@ -9,7 +9,7 @@ from fractalgan.ops._compile import compiled, inlined
 
 Array = NDArray[Any]
 
-BURN_IN = 64  # points before the first that is drawn
+FEW = 128  # transforms that are looked at one after another: most points are drawn by the most likely ones
 FAR = 1e12  # a point beyond it has diverged
 INVERSE_2_53 = 1 / 2**53
 
@@ -24,6 +24,7 @@ def add_points(
     colors: Array,  # [N, 1 + K] float64, blend and values
     pieces: Array,  # [M, 6] float64, as maps
     shades: Array,  # [M, 1 + K] float64, what a piece keeps of the features of a point, and adds
+    burn_in: int,  # points of a chain before the first that is drawn
     points: int,  # per part and piece
     frame: Array,  # [4] float64: pixel = scale point + shift, for rows and columns
     canvases: Array,  # [parts, 1 + K, H, W] float32
@@ -36,12 +37,10 @@ def add_points(
         canvas = canvases[part]
         x, y = 0.0, 0.0
         features[:] = 0.5
-        for step in range(-BURN_IN, len(pieces) * points):
+        for step in range(-burn_in, len(pieces) * points):
             state += np.uint64(0x9E3779B97F4A7C15)
             uniform = (_mixed(state) >> np.uint64(11)) * INVERSE_2_53
-            n = 0
-            while n < len(cumulative) - 1 and uniform >= cumulative[n]:
-                n += 1
+            n = chosen_transform(cumulative, uniform)
             x, y = _placed(maps[n], x, y)
             if not (abs(x) < FAR and abs(y) < FAR):
                 x, y = 0.0, 0.0
@@ -53,6 +52,23 @@ def add_points(
                 for k in range(number):
                     shown[k] = shades[m, 1 + k] + shades[m, 0] * features[k]
                 _add(canvas, frame[0] * row + frame[1], frame[2] * column + frame[3], shown)
+
+
+@inlined
+def chosen_transform(cumulative: Array, uniform: float) -> int:
+    """The first transform whose cumulative probability is above a number, or the last one."""
+    n, high = 0, len(cumulative) - 1
+    while n < min(FEW, high) and uniform >= cumulative[n]:
+        n += 1
+    if n < FEW:
+        return n
+    while n < high:
+        middle = (n + high) // 2
+        if uniform >= cumulative[middle]:
+            n = middle + 1
+        else:
+            high = middle
+    return n
 
 
 @inlined

@@ -14,8 +14,10 @@ DIRECTIONS = 64  # of the sides of a polygon
 MAX_ROUNDS, SMALL_MOVE = 5000, 1e-5  # how often they are moved, and the relative move that is the last
 MARGIN = 1.001
 MAX_CENTERS = 32  # of disks, of which the smallest is taken
-CHAINS, CHAIN_LENGTH, BURN_IN = 512, 64, 32  # of points, where transforms are no contractions
-MARGIN_OF_POINTS = 1.5
+MARGIN_OF_POINTS = 1.5  # where transforms are no contractions
+CHAINS, CHAIN_LENGTH = 512, 64  # of a sample of points
+MIN_BURN_IN, MAX_BURN_IN = 32, 4096  # points before the first of a chain that is kept
+FORGOTTEN = 1e-3  # what is left there of the distance between two chains
 FAR = 1e12  # a point beyond it has diverged
 
 
@@ -90,12 +92,26 @@ def _sides_of_polygon(transforms: Transforms, center: Tensor, radius: Tensor) ->
 def sample_points(transforms: Transforms, probabilities: Tensor, generator: torch.Generator) -> Tensor:
     """Points [P, 2] of one fractal in random order, those that have diverged left out."""
     A, b = transforms
-    rows = torch.zeros(CHAINS, dtype=torch.long)
-    uniform = torch.rand(CHAINS, BURN_IN + CHAIN_LENGTH, generator=generator, dtype=b.dtype)
+    rows, skipped = torch.zeros(CHAINS, dtype=torch.long), burn_in(A, probabilities)
+    uniform = torch.rand(CHAINS, skipped + CHAIN_LENGTH, generator=generator, dtype=b.dtype)
     sequences = sequences_from_uniform(probabilities[None], rows, uniform)
     points = iterate_points(Transforms(A[None], b[None]), rows, sequences, b.new_zeros(CHAINS, 2))
-    points = points[:, BURN_IN:].transpose(0, 1).flatten(0, 1)  # those of one chain are far apart
+    points = points[:, skipped:].transpose(0, 1).flatten(0, 1)  # those of one chain are far apart
     return points[(points.abs() < FAR).all(1)]
+
+
+def burn_in(A: Tensor, probabilities: Tensor) -> int:
+    """The number of steps after which it hardly matters where a chain has started.
+
+    Many for a fractal that is mostly drawn by a transform that hardly contracts, such as a spiral.
+
+    Args:
+        A: the matrices ``[N, 2, 2]``.
+        probabilities: of the transforms, ``[N]``.
+    """
+    mean = float(probabilities @ largest_singular_value(A))
+    steps = math.log(FORGOTTEN) / math.log(mean) if 0 < mean < 1 else 0
+    return min(max(MIN_BURN_IN, math.ceil(steps)), MAX_BURN_IN)
 
 
 def _box_of_points(transforms: Transforms, probabilities: Tensor, generator: torch.Generator) -> Box:

@@ -5,12 +5,13 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from fractalgan.ops.bounding_box import Box, bounding_box, sample_points
+from fractalgan.ops.bounding_box import Box, bounding_box, largest_singular_value, sample_points
 from fractalgan.ops.fractals import Fractals
 
 MIN_PIECES, MAX_PIECES = 256, 8192
 MAX_CHILDREN = 2**20  # of all pieces of one level
-MAX_LEVELS = 500
+MAX_LEVELS = 500  # of as many pieces as there may be, and of transforms that do not contract
+MAX_LEVELS_OF_FEW = 20_000  # a contraction of 0.999 divides a spiral so often for a zoom of 1e9
 ENOUGH = 0.3  # of the points of all pieces that have to be in view
 MOST_WASTE = 0.9  # of the points that are not in view, whose pieces are divided in one round
 MIN_SAMPLE, SAMPLE = 8, 2**16  # points per piece, and of all pieces, that show how many are in view
@@ -98,12 +99,15 @@ def pieces_in_view(
     points = sample_points(fractal.transforms, probabilities, generator)
     most = max(MIN_PIECES, min(MAX_PIECES, MAX_CHILDREN // len(probabilities)))
     pieces = Pieces.whole(fractal)
-    for _ in range(MAX_LEVELS):
+    contracts = bool(largest_singular_value(fractal.transforms.A).max() < 1)
+    placed = 0
+    for _ in range(MAX_LEVELS_OF_FEW if contracts else MAX_LEVELS):
         pieces = pieces.select(_meets(pieces, box, view))
         if len(pieces.share) > most:
             pieces = pieces.with_equal_shares(most, generator)
+        placed += len(pieces.share)
         wasted = pieces.share * (1 - _part_in_view(pieces, points, view))
-        if wasted.sum() <= (1 - ENOUGH) * pieces.share.sum():
+        if wasted.sum() <= (1 - ENOUGH) * pieces.share.sum() or placed >= MAX_LEVELS * most:
             break
         divided = _largest(wasted, MOST_WASTE)
         children = pieces.select(divided).divided(fractal, probabilities)

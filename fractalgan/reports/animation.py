@@ -1,6 +1,5 @@
 """Animations of fractals: a zoom, or a walk from one fractal to the next."""
 
-import importlib.util
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, features
 
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, require_extra
 from fractalgan.nn import Detail, FractalGenerator, between, matched, picture_layer
 from fractalgan.ops import View
 from fractalgan.reports.painting import Paint
@@ -75,10 +74,8 @@ def check_animation(path: Path) -> None:
         raise InputError(f"out must end in {', '.join(ANIMATIONS)} for an animation, got {path}")
     if suffix == ".webp" and not features.check("webp"):
         raise InputError("Pillow has no support for WebP here: set another --out, such as zoom.gif")
-    if suffix == MP4 and importlib.util.find_spec("av") is None:
-        raise InputError(
-            "MP4 needs PyAV: pip install 'fractalgan[video]', or set another --out, such as zoom.gif"
-        )
+    if suffix == MP4:
+        require_extra("video", f"{path}, unlike a .gif,")
 
 
 def write_animation(path: Path, frames: Iterator[Image.Image], fps: int) -> None:

@@ -14,6 +14,7 @@ from fractalgan.reports.painting import COLORMAPS, Paint
 from fractalgan.storage import RunFolder
 
 MAX_FRACTALS = 200  # of one page
+MAX_TRANSFORMS = 20_000  # of all of them: 2 MB, or 2.5 MB with colors
 THUMBNAIL = 96  # pixels
 DIGITS = 9  # which float32 numbers need
 
@@ -24,10 +25,13 @@ def living_fractals(run: RunFolder) -> tuple[Content, dict[str, Any]] | None:
         generator = FractalGenerator.from_pretrained(run.path.resolve())
     except InputError:
         return None
-    total = len(generator.embedding)
-    shown = range(min(total, MAX_FRACTALS))
+    total, transforms = len(generator.embedding), generator.embedding.num_transforms
+    shown = range(min(total, MAX_FRACTALS, max(1, MAX_TRANSFORMS // transforms)))
     numbers = [_numbers(generator, index) for index in shown]
-    text = f"{total} fractals." if total <= MAX_FRACTALS else f"The first {MAX_FRACTALS} of {total} fractals."
+    text = f"{total} fractals."
+    if len(shown) < total:
+        size = f"of {transforms} transforms each"
+        text = f"The first {len(shown)} of {total} fractals, {size}: a page has no more."
     pictures = [{"index": index, "picture": _thumbnail(generator, index)} for index in shown]
     gallery = Content("fractals.html.jinja", {"fractals": pictures, "text": text})
     return gallery, {"window": generator.window, "fractals": numbers}

@@ -91,17 +91,23 @@ def _to_pil(channels: Tensor) -> Image.Image:
 def cell_size(size: int, count: int) -> int:
     """The width of each of ``count`` square pictures in a grid of this width, in pixels."""
     columns = math.ceil(math.sqrt(count))
-    return max(1, math.floor((size + GAP) / (columns * (1 + GAP)))) if count > 1 else size
+    gap = max(1, round(GAP * size / columns))
+    return max(1, (size - (columns - 1) * gap) // columns)
 
 
-def picture_grid(pictures: list[Image.Image]) -> Image.Image:
-    """Square pictures of equal size and mode in rows, as many rows as columns where the number allows it."""
+def picture_grid(pictures: list[Image.Image], size: int) -> Image.Image:
+    """Square pictures in rows, as many rows as columns where the number allows it.
+
+    Args:
+        pictures: of equal mode, and of the width :func:`cell_size`.
+        size: the width of the grid, in pixels. Pixels that are left over widen some of the gaps.
+    """
     columns, cell = math.ceil(math.sqrt(len(pictures))), pictures[0].width
-    step = cell + max(1, round(GAP * cell))
-    rows = math.ceil(len(pictures) / columns)
-    size = (columns * step - (step - cell), rows * step - (step - cell))
-    grid = Image.new(pictures[0].mode, size, (*GAP_COLOR, 0) if pictures[0].mode == "RGBA" else GAP_COLOR)
+    places = [round(column * (size - cell) / max(1, columns - 1)) for column in range(columns)]
+    height = places[math.ceil(len(pictures) / columns) - 1] + cell
+    color = (*GAP_COLOR, 0) if pictures[0].mode == "RGBA" else GAP_COLOR
+    grid = Image.new(pictures[0].mode, (size, height), color)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, columns)
-        grid.paste(picture, (column * step, row * step))
+        grid.paste(picture, (places[column], places[row]))
     return grid

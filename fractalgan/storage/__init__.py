@@ -11,7 +11,7 @@ from fractalgan.storage.checkpoints import (
 )
 from fractalgan.storage.csv_file import write_csv
 from fractalgan.storage.environment import record_start
-from fractalgan.storage.fractal_content import FractalFile
+from fractalgan.storage.fractal_content import FractalFile, require_indices
 from fractalgan.storage.fractal_file import (
     READERS,
     is_repository,
@@ -43,6 +43,7 @@ __all__ = [
     "read_config",
     "read_fractals",
     "record_start",
+    "require_indices",
     "require_suffix",
     "shipped_fractals",
     "submodule_state",

@@ -7,7 +7,7 @@ from pathlib import Path
 from fractalgan.errors import InputError
 from fractalgan.ops import Fractals
 from fractalgan.storage.fractal_content import FractalFile
-from fractalgan.storage.imported_fractals import listed
+from fractalgan.storage.imported_fractals import listed, printable
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,15 @@ def drawable(content: FractalFile) -> Fractals:
         InputError: for numbers that are not finite, which other programs cannot read.
     """
     fractals = content.fractals().map(lambda each: each.detach().cpu().float())
-    for row, name in enumerate(content.names()):
+    for row, name in enumerate(printable_names(content)):
         if not all(each[row].isfinite().all() for each in fractals.transforms):
             raise InputError(f"{name} has numbers that are not finite: leave it out")
     return fractals
+
+
+def printable_names(content: FractalFile) -> list[str]:
+    """The names of fractals as they are read back: no format has a place for every character."""
+    return [printable(name) or f"fractal {row}" for row, name in enumerate(content.names())]
 
 
 def warn_of_losses(
@@ -45,6 +50,8 @@ def warn_of_losses(
         lost.append("labels")
     if not colors and "features.values" in content.parameters:
         lost.append("gray levels and colors, their blend, and the background")
+    if any(printable(name) != name for name in content.names()):
+        lost.append("some characters of the names")
     if lost:
         log.warning("%s: the format has no place for %s", path, "; ".join(lost))
     if blended_along_palette:

@@ -17,9 +17,10 @@ from fractalgan import __version__
 from fractalgan.errors import InputError
 from fractalgan.limits import MAX_FLAME_BYTES
 from fractalgan.ops import PROBABILITIES, Fractals
-from fractalgan.storage.exported_fractals import drawable, warn_of_losses
+from fractalgan.storage.exported_fractals import drawable, printable_names, warn_of_losses
 from fractalgan.storage.flame_palette import color_palette, gray_palette, is_line_between
 from fractalgan.storage.fractal_content import FractalFile
+from fractalgan.storage.imported_fractals import printable
 from fractalgan.storage.number_text import to_text
 
 IMAGE_SIZE = 1024  # pixels, of the picture that a viewer draws
@@ -47,9 +48,9 @@ def flame_text(path: Path, content: FractalFile) -> bytes:
     """
     fractals = drawable(content)
     probabilities = PROBABILITIES[content.settings["probabilities"]](fractals.transforms.A)
-    root = Element("flames", name=path.stem)
+    root = Element("flames", name=printable(path.stem))
     along_palette = []
-    for row, name in enumerate(content.names()):
+    for row, name in enumerate(printable_names(content)):
         flame = SubElement(root, "flame", _camera(name, content.settings["window"]))
         palette, coordinates = _palette(fractals, row)
         number = fractals.features.num_features

@@ -91,9 +91,7 @@ class FractalFile(NamedTuple):
         """
         if not indices:
             raise InputError("fractals must be one index or more, got none")
-        for index in indices:
-            if not 0 <= index < self.num_fractals:
-                raise InputError(f"fractals must be in 0 to {self.num_fractals - 1}, got {index}")
+        require_indices(indices, self.num_fractals)
         rows = torch.tensor(indices)
         origin: dict[str, Any] = {"fractals": [self._numbers()[index] for index in indices]}
         if "names" in self.provenance:
@@ -116,6 +114,13 @@ class FractalFile(NamedTuple):
         if not isinstance(found, list) or len(found) != self.num_fractals:
             return None
         return found if all(type(each) is kind for each in found) else None
+
+
+def require_indices(fractals: Sequence[int], number: int) -> None:
+    """Raise InputError for the first index of a fractal that is not among so many fractals."""
+    for index in fractals:
+        if not 0 <= index < number:
+            raise InputError(f"fractals must be in 0 to {number - 1}, got {index}")
 
 
 def check_content(content: FractalFile) -> None:

@@ -29,7 +29,7 @@ from fractalgan.ops import (
     points_of_chains,
 )
 from fractalgan.ops.random_fractals import MAX_COORDINATE
-from fractalgan.storage.exported_fractals import drawable, warn_of_losses
+from fractalgan.storage.exported_fractals import drawable, printable_names, warn_of_losses
 from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFile
 from fractalgan.storage.imported_fractals import (
     ImportedFractal,
@@ -66,7 +66,7 @@ def fractint_text(path: Path, content: FractalFile) -> bytes:
     fractals, window = drawable(content), content.settings["window"]
     probabilities = PROBABILITIES[content.settings["probabilities"]](fractals.transforms.A)
     lines = ["; written by fractalgan"]
-    for row, name in enumerate(content.names()):
+    for row, name in enumerate(printable_names(content)):
         lines += [f"{_plain_name(name)} {{", f"  ; window {window!r}"]
         for A, b, probability in zip(
             *(each[row] for each in fractals.transforms), probabilities[row], strict=True
@@ -80,7 +80,13 @@ def fractint_text(path: Path, content: FractalFile) -> bytes:
 
 
 def _plain_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or "fractal"
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or "fractal"
+    return plain + "_" * _is_comment(plain)
+
+
+def _is_comment(name: str) -> bool:
+    """Whether an entry of this name has free text."""
+    return name.lower() == "comment"
 
 
 def read_fractint(path: Path) -> FractalFile:
@@ -125,7 +131,7 @@ def _entries(text: str) -> list[_Entry]:
             window = to_number(note[1])
             check_view((1, 1), window)
         code, closed, _ = code.partition("}")
-        if name.lower() != "comment" and (row := _row(code, name, number)):
+        if not _is_comment(name) and (row := _row(code, name, number)):
             rows.append(row)
             total += 1
             if total > MAX_IMPORTED_TRANSFORMS:
@@ -151,7 +157,7 @@ def _row(code: str, name: str, number: int) -> list[float]:
 
 def _complete(name: str, rows: list[list[float]], window: float | None) -> list[_Entry]:
     """The entry, or none for a comment."""
-    if name.lower() == "comment":
+    if _is_comment(name):
         return []
     if not rows:
         raise ValueError(f"the entry {name!r} has no transforms")

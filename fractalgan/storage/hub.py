@@ -1,21 +1,14 @@
 """Files of fractals on the Hugging Face Hub."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, require_extra
 
 HUB_FILE = "fractals.safetensors"  # of a repository, and of a folder that becomes one
 LIBRARY = "fractalgan"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # user/name
-
-
-def require_hub(purpose: str) -> None:
-    """Raise InputError unless huggingface_hub is installed, which ``purpose`` needs."""
-    if find_spec("huggingface_hub") is None:
-        raise InputError(f"{purpose} needs huggingface_hub: pip install 'fractalgan[hub]'")
 
 
 def download_fractals(repository: str, **options: Any) -> Path:
@@ -28,7 +21,8 @@ def download_fractals(repository: str, **options: Any) -> Path:
     Raises:
         InputError: if huggingface_hub is not installed, or if there is no such file.
     """
-    require_hub(f"there are no fractals {repository!r} here, and reading them from the Hugging Face Hub")
+    purpose = f"there are no fractals {repository!r} here, and reading them from the Hugging Face Hub"
+    require_extra("hub", purpose)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from fractalgan.errors import InputError
 from fractalgan.limits import MAX_SVG_TRANSFORMS
 from fractalgan.ops import Fractals
-from fractalgan.storage.exported_fractals import drawable
+from fractalgan.storage.exported_fractals import drawable, printable_names
 from fractalgan.storage.fractal_content import FractalFile
 
 CELL = 200  # units per fractal, of which the window takes half: maps may reach beyond it
@@ -42,7 +42,7 @@ def maps_svg(path: Path, content: FractalFile) -> bytes:
         f' viewBox="0 0 {width} {height}">',
     ]
     scale = CELL / 4 / content.settings["window"]
-    for row, name in enumerate(content.names()):
+    for row, name in enumerate(printable_names(content)):
         x, y = CELL * (row % columns), CELL * (row // columns)
         lines += _cell(fractals, row, name, x, y, scale)
     return ("\n".join([*lines, "</svg>"]) + "\n").encode()

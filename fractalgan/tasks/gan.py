@@ -9,6 +9,7 @@ from torch.optim import Adam, Optimizer
 
 from fractalgan.nn import (
     LOSSES,
+    Conditional,
     LossName,
     MatricesForm,
     ProbabilityRule,
@@ -33,7 +34,7 @@ class FractalGAN(GANPreparation):
 
     Each batch is one step: the fractals draw as many images as there are real ones, each fractal equally
     often; the discriminator learns from both, then the fractals from the discriminator. Training batches are
-    ``(images [B, C, H, W] in [0, 1], labels)``; the labels are not used.
+    ``(images [B, C, H, W] in [0, 1], labels [B])``; the labels are used if it is conditional.
 
     Args:
         num_fractals: number of fractals (J).
@@ -67,6 +68,11 @@ class FractalGAN(GANPreparation):
         prototypes: weight of the distance between drawn images and the prototype of their fractal, a second
             loss beside the adversarial one; 0 disables it, as in the paper. Prototypes are training images:
             those nearest to the centers of k-means clusters. Checkpoints contain them, in 8 bits.
+        conditional: how the discriminator uses labels; null does not use them. Otherwise fractals are shared
+            out to the classes of the data, and keep the labels: num_fractals must be at least the number of
+            classes, and prototypes are of the class of their fractal. projection adds the inner product of
+            its features and an embedding of the class to the logit; auxiliary names the class by a second
+            head, whose cross-entropy is added to the losses of both sides.
         r1_gamma: weight of the R1 penalty on the discriminator; 0 disables it.
         r1_interval: number of steps between R1 penalties, which multiplies their weight.
         instance_noise: initial std of the Gaussian noise that is added to real and drawn images; it decays
@@ -96,6 +102,7 @@ class FractalGAN(GANPreparation):
         "features": 0,
         "blend": 0.0,
         "background": None,
+        "conditional": None,
     }
     last_r1: Tensor
 
@@ -119,6 +126,7 @@ class FractalGAN(GANPreparation):
         background: list[float] | None = None,
         loss: LossName = "non-saturating",
         prototypes: float = 100.0,
+        conditional: Conditional | None = None,
         r1_gamma: float = 5.0,
         r1_interval: int = 8,
         instance_noise: float = 0.2,
@@ -146,11 +154,14 @@ class FractalGAN(GANPreparation):
         self.register_buffer("last_r1", torch.zeros(()))
 
     def next_steps(self) -> dict[str, str]:
-        sizes = self.sizes_for_next(num_fractals="model.num_fractals", image_size="data.size")
-        return {
-            "draw": "predict --ckpt_path {best}",
-            "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}",
-        } | self.next_for_labels()
+        size = self.sizes_for_next(image_size="data.size")
+        number = self.sizes_for_next(num_fractals="model.num_fractals")
+        steps = {
+            "draw": "draw {best}",
+            "images": "predict --ckpt_path {best}",
+            "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{number}{size}",
+        }
+        return steps | self.next_for_labels()
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]
@@ -168,7 +179,7 @@ class FractalGAN(GANPreparation):
     # -- training -------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        real, _ = batch
+        real, labels = batch
         step = self.global_step
         resolve_features(self.hparams, real.shape[1], "the batch")
         if self._needs_images():  # there is no data module, which has more images than one batch
@@ -182,49 +193,62 @@ class FractalGAN(GANPreparation):
         noisy_real, noisy_fake = (instance_noise(images, std, random) for images in (real, fake))
 
         generator, discriminator = self.optimizers()  # type: ignore[attr-defined]
-        self._train_discriminator(discriminator, noisy_real, noisy_fake.detach(), step)
+        of_real, of_fake = self._labels(labels, fractals)
+        self._train_discriminator(
+            discriminator, (noisy_real, noisy_fake.detach()), torch.cat([of_real, of_fake]), step
+        )
         distance = fake.new_zeros(())
         if self.hparams["prototypes"] > 0 and self.prototypes is not None:
             distance = prototype_distance(fake, self.prototypes[fractals].to(fake.dtype) / 255)
-        self._train_generator(generator, noisy_fake, distance, step)
+        self._train_generator(generator, noisy_fake, of_fake, distance, step)
         if self.hparams["parameter_noise"] > 0 and step % self.hparams["parameter_noise_interval"] == 0:
             self.generator.embedding.perturb_(self.hparams["parameter_noise"], random.generator)
 
     def _train_discriminator(
-        self, optimizer: LightningOptimizer, real: Tensor, fake: Tensor, step: int
+        self, optimizer: LightningOptimizer, images: tuple[Tensor, Tensor], labels: Tensor, step: int
     ) -> None:
+        """A step of the discriminator on real and drawn images [B, C, H, W], with labels [2 B] of both."""
+        real, fake = images
         gamma, interval = self.hparams["r1_gamma"], self.hparams["r1_interval"]
         if gamma > 0 and step % interval == 0:
             real = real.detach().requires_grad_()
-            real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
+            of_real, of_fake = labels.chunk(2)
+            real_logits, loss_of_real = self.discriminator.judge(real, of_real)
+            fake_logits, loss_of_fake = self.discriminator.judge(fake, of_fake)
             r1 = r1_penalty(real_logits, real)
             penalty = gamma / 2 * interval * r1  # as much as one at every step
             self.last_r1.copy_(self.trainer.strategy.reduce(r1.detach(), reduce_op="mean"))
         else:
-            real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).squeeze(1).chunk(2)
+            verdict = self.discriminator.judge(torch.cat([real, fake]), labels)
+            (real_logits, fake_logits), (loss_of_real, loss_of_fake) = (each.chunk(2) for each in verdict)
             penalty = real.new_zeros(())
         loss = self.loss.discriminator(real_logits, fake_logits)
-        self.require_finite("the discriminator's loss", loss)
+        class_loss = loss_of_real.mean() + loss_of_fake.mean()
+        self.require_finite("the discriminator's loss", loss, class_loss)
         self.require_finite("the R1 penalty", penalty)
-        self._backward(optimizer, loss + penalty)
+        self._backward(optimizer, loss + class_loss + penalty)
         # not `optimizer.step()`, which counts: there are two optimizers, but one step per batch
         self.trainer.strategy.optimizer_step(optimizer.optimizer, _no_closure)
         if should_log(self.trainer, step + 1):
             self.log("train/discriminator_loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/r1", self.last_r1)
+            if self.hparams["conditional"] == "auxiliary":
+                self.log("train/class_loss", class_loss, sync_dist=True)
             self._log_accuracies("train", real_logits, fake_logits)
 
     def _train_generator(
-        self, optimizer: LightningOptimizer, fake: Tensor, distance: Tensor, step: int
+        self, optimizer: LightningOptimizer, fake: Tensor, labels: Tensor, distance: Tensor, step: int
     ) -> None:
+        """A step of the fractals, by their images [B, C, H, W] with labels [B]."""
         # without DDP, which waits for all gradients, the discriminator's need not be computed
         self.discriminator.requires_grad_(self._is_parallel())
-        loss = self.loss.generator(self.discriminator(fake).squeeze(1))
-        self.require_finite("the generator's loss", loss, distance)
+        logits, class_losses = self.discriminator.judge(fake, labels)
+        loss, class_loss = self.loss.generator(logits), class_losses.mean()
+        self.require_finite("the generator's loss", loss, class_loss, distance)
         factor = schedule_factor(self.hparams["generator_schedule"], self._progress(step))
         for group in optimizer.param_groups:
             group["lr"] = self.hparams["generator_lr"] * factor * group.get("lr_scale", 1.0)
-        self._backward(optimizer, loss + self.hparams["prototypes"] * distance)
+        self._backward(optimizer, loss + class_loss + self.hparams["prototypes"] * distance)
         optimizer.step()
         self.generator.embedding.constrain_()
         self.discriminator.requires_grad_(True)

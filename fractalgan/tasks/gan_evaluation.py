@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fractalgan.nn import AdversarialLoss, FractalGenerator, LeNet
+from fractalgan.nn import AdversarialLoss, Discriminator, FractalGenerator
 from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gan_findings import findings
+from fractalgan.tasks.gan_labels import require_same_classes
 from fractalgan.tasks.gan_scores import GANScores
 from fractalgan.tasks.protocols import datamodule_of
 
@@ -24,7 +25,7 @@ class GANEvaluation(FractalTask):
     """
 
     generator: FractalGenerator
-    discriminator: LeNet
+    discriminator: Discriminator
     loss: AdversarialLoss
     scores: GANScores
 
@@ -46,32 +47,44 @@ class GANEvaluation(FractalTask):
         total = count * self.shard.world_size
         return self.shard.of(order.repeat(-(-total // number))[:total]).to(self.device)
 
+    def _labels(self, of_real: Tensor, fractals: Tensor) -> tuple[Tensor, Tensor]:
+        """The classes of a batch of real images and of ``fractals``, [B] each; zeros without labels."""
+        of_fractals = self.generator.embedding.labels
+        if of_fractals is None:  # then those of real images may be of any kind
+            return torch.zeros_like(fractals), torch.zeros_like(fractals)
+        return of_real, of_fractals[fractals]
+
     def setup(self, stage: str) -> None:
         super().setup(stage)
         self.scores.forget()
 
     def on_validation_start(self) -> None:
-        self.scores.begin(datamodule_of(self.trainer), self.device)
+        data = datamodule_of(self.trainer)
+        require_same_classes(data, self.generator.embedding.classes)
+        self.scores.begin(data, self.device)
 
     on_test_start = on_validation_start
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate(batch[0], batch_idx, "val")
+        return self._evaluate(batch, batch_idx, "val")
 
     def on_validation_epoch_end(self) -> None:
         self._conclude("val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch[0], batch_idx, "test")
+        self._evaluate(batch, batch_idx, "test")
 
     def on_test_epoch_end(self) -> None:
         self._conclude("test")
 
-    def _evaluate(self, real: Tensor, batch_idx: int, stage: str) -> Tensor:
+    def _evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
         """Evaluate fresh images, as many as there are real ones, and return them."""
+        real, _ = batch
         fractals = self._every_fractal_equally(len(real), batch_idx)
         fake: Tensor = self(fractals, self._random(batch_idx, Purpose.GAN_VALIDATION))
-        real_logits, fake_logits = (self.discriminator(images).squeeze(1) for images in (real, fake))
+        of_real, of_fake = self._labels(batch[1], fractals)
+        real_logits, _ = self.discriminator.judge(real, of_real)
+        fake_logits, _ = self.discriminator.judge(fake, of_fake)
         self._log_accuracies(stage, real_logits, fake_logits)
         losses = self.loss.discriminator(real_logits, fake_logits), self.loss.generator(fake_logits)
         names = f"{stage}/discriminator_loss", f"{stage}/generator_loss"

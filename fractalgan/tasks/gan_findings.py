@@ -23,13 +23,16 @@ def findings(scores: Mapping[str, float], binary: bool = True) -> list[str]:
         binary: whether fractals are white on black, without features.
 
     Returns:
-        What has failed, and what to try; then how near drawn and real images are.
+        What has failed, and what to try; then how near drawn and real images are, and, for fractals with
+        labels, how many draw their class.
     """
+    of_class = scores.get("class_agreement")
     return [
         *_failures(scores, ADVICE.format(wanted=WANTED[binary])),
         f"a fractal's best image and the nearest training image have {scores['iou_real']:.0%}"
         f" {IN_COMMON[binary]}, a training image and the nearest drawn one {scores['iou_drawn']:.0%}, and"
         f" neighboring training images {scores['iou_other']:.0%}",
+        *([] if of_class is None else [f"{of_class:.0%} of fractals are nearest to an image of their class"]),
     ]
 
 

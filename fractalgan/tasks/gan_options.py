@@ -11,7 +11,7 @@ from fractalgan.errors import (
     require_sigma_range,
 )
 from fractalgan.limits import require_sizes, require_transforms
-from fractalgan.nn import LossName, MatricesForm, ProbabilityRule, require_lenet_size
+from fractalgan.nn import Conditional, LossName, MatricesForm, ProbabilityRule, require_lenet_size
 from fractalgan.ops import Procedure, SequenceKind
 from fractalgan.tasks.feature_options import check_features
 from fractalgan.tasks.schedules import Schedule
@@ -42,6 +42,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     require_transforms(options["num_fractals"], options["num_transforms"])
     for name, choice in CHOICES.items():
         require_choice(choice, **{name: options[name]})
+    if options["conditional"] is not None:
+        require_choice(Conditional, conditional=options["conditional"])
     require_at_least(1, **{name: options[name] for name in ("r1_interval", "parameter_noise_interval")})
     amounts = ("prototypes", "r1_gamma", "instance_noise", "parameter_noise")
     require_at_least(0, **{name: options[name] for name in amounts})

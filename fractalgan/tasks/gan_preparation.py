@@ -5,11 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fractalgan.nn import FractalGenerator, LeNet, choose_prototypes, covered_shapes
+from fractalgan.errors import InputError
+from fractalgan.nn import Discriminator, FractalGenerator, covered_shapes, make_discriminator
 from fractalgan.randomness import same_weights
 from fractalgan.tasks.channels import channels_of, require_levels
 from fractalgan.tasks.feature_options import resolve_features
 from fractalgan.tasks.gan_evaluation import GANEvaluation
+from fractalgan.tasks.gan_labels import (
+    choose_for_classes,
+    require_every_class,
+    require_same_classes,
+    shared_out,
+)
 from fractalgan.tasks.gan_scores import GANScores
 from fractalgan.tasks.gan_start import (
     adapt_points_,
@@ -19,7 +26,7 @@ from fractalgan.tasks.gan_start import (
     load_collages_,
     random_embedding,
 )
-from fractalgan.tasks.protocols import datamodule_of, training_images
+from fractalgan.tasks.protocols import datamodule_of, labeled_training_images
 from fractalgan.tasks.reconstruction_options import COLLAGE
 
 
@@ -43,8 +50,19 @@ class GANPreparation(GANEvaluation):
         names = "image_size", "num_points", "window", "tau", "jitter", "probabilities", "sequences"
         view = {name: options[name] for name in names}
         self.generator = FractalGenerator(random_embedding(options), **view)
-        self.discriminator = LeNet(1, options["image_size"], max(1, features))
+        self.discriminator = self._make_discriminator()
         self.scores = GANScores(options["seed"], features)
+
+    def _make_discriminator(self) -> Discriminator:
+        """One for the classes of the fractals, if they have some."""
+        options, number = self.hparams, len(self.generator.embedding.classes)
+        view = options["image_size"], self.generator.channels
+        return make_discriminator(options["conditional"], number, *view)
+
+    def _see_classes(self) -> None:
+        """Make another discriminator, for the classes of the fractals."""
+        with same_weights():
+            self.discriminator = self._make_discriminator().to(self.device)
 
     def setup(self, stage: str) -> None:
         data, features = datamodule_of(self.trainer), self.hparams["features"]
@@ -54,6 +72,11 @@ class GANPreparation(GANEvaluation):
             if features is None and self.hparams["features"]:
                 with same_weights():
                     self._build()
+        if (conditional := self.hparams["conditional"]) is not None and stage != "predict":
+            labels = shared_out(self.hparams["num_fractals"], data, conditional)
+            if not self.generator.embedding.classes:
+                self.generator.embedding.label_(labels)
+                self._see_classes()
         super().setup(stage)
 
     def on_fit_start(self) -> None:
@@ -61,15 +84,17 @@ class GANPreparation(GANEvaluation):
         self.hparams["features"] = self.hparams["features"] or 0  # as built, if no data module has images
         if (schedule := self.hparams["generator_schedule"]) != "constant":
             self._require_last_step(f"--model.generator_schedule {schedule}")
-        images = training_images(datamodule_of(self.trainer)) if self._needs_images() else None
-        if images is not None:
-            self._adapt(images)
+        data = datamodule_of(self.trainer)
+        require_same_classes(data, self.generator.embedding.classes)
+        found = labeled_training_images(data) if self._needs_images() else None
+        if found is not None:
+            self._adapt(*found)
 
     def _needs_images(self) -> bool:
         return not self.adapted or (self.hparams["prototypes"] > 0 and self.prototypes is None)
 
-    def _adapt(self, images: Tensor) -> None:
-        """Adapt the width of points to real images [n, C, H, W], and choose the prototypes."""
+    def _adapt(self, images: Tensor, labels: Tensor | None = None) -> None:
+        """Adapt the width of points to real images [n, C, H, W] with labels [n], and choose prototypes."""
         new, self.adapted = not self.adapted, True
         if new and self.tau_follows_data:
             masks = covered_shapes(images, self.hparams["features"] or 0)
@@ -77,8 +102,10 @@ class GANPreparation(GANEvaluation):
         collages = new and self.hparams["start"] == COLLAGE
         if collages or self.hparams["prototypes"] > 0:
             chosen, embedding = images, self.generator.embedding
+            if labels is not None:
+                require_every_class(labels, embedding.classes)
             if self.trainer.is_global_zero:
-                chosen = choose_prototypes(images, self.hparams["num_fractals"], self.hparams["seed"])
+                chosen = choose_for_classes(images, labels, embedding, self.hparams["seed"])
                 if collages:
                     load_collages_(self.generator, self.hparams, chosen)
                 else:
@@ -95,6 +122,14 @@ class GANPreparation(GANEvaluation):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
+        labeled = bool(self.generator.embedding.classes)
+        if labeled != (self.hparams["conditional"] is not None):
+            what = "labels" if labeled else "no labels"
+            raise InputError(
+                f"the fractals of the checkpoint have {what}: leave --model.conditional as it was"
+            )
+        if labeled:
+            self._see_classes()
         for name in ("probabilities", "sequences"):
             setattr(self.generator, name, self.hparams[name])
         tau = checkpoint.get("hyper_parameters", {}).get("tau")

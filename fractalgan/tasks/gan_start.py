@@ -52,12 +52,13 @@ def assign_prototypes(drawn: Tensor, prototypes: Tensor, generator: FractalGener
 
     Args:
         drawn: one image [J, C, H, W] of each fractal.
-        prototypes: in any order.
+        prototypes: in any order, or in that of the classes of the fractals.
         generator: what drew the images.
     """
     number = generator.embedding.features.num_features
-    masks = (covered_shapes(each, number) for each in (drawn.to(prototypes), prototypes))
-    return prototypes[prototype_order(*masks)]
+    masks = [covered_shapes(each, number) for each in (drawn.to(prototypes), prototypes)]
+    labels = generator.embedding.labels
+    return prototypes[prototype_order(masks[0], masks[1], None if labels is None else labels.cpu())]
 
 
 def adopt_features_(generator: FractalGenerator, prototypes: Tensor, options: Mapping[str, Any]) -> None:
@@ -99,4 +100,5 @@ def load_collages_(generator: FractalGenerator, options: Mapping[str, Any], prot
     view = options["num_transforms"], options["window"]
     found = collage_fractals(masks, range(len(masks)), 1, *view, options["seed"])
     embedding = generator.embedding
-    embedding.load_state_dict(embedding_of(found, embedding.features(), options).state_dict())
+    collages = embedding_of(found, embedding.features(), options).state_dict()
+    embedding.load_state_dict(embedding.state_dict() | collages)  # which have no labels

@@ -65,7 +65,13 @@ MIN_IMAGES = 1000
 
 
 def training_images(data: object, at_most: int | None = None) -> Tensor | None:
-    """The first training images [n, C, H, W] of a data module; None if it has none.
+    """The images [n, C, H, W] of :func:`labeled_training_images`."""
+    found = labeled_training_images(data, at_most)
+    return None if found is None else found[0]
+
+
+def labeled_training_images(data: object, at_most: int | None = None) -> tuple[Tensor, Tensor] | None:
+    """The first training images [n, C, H, W] of a data module and their labels [n]; None if it has none.
 
     By default there are up to 10,000 of 32 x 32 pixels; of larger ones as many numbers, but 1,000 images at
     least.
@@ -73,8 +79,7 @@ def training_images(data: object, at_most: int | None = None) -> Tensor | None:
     if not isinstance(data, LabelledImages) or data.train_images is None:
         return None
     first, _ = data.train_images[:1]
-    images, _ = data.train_images[: at_most or max(MIN_IMAGES, MAX_PIXELS // first.numel())]
-    return images
+    return data.train_images[: at_most or max(MIN_IMAGES, MAX_PIXELS // first.numel())]
 
 
 @runtime_checkable

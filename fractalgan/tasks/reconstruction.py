@@ -182,7 +182,7 @@ class Reconstruction(FractalTask):
         return self.fractals.gallery()
 
     def next_steps(self) -> dict[str, str]:
-        steps = {"draw": "predict --ckpt_path {best}"}
+        steps = {"draw": "draw {best}", "images": "predict --ckpt_path {best}"}
         if self.hparams["num_targets"] > 1:  # one fractal is no set of pseudo-classes
             sizes = self.sizes_for_next(num_targets="model.num_fractals", image_size="data.size")
             steps["pre-train"] = f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}"

@@ -32,8 +32,7 @@ def test_grid_of_all_fractals_is_named_after_its_source(draw, tmp_path: Path) ->
         assert f"written to {name}" in out
         assert "draw digits --fractals 0 --zoom 1000" in out
         with Image.open(tmp_path / name) as picture:
-            assert 180 <= picture.width <= 200
-            assert picture.width == picture.height
+            assert picture.size == (200, 200)
             assert np.asarray(picture).std() > 10
 
 
@@ -74,10 +73,8 @@ def test_view_of_nothing_is_said(draw) -> None:
 def test_file_that_exists_is_kept(draw, tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(b"my cat")
     status, _, err = draw("digits", "--out", "cat.png")
-    assert (status, err) == (
-        2,
-        "fractalgan: error: cat.png exists: set another --out, or --overwrite true\n",
-    )
+    message = "fractalgan: error: cat.png exists already: set another --out, or --overwrite true\n"
+    assert (status, err) == (2, message)
     assert (tmp_path / "cat.png").read_bytes() == b"my cat"
     assert (
         draw("digits", "--fractals", "1", "--size", "16", "--out", "cat.png", "--overwrite", "true")[0] == 0
@@ -85,11 +82,38 @@ def test_file_that_exists_is_kept(draw, tmp_path: Path) -> None:
     assert (tmp_path / "cat.png").read_bytes() != b"my cat"
 
 
+@pytest.mark.parametrize("out", ["folder.png", "file"])
+def test_folder_is_no_file_and_a_file_is_no_folder(draw, out: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    status, _, err = draw("digits", "--fractals", "1", "--out", out, "--overwrite", "true")
+    assert (status, err) == (2, f"fractalgan: error: {out} exists already: set another --out\n")
+
+
+def test_folder_that_exists_is_filled_if_it_may_be(draw, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    options = ("digits", "--fractals", "1", "--size", "16", "--out", "pictures")
+    assert draw(*options)[::2] == (
+        2,
+        "fractalgan: error: pictures exists already: set another --out, or --overwrite true\n",
+    )
+    assert draw(*options, "--overwrite", "true")[0] == 0
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["001.png"]
+
+
+@pytest.mark.parametrize("index", ["100", "-1", "x", "1.5"])
+def test_indices_are_refused_as_by_export(draw, index: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = draw("digits", "--fractals", "0", index)
+    assert run(["export", "digits", "--out", "a.ifs", "--fractals", "0", index]) == status == 2
+    assert capsys.readouterr().err == err
+    assert err.startswith("fractalgan: error: --fractals must be in")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing-here"], "there are no fractals 'nothing-here'"),
-        (["digits", "--fractals", "100"], "--fractals must be <= 99, got 100"),
+        (["digits", "--fractals", "100"], "--fractals must be in 0 to 99, got 100"),
         (["digits", "--size", "9000"], "--size must be <= 8192, got 9000"),
         (["digits", "--zoom", "1e20"], "--zoom must be <= 1"),
         (["digits", "--zoom", "-1"], "--zoom"),

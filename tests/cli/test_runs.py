@@ -154,6 +154,7 @@ def test_every_shipped_config_runs(
     }.get(config.stem, lambda: "data")()
     fractals = labeled_fractals(image_folder.parent / "labeled.safetensors")
     options = {
+        "gan_labeled": [*TINY, "--model.num_fractals=10"],
         "pretraining": [*TINY_PRETRAINING],
         "probe": ["--trainer.accelerator=cpu", "--data.size=16"],
         "autoencoder": [*TINY_AUTOENCODER],

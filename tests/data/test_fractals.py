@@ -12,7 +12,7 @@ from torch import Tensor
 from fractalgan.data import FractalData, StreamPosition
 from fractalgan.data.fractals import FreshBatches
 from fractalgan.errors import InputError
-from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.nn import FractalEmbedding, FractalGenerator, Labels
 from fractalgan.nn.resolution import points_for, scaled, tau_for
 from fractalgan.ops import anderson_farrell, determinant_probabilities, render
 from fractalgan.randomness import RankShard
@@ -117,6 +117,28 @@ def test_learned_fractals_are_drawn_as_they_were_learned_with_more_jitter(tmp_pa
     assert FractalData(**few, tau=2.0).generator.embedding.relative_tau is None  # one for all
     with pytest.raises(InputError, match=r"has 5 fractals, not 100: set num_fractals=5"):
         FractalData(str(tmp_path / "five.safetensors"))
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_images_of_labeled_fractals_have_their_classes(fresh: bool, tmp_path: Path) -> None:
+    labels = torch.tensor([2, 0, 1, 0, 2])
+    embedding = FractalEmbedding(anderson_farrell(5, 3), labels=Labels(labels, ("a", "b", "c")))
+    path = tmp_path / "labeled.safetensors"
+    FractalGenerator(embedding, 16).save(path)
+    few = FEW | {"fractals": str(path), "fresh": fresh}
+    pseudo = FractalData(**few)
+    data = FractalData(**few | {"num_fractals": None}, labels="class")
+    assert data.num_fractals == 5
+    for (images, classes), (same, fractals) in zip(batches(data, 8), batches(pseudo, 8), strict=True):
+        assert images.equal(same)
+        assert classes.equal(labels[fractals])
+    assert data.validation_images is not None
+    assert data.validation_images.labels.bincount().tolist() == [2, 1, 2]
+
+
+def test_labels_are_needed_where_classes_are_asked_for() -> None:
+    with pytest.raises(InputError, match="the fractals of digits have no labels: learn some with"):
+        FractalData("digits", labels="class")
 
 
 @pytest.mark.parametrize(("size", "points"), [(16, 75), (32, 300), (64, 1200)])

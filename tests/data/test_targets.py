@@ -46,6 +46,34 @@ def test_first_of_each_class() -> None:
     assert data.indices[:3].tolist() == (labels == 0).nonzero().flatten()[:3].tolist()
 
 
+def test_targets_of_a_data_set_have_its_labels() -> None:
+    data, real = ready(count=20, split="train"), ImageData()
+    real.setup("fit")
+    assert data.labels is not None
+    assert real.train_images is not None
+    assert data.labels.equal(real.train_images.labels[data.indices])
+    assert data.classes == [str(digit) for digit in range(10)]
+    medoids = ready(per_class=2, split="train", exemplars="medoids")
+    assert medoids.labels is not None
+    assert medoids.labels.tolist() == [label for label in range(10) for _ in range(2)]
+
+
+def test_folder_with_classes_is_split_as_images_are(tmp_path: Path) -> None:
+    for name, bright in [("cat", 0), ("dog", 1)]:
+        for k in range(10):
+            save(tmp_path / name / f"{k}.png", shape(10 * k + bright, 255))
+    data = ready(name="folder", root=str(tmp_path), split="train", size=16)
+    real = ImageData("folder", str(tmp_path), size=16, binarize=None)
+    real.setup("fit")
+    assert real.train_images is not None
+    images, labels = real.train_images[list(range(len(real.train_images)))]
+    assert data.targets is not None
+    assert data.labels is not None
+    assert data.targets.equal(images)
+    assert data.labels.equal(labels)
+    assert data.classes == ["cat", "dog"]
+
+
 def test_named_data_sets_are_read(mnist_like: Callable[[str], Path]) -> None:
     data = ready(name="KMNIST", root=str(mnist_like("KMNIST")), count=20, split="test")
     assert data.targets is not None
@@ -137,6 +165,8 @@ def test_folders_without_pictures_are_refused(files: list[str], tmp_path: Path) 
         ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
         ({"size": 4}, "size must be >= 8, got 4"),
         ({"count": 181}, "count must be <= 180, the number of images in the test set of digits, got 181"),
+        ({"exemplars": "medoids"}, "exemplars medoids needs --data.per_class"),
+        ({"exemplars": "best", "per_class": 1}, "exemplars must be"),
         ({"per_class": 100}, "per_class must be <= 1., the size of the smallest class in the test set"),
         ({"path": "none.png"}, "there is no picture or folder none.png: set --data.path to an existing one"),
     ],

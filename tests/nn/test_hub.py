@@ -166,7 +166,8 @@ for use in (
     )
     lines = done.stdout.splitlines()
     assert len(lines) == 3
-    assert all(line.endswith("needs huggingface_hub: pip install 'fractalgan[hub]'") for line in lines)
+    missing = "needs huggingface_hub, which is missing: pip install 'fractalgan[hub]'"
+    assert all(line.endswith(missing) for line in lines)
     assert "there are no fractals 'user/name' here" in lines[2]
     assert not (tmp_path / "mine").exists()
 

@@ -58,6 +58,16 @@ def test_assignment_is_the_nearest_of_all() -> None:
     assert total(found) == pytest.approx(best)
 
 
+def test_with_labels_prototypes_stay_within_their_class() -> None:
+    drawn, prototypes, labels = images(6, seed=1), images(6, seed=2), torch.tensor([0, 1, 0, 1, 1, 0])
+    order = prototype_order(drawn, prototypes, labels)
+    assert labels[order].equal(labels)
+    for label in (0, 1):
+        places = (labels == label).nonzero().squeeze(1)
+        within = prototype_order(drawn[places], prototypes[places])
+        assert order[places].equal(places[within])
+
+
 def test_gradient_brightens_and_darkens_toward_the_prototype() -> None:
     drawn = torch.full((2, 1, 16, 16), 0.5, requires_grad=True)
     wanted = torch.stack([torch.zeros(1, 16, 16), torch.ones(1, 16, 16)])

@@ -106,3 +106,7 @@ def test_colors_are_compared_by_their_differences_from_the_background() -> None:
     assert scores.nearest_real.item() == pytest.approx(0, abs=1e-6)
     negatives = RealImages(images, binary=False).scores([1 - images])
     assert negatives.iou_real == 0
+
+
+def test_nearest_image_is_of_the_same_kind() -> None:
+    assert (RealImages(patterns(50)).nearest(patterns(20, seed=1)) % 10).tolist() == list(range(10)) * 2

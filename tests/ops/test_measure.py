@@ -16,9 +16,11 @@ from fractalgan.ops import (
     point_features,
     points_of_chains,
     random_features,
+    rotation,
     set_render_threads,
     tone,
 )
+from fractalgan.ops._measure_kernel import chosen_transform
 from tests.ops.test_pieces import equal, random_fractal, seeded, sierpinski
 from tests.problems import correlation
 
@@ -55,6 +57,25 @@ def test_corner_of_the_triangle_looks_like_the_triangle_at_any_zoom() -> None:
         part, inner = part[:-1, :-1], whole[:-1, :-1]  # the last pixels also have points of other copies
         assert part.sum().item() == pytest.approx(3.0**-level * inner.sum().item(), rel=0.05)
         assert correlation(part, inner) > 0.97
+
+
+def test_spiral_that_hardly_contracts_is_the_same_at_any_zoom() -> None:
+    """A turn of 100 steps is 0.6 times as large as the one before, each step with 0.994 of the points."""
+    contraction, turn = 0.995, 100
+    angle = torch.tensor(2 * math.pi / turn, dtype=torch.float64)
+    A = torch.stack([contraction * rotation(angle), 0.08 * torch.eye(2, dtype=torch.float64)])
+    transforms = Transforms(A[None], torch.tensor([[[0.0, 0.0], [0.5, 0.8]]], dtype=torch.float64))
+    probabilities = determinant_probabilities(A)
+    picks = torch.multinomial(probabilities, 2_000_000, replacement=True, generator=seeded())
+    points = points_of_chains(transforms, picks.view(1, 500, 4000))[0].view(500, 4000, 2)
+    expected = counted(points[:, 1000:].flatten(0, 1), View((0.0, 0.0), 0.3), 24)
+    for zoom in (1e4, 1e6):
+        steps = turn * round(math.log(zoom) / -math.log(contraction) / turn)
+        view = View((0.0, 0.0), 0.3 * contraction**steps)
+        drawn = shares(Fractals.plain(transforms).one(0), probabilities, view, 24, 400_000, seeded(1))[0]
+        drawn = drawn / probabilities[0] ** steps
+        assert drawn.sum().item() == pytest.approx(expected.sum().item(), rel=0.1)
+        assert correlation(drawn, expected) > 0.97
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -96,6 +117,17 @@ def test_same_bits_for_any_number_of_threads_and_other_noise_for_another_seed() 
     other = shares(sierpinski(), equal(3), view, 32, 10_000, seeded(1))
     assert drawn[0].equal(drawn[1])
     assert not drawn[0].equal(other)
+
+
+@pytest.mark.parametrize("number", [1, 2, 128, 129, 130, 3000])
+def test_transform_is_the_first_whose_cumulative_probability_is_above_a_number(number: int) -> None:
+    likely = torch.rand(number, generator=seeded(), dtype=torch.float64).pow(4).sort(descending=True).values
+    likely[number - number // 3 :] = 0
+    cumulative = (likely / likely.sum()).cumsum(0).numpy()
+    uniform = torch.rand(2000, generator=seeded(1), dtype=torch.float64).tolist()
+    for each in [0.0, *uniform, *cumulative[:100].tolist(), 1.0]:
+        above = (each < cumulative).nonzero()[0]
+        assert chosen_transform(cumulative, each) == (above[0] if len(above) else number - 1)
 
 
 def test_view_of_nothing_is_empty() -> None:

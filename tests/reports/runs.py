@@ -13,10 +13,12 @@ from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder
 
 
-def generator(num_features: int = 0, seed: int = 0, count: int = 3) -> FractalGenerator:
+def generator(
+    num_features: int = 0, seed: int = 0, count: int = 3, num_transforms: int = 5
+) -> FractalGenerator:
     """Random fractals that are smaller than the window."""
     source = torch.Generator().manual_seed(seed)
-    A, b = anderson_farrell(count, 5, source)
+    A, b = anderson_farrell(count, num_transforms, source)
     features = random_features(b, num_features, source) if num_features else None
     return FractalGenerator(FractalEmbedding(Transforms(0.75 * A, b), "raw", features=features))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fractalgan.reports import commands_after_fit
+from fractalgan.reports import commands_after_fit, quote
 from fractalgan.storage import RunFolder
-from fractalgan.tasks import FractalGAN, LinearProbe
+from fractalgan.tasks import FractalGAN, LinearProbe, Reconstruction, Task
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -32,4 +32,15 @@ def test_programs_of_the_path_are_called_by_name(tmp_path: Path, monkeypatch: py
     run.last.touch()
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     programs = [line.split()[1] for line in commands_after_fit(run, FractalGAN(image_size=16), finished=True)]
-    assert programs == ["python", "python", "tensorboard"]
+    assert programs == ["python", "python", "python", "tensorboard"]
+
+
+@pytest.mark.parametrize("task", [FractalGAN(image_size=16), Reconstruction(num_targets=2)])
+def test_commands_are_labeled_by_their_verbs(task: Task, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "mine")
+    run.checkpoints.mkdir(parents=True)
+    run.best.touch()
+    lines = commands_after_fit(run, task, finished=True)
+    found = dict(line.split(":", 1) for line in lines)
+    assert found["draw"].endswith(f" -m fractalgan draw {quote(run.best)}")
+    assert found["images"].endswith(f" -m fractalgan predict --ckpt_path {quote(run.best)}")

@@ -44,6 +44,20 @@ def data_of(page: str) -> dict:
     return json.loads(match[1])
 
 
+def test_page_of_fractals_of_many_transforms_is_not_heavy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "fractalgan.reports.living_fractals._thumbnail", lambda *_: "data:,"
+    )  # which take long
+    run = write_run(tmp_path / "many", generator(3, count=6, num_transforms=5000))
+    page = write_page([run]).read_text()
+    text = "The first 4 of 6 fractals, of 5000 transforms each: a page has no more."
+    assert text in Elements(page).text
+    assert [each["index"] for each in data_of(page)["runs"][0]["fractals"]] == [0, 1, 2, 3]
+    assert len(page) < 3_000_000
+
+
 def test_page_has_result_findings_commands_curves_and_pictures(tmp_path: Path) -> None:
     run = write_run(tmp_path / "gan-1", generator())
     path = write_page([run])

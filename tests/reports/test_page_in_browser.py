@@ -180,3 +180,24 @@ DRAW = """([index, center, half, size, points]) => {
   const data = JSON.parse(document.getElementById("fractals").textContent);
   return [...Fractal.picture(data.runs[0].fractals[index], { center, half }, size, data.colors, points)];
 }"""
+
+
+def test_page_zooms_into_a_spiral_that_hardly_contracts(browser: Browser, pages: Path) -> None:
+    """A turn of 100 steps makes it 0.6 of its size: fourteen or 27 of them are the same picture."""
+    contraction, angle, size = 0.995, 2 * np.pi / 100, 64
+    cos, sin = contraction * np.cos(angle), contraction * np.sin(angle)
+    plain = {"values": [[], []], "blend": [0, 0], "background": [], "probabilities": [0.9936, 0.0064]}
+    spiral = {"A": [[cos, -sin, sin, cos], [0.08, 0, 0, 0.08]], "b": [[0, 0], [0.5, 0.8]]} | plain
+    page = opened(browser, pages / "plain/report.html", [])
+    near, *deep = (
+        np.reshape(page.evaluate(DRAW_GIVEN, [spiral, 0.3 * contraction**steps, size]), (size, size, 4))
+        for steps in (0, 1400, 2700)
+    )
+    for each in deep:
+        assert correlation(each[..., :3], near[..., :3]) > 0.95
+
+
+DRAW_GIVEN = """([fractal, half, size]) => {
+  const data = JSON.parse(document.getElementById("fractals").textContent);
+  return [...Fractal.picture(fractal, { center: [0, 0], half }, size, data.colors, 200)];
+}"""

@@ -1,9 +1,11 @@
 """What FractalGAN and Reconstruction share: predicting images of the learned fractals."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from fractalgan import FractalGAN, Reconstruction, TargetData
+from fractalgan import FractalGAN, FractalGenerator, Reconstruction, TargetData
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.tasks import FractalTask
@@ -61,3 +63,35 @@ def test_prediction_of_a_reconstruction_needs_no_data_after_a_fit() -> None:
     batches = quiet_trainer(1).predict(task)
     assert batches is not None
     assert [fractals.tolist() for fractals, _ in batches] == [[0, 1, 2]] * 2
+
+
+def test_labels_of_targets_stay_with_their_fractals(tmp_path: Path) -> None:
+    def task(**options: int) -> Reconstruction:
+        return Reconstruction(num_transforms=3, num_points=20, image_size=16, num_sequences=4, **options)
+
+    def data() -> TargetData:
+        return TargetData(size=16, split="train", per_class=1)
+
+    whole, path = task(candidates=2, halvings=[3]), tmp_path / "half.ckpt"
+    trainer = quiet_trainer(2, limit_val_batches=0)
+    trainer.fit(whole, data())
+    trainer.save_checkpoint(path)
+    read = FractalGenerator.from_pretrained(path).embedding
+    assert read.labels is not None
+    assert (read.labels.tolist(), read.classes) == (list(range(10)), tuple("0123456789"))
+    loaded = Reconstruction.load_from_checkpoint(path, weights_only=True).learned_fractals().embedding
+    assert loaded.labels is not None
+    assert (loaded.labels.tolist(), loaded.classes) == (list(range(10)), tuple("0123456789"))
+    resumed = task(candidates=2, halvings=[3])
+    quiet_trainer(3, limit_val_batches=0).fit(resumed, data(), ckpt_path=path, weights_only=True)
+    assert resumed.learned_fractals().embedding.labels is not None
+
+
+def test_checkpoints_of_fractals_without_labels_stay_without(tmp_path: Path) -> None:
+    task, path = Reconstruction(num_transforms=3, num_points=20, image_size=16), tmp_path / "plain.ckpt"
+    trainer = quiet_trainer(1, limit_val_batches=0)
+    trainer.fit(task, TargetData("fractaldb", size=16, count=3))
+    trainer.save_checkpoint(path)
+    assert not [name for name in task.state_dict() if "labels" in name]
+    loaded = Reconstruction.load_from_checkpoint(path, weights_only=True)
+    assert loaded.learned_fractals().embedding.labels is None

@@ -322,7 +322,9 @@ def test_learning_rate_of_the_fractals_falls_to_zero() -> None:
     assert rates == [0.4, 0.4]
 
 
-@pytest.mark.parametrize("name", ["probabilities", "sequences", "prototypes", "generator_schedule"])
+@pytest.mark.parametrize(
+    "name", ["probabilities", "sequences", "prototypes", "generator_schedule", "conditional"]
+)
 def test_older_checkpoint_is_what_it_was(tmp_path: Path, name: str) -> None:
     """Older ones had no prototypes, a constant rate, random sequences, and probabilities by determinant."""
     earlier = {"probabilities": "determinant", "sequences": "random", "generator_schedule": "constant"}

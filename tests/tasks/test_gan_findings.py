@@ -22,6 +22,12 @@ def test_good_scores_are_explained_without_alarm() -> None:
     assert "neighboring training images 54%" in only
 
 
+def test_fractals_with_labels_are_told_whether_they_draw_their_class() -> None:
+    assert findings(GOOD | {"class_agreement": 0.97})[1:] == [
+        "97% of fractals are nearest to an image of their class"
+    ]
+
+
 @pytest.mark.parametrize(
     ("real", "drawn", "lost"), [(0.99, 0.998, True), (0.99, 0.9, False), (0.6, 1.0, False)]
 )

@@ -8,8 +8,8 @@
    {center: [down, right], half}. */
 const Fractal = (() => {
   const DIRECTIONS = 64, MAX_ROUNDS = 5000, SMALL_MOVE = 1e-5, MARGIN = 1.001, MARGIN_OF_POINTS = 1.5, FAR = 1e12;
-  const SAMPLE = 4096, SAMPLE_SEED = 1, SAMPLE_OF_ALL = 65536, MIN_SAMPLE = 8, BURN_IN = 64;
-  const MAX_PIECES = 4096, MAX_LEVELS = 300, ENOUGH = 0.3, MOST_WASTE = 0.9;
+  const SAMPLE = 4096, SAMPLE_SEED = 1, SAMPLE_OF_ALL = 65536, MIN_SAMPLE = 8, BURN_IN = 1000;
+  const MAX_PIECES = 4096, MAX_LEVELS = 300, MAX_LEVELS_OF_FEW = 20000, ENOUGH = 0.3, MOST_WASTE = 0.9;
   const CONTRAST = 50, WHITE = 0.95, WHITE_OF_COLORS = 0.5, QUANTILE_SAMPLE = 200000;
 
   /* Mulberry32: uniform numbers in [0, 1). */
@@ -191,8 +191,9 @@ const Fractal = (() => {
 
   function piecesInView(system, box, points, view, random) {
     const whole = [1, 0, 0, 1, 0, 0, 1, 1, ...new Array(system.number).fill(0)];
-    let pieces = [whole];
-    for (let level = 0; level < MAX_LEVELS; level++) {
+    const contracts = system.maps.every((map) => largestSingularValue(map) < 1);
+    let pieces = [whole], placed = 0;
+    for (let level = 0; level < (contracts ? MAX_LEVELS_OF_FEW : MAX_LEVELS); level++) {
       pieces = pieces.filter((piece) => meets(piece, box, view));
       if (!pieces.length) return pieces;
       if (pieces.length > MAX_PIECES) pieces = withEqualShares(pieces, MAX_PIECES, random);
@@ -200,7 +201,8 @@ const Fractal = (() => {
       const wasted = pieces.map((piece) => piece[SHARE] * (1 - partInView(piece, points, few, view)));
       const total = pieces.reduce((sum, piece) => sum + piece[SHARE], 0);
       const waste = wasted.reduce((sum, each) => sum + each, 0);
-      if (waste <= (1 - ENOUGH) * total) break;
+      placed += pieces.length;
+      if (waste <= (1 - ENOUGH) * total || placed >= MAX_LEVELS * MAX_PIECES) break;
       const order = pieces.map((_, m) => m).sort((m, n) => wasted[n] - wasted[m]), next = [];
       let before = 0;
       for (const m of order) {
