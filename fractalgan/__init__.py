@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fractalgan.data import FractalData, ImageData, RandomFractalData, TargetData
-    from fractalgan.nn import FractalEmbedding, FractalGenerator, Labels, LeNet
+    from fractalgan.data import FractalData, ImageData, LabeledFractalData, RandomFractalData, TargetData
+    from fractalgan.nn import ConvNet, FractalEmbedding, FractalGenerator, Labels, LeNet
     from fractalgan.ops import Features, Transforms, anderson_farrell, fractaldb, render
     from fractalgan.tasks import (
+        Classifier,
+        Distillation,
         FractalAutoencoder,
         FractalGAN,
         InverseEncoder,
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "Classifier",
+    "ConvNet",
+    "Distillation",
     "Features",
     "FractalAutoencoder",
     "FractalData",
@@ -30,6 +35,7 @@ __all__ = [
     "FractalGenerator",
     "ImageData",
     "InverseEncoder",
+    "LabeledFractalData",
     "Labels",
     "LeNet",
     "LinearProbe",

@@ -79,6 +79,12 @@ TINY_RECONSTRUCTION = [
 ]
 
 
+TINY_CLASSIFIER = [
+    *(option for option in TINY if not option.startswith("--model")),
+    "--model.width=4",
+]
+
+
 @pytest.fixture(autouse=True)
 def _one_seed() -> None:
     torch.manual_seed(0)

@@ -25,7 +25,7 @@ from fractalgan.tasks import Pretraining
 
 # The parts of a comparison, and their arguments that it sets itself.
 PARTS: dict[str, tuple[type, set[str]]] = {
-    "data": (ImageData, {"binarize", "batch_size", "seed"}),
+    "data": (ImageData, {"binarize", "batch_size", "seed", "per_class", "exemplars", "choice"}),
     "pretraining": (Pretraining, {"fractals", "num_fractals", "image_size"}),
     "drawing": (
         FractalData,

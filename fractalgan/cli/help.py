@@ -3,7 +3,7 @@
 from fractalgan import __version__
 
 SUMMARIES = {
-    "fit": "train: learn fractals, reconstruct images, pre-train, or fit a linear probe",
+    "fit": "train: learn fractals, reconstruct images, pre-train, fit a linear probe, or classify",
     "validate": "evaluate a checkpoint on the validation images",
     "test": "evaluate a checkpoint on the test images",
     "predict": "write images of learned fractals to disk, one folder per fractal",
@@ -44,11 +44,12 @@ CHECKPOINT = """\
 CONFIGS = """\
 configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
-  gan_labeled.yaml  labeled_fractals.yaml
+  gan_labeled.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
   reconstruction_paper.yaml  reconstruction_release.yaml
   autoencoder.yaml  inverse_encoder.yaml
-  pretraining.yaml  probe.yaml"""
+  pretraining.yaml  probe.yaml
+  labeled_fractals.yaml  classifier.yaml  classifier_images.yaml"""
 
 FIT = f"""\
 usage: python -m fractalgan fit [options]
@@ -77,6 +78,8 @@ data
   --data.channels N     1 reads images in grayscale, 3 in color; auto in color if most are (default: auto)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
+  --data.fractals SOURCE   with classifier.yaml: a run, checkpoint or file of labeled fractals
+  --data.per_class N    with labeled_fractals.yaml and classifier_images.yaml: number of images per class
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
@@ -89,8 +92,8 @@ model
 
 all options
   python -m fractalgan fit --help-all
-  python -m fractalgan fit --model.help FractalGAN   # or Reconstruction, Pretraining, LinearProbe, ...
-  python -m fractalgan fit --data.help ImageData     # or TargetData, FractalData, RandomFractalData
+  python -m fractalgan fit --model.help FractalGAN   # or Reconstruction, Pretraining, Classifier, ...
+  python -m fractalgan fit --data.help ImageData     # or TargetData, FractalData, LabeledFractalData, ...
 
 {CONFIGS}
 
@@ -101,6 +104,7 @@ examples
   python -m fractalgan fit --config pretraining.yaml --model.fractals digits
   python -m fractalgan fit --config probe.yaml \\
       --model.backbone runs/pretraining-digits-1/checkpoints/last.ckpt
+  python -m fractalgan fit --config classifier.yaml --data.fractals runs/reconstruction-digits-1
   python -m fractalgan fit --ckpt_path last --trainer.max_steps 3000
 """
 
@@ -131,7 +135,7 @@ VALIDATE = EVALUATE.format(
 
 TEST = EVALUATE.format(
     verb="test",
-    description="Evaluate a checkpoint of FractalGAN, FractalAutoencoder or LinearProbe on the test images.",
+    description="Evaluate a checkpoint of a task that has a test, such as Classifier, on the test images.",
     checkpoint=CHECKPOINT,
     run="probe-digits-1",
 )

@@ -30,9 +30,21 @@ TRAINER_DEFAULTS = {
 DEFAULT_CLASSES = {"model": "fractalgan.FractalGAN", "data": "fractalgan.ImageData"}
 
 
+class Parser(LightningArgumentParser):
+    """A parser that dumps every option but those that follow another one."""
+
+    def dump(self, namespace: Namespace, *args: Any, **options: Any) -> str:
+        # jsonargparse leaves out every target of a link, also where a class lacks what it would follow
+        kept = namespace.clone()
+        for target, source in LINKS.items():
+            if source in kept:
+                kept.pop(target, None)
+        return str(super().dump(kept, *args, **options | {"skip_link_targets": False}))
+
+
 def make_parser(verb: str) -> LightningArgumentParser:
     """The parser of fit, validate, test, or predict."""
-    parser = LightningArgumentParser(prog=f"fractalgan {verb}", description="", **PARSER_OPTIONS)
+    parser = Parser(prog=f"fractalgan {verb}", description="", **PARSER_OPTIONS)
     parser.add_argument("-c", "--config", action="config", help="YAML file with options.")
     parser.add_argument("--seed_everything", type=NonNegativeInt, default=0, help="Random seed, >= 0.")
     parser.add_argument(

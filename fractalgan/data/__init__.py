@@ -4,6 +4,7 @@ from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.fractals import FractalData
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
+from fractalgan.data.labeled_fractals import LabeledFractalData
 from fractalgan.data.random_fractals import RandomFractalData
 from fractalgan.data.sources import SourceName
 from fractalgan.data.stream import EndlessBatches, StreamPosition
@@ -16,6 +17,7 @@ __all__ = [
     "FractalData",
     "ImageData",
     "ImageSet",
+    "LabeledFractalData",
     "RandomFractalData",
     "SourceName",
     "StreamPosition",

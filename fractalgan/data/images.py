@@ -17,11 +17,13 @@ from fractalgan.data.background import (
 from fractalgan.data.channels import Channels, require_channels, require_grayscale
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.downloads import DOWNLOADED, fetch
+from fractalgan.data.exemplars import Exemplars
 from fractalgan.data.image_set import ImageSet, Source, Threshold, first_images
 from fractalgan.data.pictures import Reading
-from fractalgan.data.sources import SourceName, load, source_root
+from fractalgan.data.sources import DEFAULT_ROOT, SourceName, load, source_root
 from fractalgan.data.stream import EndlessBatches, StreamPosition
-from fractalgan.errors import InputError, require_binarize_level, require_choice
+from fractalgan.data.target_choice import TargetChoice
+from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.randomness import generator_for
 
@@ -55,6 +57,12 @@ class ImageData(DataModule):
             mostly bright.
         validation_share: fraction of the training images held out for validation.
         test_share: fraction of all images held out for testing, if the data set has no test images.
+        per_class: number of training images per class; null uses all. Validation and test images stay all.
+        exemplars: with ``per_class``, which images of each class are taken, as by TargetData: the first;
+            random ones; medoids, those nearest to the centers of k-means clusters; or by herding, those whose
+            mean stays nearest to that of the class.
+        choice: random seed of the choice of random images and medoids; it does not depend on
+            --seed_everything.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
         seed: random seed of the order of training images; defaults to --seed_everything.
     """
@@ -71,6 +79,9 @@ class ImageData(DataModule):
         invert: Invert = "auto",
         validation_share: float = 0.1,
         test_share: float = 0.1,
+        per_class: int | None = None,
+        exemplars: Exemplars = "random",
+        choice: int = 0,
         ignore_invalid: bool = False,
         seed: int = 0,
     ) -> None:
@@ -84,6 +95,7 @@ class ImageData(DataModule):
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
             if not 0 < share < 0.5:
                 raise InputError(f"{option} must be > 0 and < 0.5, got {share}")
+        require_effect(per_class, exemplars, choice)
         self.source: SourceName = name
         self.root = source_root(name, root)
         self.size = size
@@ -94,11 +106,27 @@ class ImageData(DataModule):
         self.prepare: Threshold | None = None  # set by setup(), which resolves "auto"
         self.validation_share = validation_share
         self.test_share = test_share
+        self.choice = TargetChoice(None, per_class, exemplars, choice)
         self.seed = seed
         self.classes: list[str] = []
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
         self.test_images: ImageSet | None = None
+
+    @property
+    def channels(self) -> int | None:
+        """The channels of all images, set by ``setup``."""
+        return None if self.train_images is None else self.train_images.images.shape[1]
+
+    def source_options(self) -> dict[str, str]:
+        """Options that read the same images: those that differ from the defaults, as typed."""
+        options = {
+            "name": (self.source, "digits"),
+            "root": (str(self.root), DEFAULT_ROOT),
+            "channels": (str(self.reading.channels), "auto"),
+            "invert": (str(self.invert).lower(), "auto"),
+        }
+        return {name: value for name, (value, default) in options.items() if value != default}
 
     def prepare_data(self) -> None:
         if self.source in DOWNLOADED:
@@ -116,11 +144,21 @@ class ImageData(DataModule):
         if test is None:
             train, test = _split(train, self.test_share)
         train, validation = _split(train, self.validation_share)
+        if self.choice.per_class is not None:
+            train = train.select(self._chosen(train, source.classes))
         for images in (train, validation, test):
             images.prepare = self.prepare
         warn_of_brightness(first_images(1000, train), self.prepare)
         self.classes = source.classes
         self.train_images, self.validation_images, self.test_images = train, validation, test
+
+    def _chosen(self, train: ImageSet, classes: list[str]) -> Tensor:
+        """The indices of the training images that are used, those that TargetData takes."""
+        assert self.prepare is not None
+        # by gray levels, before they are binarized
+        levels = ImageSet(train.images, train.labels, self.prepare._replace(binarize=None))
+        where = f"the training images of {self.source}"
+        return self.choice.of(levels, classes, where, own=self.source == "folder")
 
     def _preparation(self, source: Source) -> Threshold:
         channels, binarize = source.train.images.shape[1], self.binarize
@@ -177,3 +215,15 @@ def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
     order = torch.randperm(len(images), generator=generator_for(SPLIT_SEED))
     count = max(2, round(share * len(images)))
     return images.select(order[count:]), images.select(order[:count])
+
+
+def require_effect(per_class: int | None, exemplars: Exemplars, choice: int) -> None:
+    """Raise InputError for options of the choice of training images that are wrong or have no effect."""
+    require_choice(Exemplars, exemplars=exemplars)
+    require_at_least(1, per_class=1 if per_class is None else per_class)
+    require_at_least(0, choice=choice)
+    for option, has_default in {"exemplars": exemplars == "random", "choice": choice == 0}.items():
+        if per_class is None and not has_default:
+            raise InputError(f"{option} needs --data.per_class, the number of training images per class")
+    if choice and exemplars in ("first", "herding"):
+        raise InputError(f"choice has no effect with --data.exemplars {exemplars}: remove it")

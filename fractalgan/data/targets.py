@@ -129,6 +129,10 @@ class TargetData(DataModule):
         self.indices = torch.arange(0)  # places in the data set: their random numbers follow from them
         self.names: list[str] = []
 
+    def source_options(self) -> dict[str, str]:
+        """Options of ImageData that read the same images: those that differ from the defaults, as typed."""
+        return {} if self.real is None else self.real.source_options()
+
     def prepare_data(self) -> None:
         if self.real is not None:
             self.real.prepare_data()

@@ -1,6 +1,8 @@
 """What tasks that learn fractals have in common: what they save, and what they draw."""
 
+import shlex
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch.utils.data import DataLoader
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.randomness import Purpose
 from fractalgan.storage.labels import Labels
-from fractalgan.tasks.protocols import datamodule_of
+from fractalgan.tasks.protocols import NamedSource, datamodule_of
 from fractalgan.tasks.task import Task
 
 
@@ -47,6 +49,19 @@ class FractalTask(Task, ABC):
         data = getattr(datamodule_of(self.trainer), "source", None)
         known = {"task": type(self).__name__, "step": self.global_step, "seed": self.hparams["seed"]}
         return fractals.to_file(known | ({} if data is None else {"data": data}))._asdict()
+
+    def next_for_labels(self) -> dict[str, str]:
+        """The command that trains a classifier on fractals with labels; none for fractals without labels."""
+        if self.learned_fractals().embedding.labels is None:
+            return {}
+        data = None
+        with suppress(RuntimeError):  # there is no trainer
+            data = datamodule_of(self.trainer)
+        options = data.source_options() if isinstance(data, NamedSource) else {}
+        given = "".join(f" --data.{name} {shlex.quote(value)}" for name, value in options.items())
+        given = given.replace("{", "{{").replace("}", "}}")  # of a path: they are no fields
+        sizes = self.sizes_for_next(image_size="data.size")
+        return {"classify": f"fit --config classifier.yaml --data.fractals {{best}}{given}{sizes}"}
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the indices of all fractals, ``images_per_fractal`` times."""

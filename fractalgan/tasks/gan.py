@@ -161,9 +161,7 @@ class FractalGAN(GANPreparation):
             "images": "predict --ckpt_path {best}",
             "pre-train": f"fit --config pretraining.yaml --model.fractals {{best}}{number}{size}",
         }
-        if self.hparams["conditional"] is not None:
-            steps["classify"] = f"fit --config classifier.yaml --data.fractals {{best}}{size}"
-        return steps
+        return steps | self.next_for_labels()
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self._optimizer("generator"), self._optimizer("discriminator")]

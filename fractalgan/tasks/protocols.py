@@ -43,6 +43,23 @@ class LabelledImages(Protocol):
         """Set by ``setup``."""
 
 
+@runtime_checkable
+class LabeledBatches(Protocol):
+    """Batches of images with classes: ``ImageData``, ``LabeledFractalData``."""
+
+    @property
+    def source(self) -> str:
+        """Where the training images come from."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes; empty without labels."""
+
+    @property
+    def channels(self) -> int | None:
+        """The channels of all images, set by ``setup``."""
+
+
 MAX_PIXELS = 10_000 * 32 * 32
 MIN_IMAGES = 1000
 
@@ -126,6 +143,14 @@ class RandomFractals(Protocol):
     @property
     def window(self) -> float:
         """Half the side length of the square region of the plane that the images show."""
+
+
+@runtime_checkable
+class NamedSource(Protocol):
+    """A data module of real images that the data module of another run can read, too."""
+
+    def source_options(self) -> dict[str, str]:
+        """Options that read the same images: those that differ from the defaults, as typed."""
 
 
 @runtime_checkable

@@ -186,7 +186,7 @@ class Reconstruction(FractalTask):
         if self.hparams["num_targets"] > 1:  # one fractal is no set of pseudo-classes
             sizes = self.sizes_for_next(num_targets="model.num_fractals", image_size="data.size")
             steps["pre-train"] = f"fit --config pretraining.yaml --model.fractals {{best}}{sizes}"
-        return steps
+        return steps | self.next_for_labels()
 
     def configure_optimizers(self) -> Adam:
         # not fused: that form rounds a target's numbers by their place among the others

@@ -10,6 +10,7 @@ import torch
 
 from fractalgan.storage.resources import CONFIGS
 from fractalgan.tasks import (
+    Classifier,
     FractalAutoencoder,
     FractalGAN,
     InverseEncoder,
@@ -22,6 +23,7 @@ from tests.conftest import (
     IN_COLOR,
     TINY,
     TINY_AUTOENCODER,
+    TINY_CLASSIFIER,
     TINY_ENCODER,
     TINY_PRETRAINING,
     TINY_RECONSTRUCTION,
@@ -54,6 +56,7 @@ TASKS: dict[str, tuple[type[Task], list[str]]] = {
         LinearProbe,
         ["--config=probe.yaml", "--data.size=16", "--trainer.val_check_interval=3"],
     ),
+    "classifier": (Classifier, ["--config=classifier_images.yaml", *TINY_CLASSIFIER]),
 }
 
 

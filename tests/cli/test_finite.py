@@ -36,6 +36,8 @@ def poison_step(task: Task) -> None:
         ("pretraining", poison_loss, "the loss"),
         ("pretraining", poison_gradient, "a gradient of the network"),
         ("pretraining", poison_step, "a parameter of the network"),
+        ("classifier", poison_loss, "the loss"),
+        ("classifier", poison_step, "a parameter of the network"),
         ("encoder", poison_loss, "the loss"),
         ("encoder", poison_gradient, "a gradient of the network"),
         ("encoder", poison_step, "a parameter of the network"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import TINY, TINY_ENCODER, TINY_PRETRAINING
 
@@ -43,5 +44,11 @@ def test_option_of_inline_yaml_is_refused(call: Call, capsys: pytest.CaptureFixt
     assert "set --seed_everything instead" in capsys.readouterr().err
 
 
-def test_option_of_data_that_no_model_sets_is_not_refused(call: Call) -> None:
-    assert call("fit", "--config=inverse_encoder.yaml", *TINY_ENCODER, "--data.num_fractals=20") == 0
+def test_option_of_data_that_no_model_sets_is_not_refused_and_kept(call: Call) -> None:
+    options = ["--config=inverse_encoder.yaml", *TINY_ENCODER, "--data.num_fractals=20", "--run=mine"]
+    assert call("fit", *options) == 0
+    config = yaml.safe_load(Path("mine/config.yaml").read_text())
+    assert config["data"]["init_args"]["num_fractals"] == 20
+    assert not {"image_size", "seed"} & config["model"]["init_args"].keys()
+    assert call("fit", "--config=mine/config.yaml", "--run=again") == 0
+    assert Path("again/config.yaml").read_bytes() == Path("mine/config.yaml").read_bytes()

@@ -15,7 +15,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fractalgan.tasks import FractalGAN
 from tests.cli.folders import FIT_CONFIGS, content, rows, weights
-from tests.conftest import TINY, TINY_AUTOENCODER, TINY_ENCODER, TINY_PRETRAINING, TINY_RECONSTRUCTION
+from tests.conftest import (
+    TINY,
+    TINY_AUTOENCODER,
+    TINY_CLASSIFIER,
+    TINY_ENCODER,
+    TINY_PRETRAINING,
+    TINY_RECONSTRUCTION,
+)
+from tests.data.files import labeled_fractals
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -144,6 +152,7 @@ def test_every_shipped_config_runs(
         "reconstruction_release": lambda: mnist_like("FashionMNIST"),
         "gan_folder": lambda: image_folder,
     }.get(config.stem, lambda: "data")()
+    fractals = labeled_fractals(image_folder.parent / "labeled.safetensors")
     options = {
         "gan_labeled": [*TINY, "--model.num_fractals=10"],
         "pretraining": [*TINY_PRETRAINING],
@@ -154,13 +163,18 @@ def test_every_shipped_config_runs(
         "reconstruction_color": [*TINY_RECONSTRUCTION, "--model.coverage=null", "--data.count=2"],
         "reconstruction_color_32px": [*TINY_RECONSTRUCTION, "--data.count=2"],
         "reconstruction_32px": TINY_RECONSTRUCTION,
+        "labeled_fractals": [*TINY_RECONSTRUCTION, "--data.per_class=1", "--model.start=even"],
+        "classifier": [*TINY_CLASSIFIER, f"--data.fractals={fractals}"],
+        "classifier_images": TINY_CLASSIFIER,
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
     }.get(config.stem, [*TINY, f"--data.root={root}"])
     if "SetMetrics" in config.read_text():
         options += ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
     assert call("fit", "--config", str(config), *options) == 0
-    stem = {"inverse_encoder": "encoder"}.get(config.stem, config.stem.split("_")[0])
+    stem = {"inverse_encoder": "encoder", "labeled_fractals": "reconstruction"}.get(
+        config.stem, config.stem.split("_")[0]
+    )
     assert len(list(Path("runs").glob(f"{stem}-*-1/summary.json"))) == 1
 
 

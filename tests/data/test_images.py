@@ -1,4 +1,5 @@
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fractalgan.data import ImageData
+from fractalgan.data import ImageData, TargetData
 from fractalgan.errors import InputError
 from tests.data.files import save, shape
 
@@ -158,3 +159,74 @@ def test_stream_of_the_data_module_follows_its_seed() -> None:
 
     assert first(0).equal(first(0))
     assert not first(0).equal(first(1))
+
+
+@pytest.mark.parametrize("exemplars", ["first", "random", "medoids", "herding"])
+@pytest.mark.parametrize("binarize", [None, 0.5])
+def test_few_training_images_are_those_that_are_reconstructed(exemplars: str, binarize: float | None) -> None:
+    few = {"per_class": 3, "exemplars": exemplars, "size": 16, "binarize": binarize}
+    few |= {"choice": 5} if exemplars in ("random", "medoids") else {}
+    data, targets = ready(**few), TargetData(split="train", **few)  # type: ignore[arg-type]
+    targets.setup()
+    assert data.train_images is not None
+    images, labels = data.train_images[:]
+    assert targets.targets is not None
+    assert targets.labels is not None
+    assert images.equal(targets.targets)
+    assert labels.equal(targets.labels)
+    assert labels.bincount().tolist() == [3] * 10
+
+
+def test_few_training_images_leave_the_others_for_evaluation_as_they_are() -> None:
+    few, everything = ready(per_class=2), ready()
+    for name in ("validation_images", "test_images"):
+        assert getattr(few, name).images.equal(getattr(everything, name).images)
+    images, _ = next(iter(few.train_dataloader()))
+    assert len({image.numpy().tobytes() for image in images}) <= 20
+    assert "train=20, validation=162, test=180" in repr(few)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"exemplars": "medoids"},
+            "exemplars needs --data.per_class, the number of training images per class",
+        ),
+        ({"choice": 3}, "choice needs --data.per_class, the number of training images per class"),
+        (
+            {"per_class": 2, "exemplars": "herding", "choice": 3},
+            "choice has no effect with --data.exemplars herding: remove it",
+        ),
+        ({"per_class": 0}, "per_class must be >= 1, got 0"),
+        ({"per_class": 2, "exemplars": "last"}, "exemplars must be one of first, random, medoids, herding"),
+        (
+            {"per_class": 999},
+            "per_class must be <= 1.., the size of the smallest class in the training images",
+        ),
+    ],
+)
+def test_wrong_choices_of_training_images_are_named(options: dict, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ready(**options)
+    assert re.match(message, caught.value.for_command_line), caught.value.for_command_line
+
+
+def test_few_images_of_each_class_need_labels(tmp_path: Path) -> None:
+    for number in range(8):
+        save(tmp_path / f"{number}.png", shape(200, 0))
+    with pytest.raises(InputError, match=r"per_class needs labels, but the images in .* have none"):
+        ready(name="folder", root=str(tmp_path), per_class=1)
+
+
+def test_options_that_read_the_same_images(tmp_path: Path) -> None:
+    assert ImageData(size=16, batch_size=3).source_options() == {}
+    own = ImageData("folder", str(tmp_path), channels=1, invert=True)
+    assert own.source_options() == {
+        "name": "folder",
+        "root": str(tmp_path),
+        "channels": "1",
+        "invert": "true",
+    }
+    assert TargetData("MNIST").source_options() == {"name": "MNIST"}
+    assert TargetData("fractaldb").source_options() == {}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import IN_COLOR, TINY, TINY_PRETRAINING
+from tests.conftest import IN_COLOR, TINY, TINY_CLASSIFIER, TINY_PRETRAINING
+from tests.data.files import labeled_fractals
 from tests.tasks.processes import by_two, fit_by_two, run_file
 
 pytestmark = pytest.mark.timeout(300)
@@ -100,6 +101,17 @@ def test_two_processes_pretrain_as_one_does_on_the_same_images(
     fit_by_two(*options, "--run=two", cwd=tmp_path)
     for name, weights in state("one").items():
         torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-12)
+
+
+def test_two_processes_train_a_classifier_as_one_does(call: Call, tmp_path: Path) -> None:
+    labeled_fractals(tmp_path / "labeled.safetensors")
+    options = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=labeled.safetensors"]
+    options += ["--model.flip=true", "--model.cutout=0.2", "--trainer.precision=64-true"]
+    assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
+    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    assert training("two") == [pytest.approx(row, abs=1e-6) for row in training("one")]
+    for name, weights in state("one").items():
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-10)
 
 
 def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:

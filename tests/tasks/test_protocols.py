@@ -1,11 +1,21 @@
 """What tasks and callbacks need of data, and which data module has it."""
 
+from pathlib import Path
+
 import pytest
 from pytorch_lightning import LightningDataModule
 
-from fractalgan import FractalData, ImageData, RandomFractalData, TargetData
+from fractalgan import FractalData, ImageData, LabeledFractalData, RandomFractalData, TargetData
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.tasks.protocols import LabelledImages, PseudoClasses, RandomFractals, Targets, datamodule_of
+from fractalgan.tasks.protocols import (
+    LabeledBatches,
+    LabelledImages,
+    PseudoClasses,
+    RandomFractals,
+    Targets,
+    datamodule_of,
+)
+from tests.data.files import labeled_fractals
 
 DATA = {
     LabelledImages: lambda: ImageData(size=16),
@@ -22,6 +32,17 @@ def test_each_data_module_serves_its_own_protocol(protocol: type, set_up: bool) 
     if set_up:
         data.setup()
     assert [isinstance(data, each) for each in DATA] == [each is protocol for each in DATA]
+
+
+def test_batches_with_classes_are_those_of_two_data_modules(tmp_path: Path) -> None:
+    labeled = LabeledFractalData(str(labeled_fractals(tmp_path / "labeled.json")), size=16)
+    everything = [*(make() for make in DATA.values()), labeled]
+    for set_up in (False, True):
+        serving = [type(each) for each in everything if isinstance(each, LabeledBatches)]
+        assert serving == [ImageData, LabeledFractalData]
+        assert not any(isinstance(labeled, each) for each in DATA)
+        for each in everything if not set_up else ():
+            each.setup()
 
 
 def test_trainer_without_a_data_module_has_none() -> None:
