@@ -43,6 +43,7 @@ from fractalgan.nn.matrices import (
     UnboundedMatrices,
 )
 from fractalgan.nn.morph import between, matched
+from fractalgan.nn.network import Network
 from fractalgan.nn.network_pool import NetworkPool
 from fractalgan.nn.networks import NETWORKS, NetworkName, make_network
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
@@ -85,6 +86,7 @@ __all__ = [
     "LeNet",
     "LossName",
     "MatricesForm",
+    "Network",
     "NetworkName",
     "NetworkPool",
     "Objective",

@@ -23,9 +23,9 @@ def ridge_weights(features: Tensor, labels: Tensor, num_classes: int, ridge: flo
     kernel = features @ features.T
     penalty = ridge * kernel.diagonal().mean().clamp_min(1e-12)
     identity = torch.eye(len(kernel), device=kernel.device, dtype=kernel.dtype)
-    return features.T @ torch.linalg.solve(
-        kernel + penalty * identity, centered(labels, num_classes, features)
-    )
+    targets = centered(labels, num_classes, features)
+    dual: Tensor = torch.linalg.solve(kernel + penalty * identity, targets)
+    return features.T @ dual
 
 
 def ridge_loss(predicted: Tensor, labels: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Networks of different ages, on whose features drawn and real images are compared."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
+
+from fractalgan.nn.network import Network
 
 
 class NetworkPool(nn.Module):
@@ -20,7 +23,7 @@ class NetworkPool(nn.Module):
 
     ages: torch.Tensor  # [count] int64
 
-    def __init__(self, make: Callable[[], nn.Module], count: int, max_age: int) -> None:
+    def __init__(self, make: Callable[[], Network], count: int, max_age: int) -> None:
         super().__init__()
         self.make, self.max_age = make, max_age
         self.networks = nn.ModuleList(make() for _ in range(count))
@@ -29,6 +32,9 @@ class NetworkPool(nn.Module):
 
     def __len__(self) -> int:
         return len(self.networks)
+
+    def __getitem__(self, number: int) -> Network:
+        return cast(Network, self.networks[number])
 
     def extra_repr(self) -> str:
         return f"max_age={self.max_age}"
@@ -43,7 +49,7 @@ class NetworkPool(nn.Module):
         self.ages[number] += 1
         if self.ages[number] < self.max_age:
             return
-        network = self.networks[number]
+        network = self[number]
         network.load_state_dict(self.make().state_dict())
         for parameter in network.parameters():
             optimizer.state.pop(parameter, None)

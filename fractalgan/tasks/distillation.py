@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from fractalgan.errors import (
@@ -19,6 +19,7 @@ from fractalgan.nn import (
     Augmentation,
     DistillationLoss,
     FractalGenerator,
+    Network,
     NetworkName,
     class_sums,
     clip_per_fractal,
@@ -143,7 +144,7 @@ class Distillation(DistillationEvaluation):
         real, classes = batch
         step, generator = self.global_step, self._drawn()
         number = self._number_of_network(step)
-        network = self.networks.networks[number]
+        network = self.networks[number]
         drawn, labels = self._draw(step)
         features = network.embed(drawn)
         with torch.no_grad():
@@ -199,7 +200,7 @@ class Distillation(DistillationEvaluation):
         optimizer.step()
         generator.embedding.constrain_()
 
-    def _train(self, network: nn.Module, number: int, loss: Tensor) -> None:
+    def _train(self, network: Network, number: int, loss: Tensor) -> None:
         """A step of a network on the drawn images; it is replaced once it is old."""
         optimizer = self._optimizer(1)
         optimizer.zero_grad()

@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import InputError, require_image_kind
-from fractalgan.nn import FractalGenerator, NetworkPool, make_network, ridge_weights
+from fractalgan.nn import FractalGenerator, Network, NetworkPool, make_network, ridge_weights
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage import FractalFile
 from fractalgan.storage.labels import require_same_classes
@@ -47,7 +47,7 @@ class DistillationEvaluation(FractalTask):
         names = ("network", "image_size", "width")
         name, size, width = (options[each] for each in names)
 
-        def make() -> nn.Module:
+        def make() -> Network:
             return make_network(name, len(classes), size, generator.channels, width)
 
         with same_weights():
@@ -115,8 +115,8 @@ class DistillationEvaluation(FractalTask):
 
     on_test_start = on_validation_start
 
-    def _evaluated(self) -> list[nn.Module]:
-        return list(self.networks.networks)[:EVALUATED_NETWORKS]
+    def _evaluated(self) -> list[Network]:
+        return [self.networks[number] for number in range(min(len(self.networks), EVALUATED_NETWORKS))]
 
     def forward(self, images: Tensor) -> Tensor:
         """The classes of images [B, C, H, W] as ridge regressions predict them, their mean [B, classes]."""
@@ -138,5 +138,5 @@ class DistillationEvaluation(FractalTask):
         self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
 
 
-def _embed(network: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([network.embed(chunk) for chunk in images.split(CHUNK)])
+def _embed(network: Network, images: Tensor) -> Tensor:
+    return torch.cat([network.embed(chunk) for chunk in torch.split(images, CHUNK)])
