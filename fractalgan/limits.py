@@ -16,6 +16,8 @@ MAX_SIZES = {
     "batch_size": 1_000_000,
     "images_per_class": 1_000_000,
     "count": 1_000_000,
+    "num_images": 100_000,
+    "networks": 1000,
 }
 MAX_TRANSFORMS = 10_000_000  # of all fractals together: 240 MB
 MAX_PICTURE_SIZE = 8192  # pixels per side, of a fractal that is drawn for people

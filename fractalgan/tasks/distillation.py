@@ -96,9 +96,10 @@ class Distillation(DistillationEvaluation):
         super().__init__()
         require_choice(DistillationLoss, loss=loss)
         require_choice(Schedule, schedule=schedule)
-        require_sizes(num_images=num_images, networks=networks, max_age=max_age)
+        require_sizes(num_images=num_images, networks=networks)
         require_above(0, network_lr=network_lr, ridge=ridge, lr=lr, clip=1.0 if clip is None else clip)
         require_at_least(0, jitter=jitter or 0.0)
+        require_at_least(1, max_age=max_age)
         self.augmentation = Augmentation(rotation, shift, scale, shear)
         self.save_hyperparameters()
         self.automatic_optimization = False
