@@ -49,7 +49,7 @@ configurations
   reconstruction_paper.yaml  reconstruction_release.yaml
   autoencoder.yaml  inverse_encoder.yaml
   pretraining.yaml  probe.yaml
-  labeled_fractals.yaml  classifier.yaml  classifier_images.yaml"""
+  labeled_fractals.yaml  distillation.yaml  classifier.yaml  classifier_images.yaml"""
 
 FIT = f"""\
 usage: python -m fractalgan fit [options]
