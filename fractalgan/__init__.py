@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fractalgan.ops import Features, Transforms, anderson_farrell, fractaldb, render
     from fractalgan.tasks import (
         Classifier,
+        Distillation,
         FractalAutoencoder,
         FractalGAN,
         InverseEncoder,
@@ -25,6 +26,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Classifier",
     "ConvNet",
+    "Distillation",
     "Features",
     "FractalAutoencoder",
     "FractalData",

@@ -1,6 +1,5 @@
 """What labeled fractals draw, to train a classifier; real images, to validate and test it."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
@@ -13,8 +12,7 @@ from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
 from fractalgan.errors import InputError
 from fractalgan.ops import SequenceKind
-
-MAX_NAMES = 3  # of classes, in a message
+from fractalgan.storage.labels import require_same_classes
 
 
 class LabeledFractalData(DataModule):
@@ -134,20 +132,11 @@ class LabeledFractalData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         self.real.setup(stage)
         assert self.real.channels is not None
-        self._require_same_classes()
+        of_fractals = self.drawn.generator.embedding.classes
+        require_same_classes(of_fractals, self.real.classes, self.source, self.real.source)
         self.drawn.require_channels(self.real.channels, self.real.source)
         self.drawn.setup(stage)
         self.classes = self.real.classes
-
-    def _require_same_classes(self) -> None:
-        """Raise InputError unless the classes of the fractals are those of the real images."""
-        of_fractals, of_images = self.drawn.generator.embedding.classes, self.real.classes
-        if list(of_fractals) != of_images:
-            raise InputError(
-                f"the classes of the fractals of {self.source} are {_listed(of_fractals)}, but those of"
-                f" {self.real.source} are {_listed(of_images)}: set --data.name to the data set that the"
-                " fractals were learned from"
-            )
 
     def train_dataloader(self) -> Batches:
         self.drawn.trainer = self.trainer
@@ -170,11 +159,3 @@ class LabeledFractalData(DataModule):
         facts: dict[str, object] = {"fractals": self.source, "num_fractals": self.drawn.num_fractals}
         facts |= {"name": self.real.source, "size": self.size, "batch_size": self.batch_size}
         return facts | ({"classes": len(self.classes)} if self.classes else {})
-
-
-def _listed(classes: Sequence[str]) -> str:
-    """The number of classes, and the first of their names: ``10 (0, 1, 2, ...)``."""
-    if not classes:
-        return "none"
-    names = ", ".join(classes[:MAX_NAMES]) + (", ..." if len(classes) > MAX_NAMES else "")
-    return f"{len(classes)} ({names})"

@@ -13,6 +13,13 @@ from fractalgan.nn.conditional import (
     make_discriminator,
 )
 from fractalgan.nn.convnet import ConvNet
+from fractalgan.nn.distillation import (
+    DistillationLoss,
+    class_sums,
+    distribution_loss,
+    ridge_loss,
+    ridge_weights,
+)
 from fractalgan.nn.embedding import FractalEmbedding, MatricesForm
 from fractalgan.nn.features import FeatureName, FractalFeatures, parameter_groups
 from fractalgan.nn.frechet import FrechetPixels, frechet_distance
@@ -36,6 +43,8 @@ from fractalgan.nn.matrices import (
     UnboundedMatrices,
 )
 from fractalgan.nn.morph import between, matched
+from fractalgan.nn.network import Network
+from fractalgan.nn.network_pool import NetworkPool
 from fractalgan.nn.networks import NETWORKS, NetworkName, make_network
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
 from fractalgan.nn.renderer import Renderer
@@ -65,6 +74,7 @@ __all__ = [
     "ConvNet",
     "Detail",
     "Discriminator",
+    "DistillationLoss",
     "FeatureName",
     "FractalEmbedding",
     "FractalFeatures",
@@ -76,7 +86,9 @@ __all__ = [
     "LeNet",
     "LossName",
     "MatricesForm",
+    "Network",
     "NetworkName",
+    "NetworkPool",
     "Objective",
     "Part",
     "ProbabilityRule",
@@ -95,9 +107,11 @@ __all__ = [
     "backgrounds",
     "between",
     "choose_prototypes",
+    "class_sums",
     "clip_per_fractal",
     "collage_fractals",
     "covered_shapes",
+    "distribution_loss",
     "features_at",
     "frechet_distance",
     "image_in_view",
@@ -118,6 +132,8 @@ __all__ = [
     "read_fractals",
     "require_halvings",
     "require_lenet_size",
+    "ridge_loss",
+    "ridge_weights",
     "shapes",
     "shipped_fractals",
     "tau_for",

@@ -49,7 +49,6 @@ class Augmentation:
             if value > limit or (value == limit and not included):
                 raise InputError(f"{name} must be {'<=' if included else '<'} {limit}, got {value}")
 
-    @torch.no_grad()
     def __call__(self, images: Tensor, source: RandomSource) -> Tensor:
         """Images [B, C, H, W] in [0, 1] -> images of the same shape.
 

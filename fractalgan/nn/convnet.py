@@ -1,14 +1,15 @@
 """ConvNet: the network that work on data set distillation trains."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from fractalgan.errors import InputError
+from fractalgan.nn.network import Network
 
 BLOCKS = 3
 MIN_IMAGE_SIZE = 2**BLOCKS  # pixels per side: less leaves nothing after three poolings
 
 
-class ConvNet(nn.Module):
+class ConvNet(Network):
     """Three blocks of convolution, instance norm, ReLU and average pooling, then a linear head.
 
     Work on data set distillation compares images by it (Zhao et al., ICLR 2021), at a width of 128: 317,706
@@ -36,16 +37,6 @@ class ConvNet(nn.Module):
         blocks = [_block(channels if number == 0 else width, width) for number in range(BLOCKS)]
         self.features = nn.Sequential(*blocks, nn.Flatten())
         self.head = nn.Linear(self.num_features, outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, C, H, W] -> [B, outputs]."""
-        logits: Tensor = self.head(self.embed(images))
-        return logits
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Images [B, C, H, W] -> the features [B, num_features] that the head sees."""
-        features: Tensor = self.features(images)
-        return features
 
 
 def _block(channels: int, width: int) -> nn.Sequential:

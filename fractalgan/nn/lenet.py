@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from fractalgan.errors import InputError
+from fractalgan.nn.network import Network
 
 MIN_IMAGE_SIZE = 16  # pixels per side: less leaves nothing after two convolutions and poolings
 
 
-class LeNet(nn.Module):
+class LeNet(Network):
     """LeNet-5 (LeCun et al. 1998) with max pooling and ReLU; 61,706 parameters at 32 x 32 and 10 outputs.
 
     Args:
@@ -42,16 +43,9 @@ class LeNet(nn.Module):
         self.head = nn.Linear(self.num_features, outputs)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, C, H, W] -> [B, outputs]."""
-        logits: Tensor = self.head(self.embed(images))
-        return logits
-
     def embed(self, images: Tensor) -> Tensor:
-        """Images [B, C, H, W] -> the features [B, 84] that the head sees."""
         # takes half the time on a CPU; `contiguous` would keep the strides of a single channel
-        features: Tensor = self.features(images.clone(memory_format=torch.channels_last))
-        return features
+        return super().embed(images.clone(memory_format=torch.channels_last))
 
 
 def require_lenet_size(image_size: int) -> None:

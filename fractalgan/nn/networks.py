@@ -3,27 +3,25 @@
 from collections.abc import Callable
 from typing import Literal
 
-from torch import nn
-
 from fractalgan.errors import InputError, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn.convnet import ConvNet
 from fractalgan.nn.lenet import LeNet
+from fractalgan.nn.network import Network
 
 NetworkName = Literal["lenet", "convnet"]
 
 DEFAULT_WIDTH = 32  # of a ConvNet: a quarter of the usual one, which takes ten times as long on a CPU
 
 
-# Each takes the number of outputs, the image size and the channels; those with a width take it as well. Like
-# LeNet, each has `features`, a `head`, `embed` and `num_features`.
-NETWORKS: dict[NetworkName, Callable[..., nn.Module]] = {"lenet": LeNet, "convnet": ConvNet}
+# Each takes the number of outputs, the image size and the channels; those with a width take it as well.
+NETWORKS: dict[NetworkName, Callable[..., Network]] = {"lenet": LeNet, "convnet": ConvNet}
 WITH_WIDTH = {"convnet": DEFAULT_WIDTH}
 
 
 def make_network(
     name: NetworkName, outputs: int, image_size: int, channels: int, width: int | None = None
-) -> nn.Module:
+) -> Network:
     """A network with random weights.
 
     Args:

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from fractalgan.errors import InputError
+
+MAX_NAMES = 3  # of classes, in a message
+
 
 class Labels(NamedTuple):
     """The class of each fractal, and the names of the classes."""
@@ -21,3 +25,29 @@ def check_labels(values: Tensor, classes: Sequence[str], num_fractals: int) -> N
         raise ValueError("classes must be a list of names")
     if ((values < 0) | (values >= len(classes))).any():
         raise ValueError(f"labels must be in 0 to {len(classes) - 1}, the number of classes less one")
+
+
+def require_same_classes(
+    of_fractals: Sequence[str], of_images: Sequence[str], fractals: str, images: str
+) -> None:
+    """Raise InputError unless the classes of fractals are those of real images.
+
+    Args:
+        of_fractals: names of classes.
+        of_images: names of classes.
+        fractals: where the fractals come from.
+        images: where the images come from.
+    """
+    if list(of_fractals) != list(of_images):
+        raise InputError(
+            f"the classes of the fractals of {fractals} are {_listed(of_fractals)}, but those of {images} are"
+            f" {_listed(of_images)}: set --data.name to the data set that the fractals were learned from"
+        )
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """The number of classes, and the first of their names: ``10 (0, 1, 2, ...)``."""
+    if not classes:
+        return "none"
+    names = ", ".join(classes[:MAX_NAMES]) + (", ..." if len(classes) > MAX_NAMES else "")
+    return f"{len(classes)} ({names})"

@@ -2,6 +2,7 @@
 
 from fractalgan.tasks.autoencoder import FractalAutoencoder
 from fractalgan.tasks.classifier import Classifier
+from fractalgan.tasks.distillation import Distillation
 from fractalgan.tasks.encoder import Encoder
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.gan import FractalGAN
@@ -13,6 +14,7 @@ from fractalgan.tasks.task import Task
 
 __all__ = [
     "Classifier",
+    "Distillation",
     "Encoder",
     "FractalAutoencoder",
     "FractalGAN",

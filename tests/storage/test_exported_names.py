@@ -48,7 +48,7 @@ def test_names_stay_as_they_were_where_they_can(tmp_path: Path, logs: pytest.Log
 
 def test_drawing_and_files_of_any_name_are_xml(tmp_path: Path) -> None:
     for suffix in (".flame", ".svg"):
-        path = tmp_path / f"\x07\udcff{suffix}"  # of a byte that is not UTF-8
+        path = tmp_path / f"\x07{suffix}"
         generator(len(NAMES)).save(path, {"names": NAMES})
         root = ElementTree.fromstring(path.read_bytes())
     titles = [each.text for each in root.iter("{http://www.w3.org/2000/svg}title")]

@@ -1,0 +1,27 @@
+"""What networks that classify images have in common: features, and a linear head."""
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A network whose logits are a linear layer on its features.
+
+    Attributes:
+        features: images [B, C, H, W] -> features [B, num_features].
+        head: features -> logits [B, outputs].
+        num_features: number of features.
+    """
+
+    features: nn.Sequential
+    head: nn.Linear
+    num_features: int
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, C, H, W] -> [B, outputs]."""
+        logits: Tensor = self.head(self.embed(images))
+        return logits
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images [B, C, H, W] -> the features [B, num_features] that the head sees."""
+        features: Tensor = self.features(images)
+        return features
