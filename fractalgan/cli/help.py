@@ -43,12 +43,10 @@ CHECKPOINT = """\
 
 CONFIGS = """\
 configurations
-  gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
-  gan_labeled.yaml
+  gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml  gan_labeled.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
   reconstruction_paper.yaml  reconstruction_release.yaml
-  autoencoder.yaml  inverse_encoder.yaml
-  pretraining.yaml  probe.yaml
+  autoencoder.yaml  inverse_encoder.yaml  pretraining.yaml  probe.yaml
   labeled_fractals.yaml  distillation.yaml  classifier.yaml  classifier_images.yaml"""
 
 FIT = f"""\
