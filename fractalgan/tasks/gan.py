@@ -227,8 +227,7 @@ class FractalGAN(GANPreparation):
         self.require_finite("the discriminator's loss", loss, class_loss)
         self.require_finite("the R1 penalty", penalty)
         self._backward(optimizer, loss + class_loss + penalty)
-        # not `optimizer.step()`, which counts: there are two optimizers, but one step per batch
-        self.trainer.strategy.optimizer_step(optimizer.optimizer, _no_closure)
+        self._step_uncounted(optimizer)
         if should_log(self.trainer, step + 1):
             self.log("train/discriminator_loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/r1", self.last_r1)
@@ -262,7 +261,3 @@ class FractalGAN(GANPreparation):
         if self._is_parallel():  # DDP waits for a gradient of every parameter, of the other side, too
             loss = loss + 0 * sum(parameter.sum() for parameter in self.parameters())
         self.manual_backward(loss)
-
-
-def _no_closure() -> None:
-    """The gradients are there already."""

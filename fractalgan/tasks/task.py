@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -97,6 +98,13 @@ class Task(LightningModule):
         """Raise InputError for a run without a last step, in which ``schedules`` would not advance."""
         if self.trainer.max_steps < 1:
             raise InputError(f"{schedules} needs to know the last step: set --trainer.max_steps")
+
+    def _step_uncounted(self, optimizer: LightningOptimizer) -> None:
+        """A step of an optimizer, by gradients that are there already, which ``global_step`` does not count.
+
+        A task with two optimizers makes one step of each per batch, but ``optimizer.step()`` counts both.
+        """
+        self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)
 
     # -- checkpoints ----------------------------------------------------------------------------
 
