@@ -10,32 +10,40 @@ DistillationLoss = Literal["ridge", "distribution"]
 
 
 def ridge_weights(features: Tensor, labels: Tensor, num_classes: int, ridge: float) -> Tensor:
-    """The linear layer [D, classes] that ridge regression fits to features [S, D] and labels [S].
-
-    Labels are one-hot vectors less their mean. It is solved in its dual form, by a kernel of [S, S].
+    """The linear layer that ridge regression fits to features and labels, without an intercept.
 
     Args:
         features: [S, D].
-        labels: [S] int64.
+        labels: [S] int64, whose targets are :func:`centered`.
         num_classes: number of classes.
-        ridge: weight of the L2 penalty, relative to the mean of the kernel's diagonal.
+        ridge: weight of the L2 penalty, relative to the mean squared norm of the features.
+
+    Returns:
+        Weights [D, classes].
     """
-    kernel = features @ features.T
-    penalty = ridge * kernel.diagonal().mean().clamp_min(1e-12)
-    identity = torch.eye(len(kernel), device=kernel.device, dtype=kernel.dtype)
     targets = centered(labels, num_classes, features)
-    dual: Tensor = torch.linalg.solve(kernel + penalty * identity, targets)
-    return features.T @ dual
+    penalty = ridge * features.square().sum(1).mean().clamp_min(1e-12)
+    if len(features) <= features.shape[1]:  # the smaller of two systems with the same solution
+        return features.T @ _solve(features @ features.T, penalty, targets)
+    return _solve(features.T @ features, penalty, features.T @ targets)
+
+
+def _solve(gram: Tensor, penalty: Tensor, right: Tensor) -> Tensor:
+    """The solution [n, classes] of a Gram matrix [n, n] with a penalty [] on its diagonal."""
+    identity = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
+    # `solve` raises an error of its own where numbers are not finite
+    solution: Tensor = torch.linalg.solve_ex(gram + penalty * identity, right).result
+    return solution
 
 
 def ridge_loss(predicted: Tensor, labels: Tensor) -> Tensor:
-    """Half the mean squared error [] of predictions [B, classes] of labels [B] (Zhou et al. 2022, Eq. 5)."""
+    """Half the mean squared error [] of predictions [B, classes] of labels [B] (Zhou et al. 2022)."""
     targets = centered(labels, predicted.shape[1], predicted)
     return (predicted - targets).square().sum(1).mean() / 2
 
 
 def centered(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
-    """Labels [B] as one-hot vectors less their mean, [B, classes]."""
+    """Labels [B] as one-hot vectors less 1 / classes, [B, classes]."""
     return F.one_hot(labels, num_classes).to(like) - 1 / num_classes
 
 
@@ -46,14 +54,16 @@ def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> tuple[Tens
 
 
 def distribution_loss(drawn: tuple[Tensor, Tensor], real: tuple[Tensor, Tensor]) -> Tensor:
-    """The squared distance [] of mean features of drawn and real images (Zhao & Bilen 2023, Eq. 4).
-
-    It is the mean over classes.
+    """The squared distance of mean features of drawn and real images (Zhao & Bilen 2023), by class.
 
     Args:
         drawn: :func:`class_sums` of drawn images.
-        real: those of real ones. Classes without an image, drawn or real, are left out.
+        real: those of real ones.
+
+    Returns:
+        The mean [] over the classes that have drawn and real images; 0 if there is none.
     """
     means = [total / number.clamp_min(1).unsqueeze(1) for total, number in (drawn, real)]
-    known = (drawn[1] > 0) & (real[1] > 0)
-    return (means[0] - means[1]).square().sum(1)[known].mean()
+    known = ((drawn[1] > 0) & (real[1] > 0)).to(drawn[1])
+    distances = (means[0] - means[1]).square().sum(1)
+    return (known * distances).sum() / known.sum().clamp_min(1)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fractalgan.nn.network import Network
+from fractalgan.randomness import torch_seeded
 
 
 class NetworkPool(nn.Module):
@@ -39,18 +40,20 @@ class NetworkPool(nn.Module):
     def extra_repr(self) -> str:
         return f"max_age={self.max_age}"
 
-    def grow_(self, number: int, optimizer: Optimizer) -> None:
-        """Count a training step of a network; one that is too old is replaced, by torch's global generator.
+    def grow_(self, number: int, optimizer: Optimizer, *key: int) -> None:
+        """Count a training step of a network; one that is too old is replaced by a new one.
 
         Args:
             number: which one.
             optimizer: whose state for its parameters is then forgotten.
+            key: what the random weights of the new one follow from.
         """
         self.ages[number] += 1
         if self.ages[number] < self.max_age:
             return
         network = self[number]
-        network.load_state_dict(self.make().state_dict())
+        with torch_seeded(*key):
+            network.load_state_dict(self.make().state_dict())
         for parameter in network.parameters():
             optimizer.state.pop(parameter, None)
         self.ages[number] = 0

@@ -1,25 +1,20 @@
 """Distillation: labeled fractals move so that networks learn from their images what real ones teach."""
 
 import math
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from fractalgan.errors import (
-    InputError,
-    require_above,
-    require_at_least,
-    require_choice,
-)
+from fractalgan.errors import InputError, require_above, require_at_least, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.nn import (
     Augmentation,
     DistillationLoss,
-    FractalGenerator,
-    Network,
     NetworkName,
     class_sums,
     clip_per_fractal,
@@ -28,8 +23,7 @@ from fractalgan.nn import (
     ridge_loss,
     ridge_weights,
 )
-from fractalgan.randomness import Purpose, RandomSource, generator_for, torch_seeded
-from fractalgan.storage import read_fractals
+from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.distillation_evaluation import DistillationEvaluation
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.schedules import Schedule, schedule_factor
@@ -47,16 +41,17 @@ class Distillation(DistillationEvaluation):
             them, such as Reconstruction of exemplars or a conditional FractalGAN.
         loss: ridge, the error on real images of a ridge regression fitted to drawn ones (Zhou et al. 2022,
             FRePo); or distribution, the distance of the mean features of each class (Zhao & Bilen 2023).
-        num_images: number of drawn images per step, each fractal equally often.
+        num_images: number of drawn images per step; fractals take turns in random order.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
         network: lenet, or convnet, the network that work on data set distillation trains.
         width: channels of each block of a convnet; null is 32.
-        networks: number of networks.
-        max_age: number of steps after which a network is replaced by a new one.
+        networks: number of networks, of which each step trains one.
+        max_age: number of its steps after which a network is replaced by a new one.
         network_lr: learning rate of the networks, by Adam.
-        ridge: weight of the L2 penalty of the ridge regression, relative to the kernel's mean diagonal.
+        ridge: weight of the L2 penalty of ridge regressions, those of validations included, relative to the
+            mean squared norm of the features.
         rotation: largest random rotation of all images, in degrees, either way.
         shift: largest random shift along each axis, as a share of the image size.
         scale: largest random change of size: factors are between 1 - scale and 1 + scale.
@@ -96,45 +91,32 @@ class Distillation(DistillationEvaluation):
         super().__init__()
         require_choice(DistillationLoss, loss=loss)
         require_choice(Schedule, schedule=schedule)
-        require_sizes(num_images=num_images, networks=networks)
+        require_sizes(num_images=num_images, networks=networks, image_size=image_size)
         require_above(0, network_lr=network_lr, ridge=ridge, lr=lr, clip=1.0 if clip is None else clip)
         require_at_least(0, jitter=jitter or 0.0)
         require_at_least(1, max_age=max_age)
         self.augmentation = Augmentation(rotation, shift, scale, shear)
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.generator = None
-        self.weights = []
 
     # -- before the first step ------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if self.generator is None:
-            if self.hparams["fractals"] is None:
-                raise InputError(
-                    "set --model.fractals to labeled fractals: learn some with"
-                    " fit --config labeled_fractals.yaml"
-                )
-            try:
-                self._adopt(read_fractals(self.hparams["fractals"]), self.hparams["fractals"])
-            except InputError as error:
-                self.unread = error  # no matter if the run is resumed: its checkpoint has them
-        if stage == "fit" and self.hparams["schedule"] != "constant":
+        if stage != "fit":
+            return
+        if self.trainer.precision == "16-mixed":  # whose scaled gradients only `manual_backward` makes
+            raise InputError("Distillation needs more than half precision: set --trainer.precision 32-true")
+        if self.hparams["schedule"] != "constant":
             self._require_last_step(f"--model.schedule {self.hparams['schedule']}")
 
     def configure_optimizers(self) -> list[Optimizer]:
-        generator = self._drawn()
+        generator = self.learned_fractals()
         groups = parameter_groups(generator.parameters(), generator.embedding.features)
-        networks = self.networks.parameters()
         return [
             Adam(groups, lr=self.hparams["lr"], fused=True),
-            Adam(networks, lr=self.hparams["network_lr"], fused=True),
+            Adam(self.networks.parameters(), lr=self.hparams["network_lr"], fused=True),
         ]
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        self._check_data()
 
     def next_steps(self) -> dict[str, str]:
         return {"draw": "draw {best}"} | self.next_for_labels()
@@ -143,75 +125,74 @@ class Distillation(DistillationEvaluation):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         real, classes = batch
-        step, generator = self.global_step, self._drawn()
-        number = self._number_of_network(step)
+        step = self.global_step
+        # not this rank's rows of random numbers: all ranks draw the same images
+        random = RandomSource(generator_for(self.hparams["seed"], step, Purpose.DISTILLATION))
+        number = int(torch.randint(len(self.networks), (), generator=random.generator))
         network = self.networks[number]
-        drawn, labels = self._draw(step)
+        drawn, labels = self._draw(random)
         features = network.embed(drawn)
         with torch.no_grad():
             seen = self.augmentation(real, self._random(step, Purpose.AUGMENTATION))
             real_features = network.embed(seen)
         loss = self._loss(features, labels, real_features, classes)
-        taught = F.cross_entropy(network.head(features), labels)
-        self.require_finite("the loss", loss, taught)
-        self._move(generator, loss, step)
-        self._train(network, number, taught)
+        network_loss = F.cross_entropy(network.head(features), labels)
+        self.require_finite("the loss", loss)
+        self.require_finite("the loss of a network", network_loss)
+        # not `backward`, by which each loss would reach the parameters of both
+        of_fractals = torch.autograd.grad(loss, [*self.learned_fractals().parameters()], retain_graph=True)
+        of_network = torch.autograd.grad(network_loss, [*network.parameters()])
+        self._train(number, self._mean_of_ranks(of_network), step)
+        self._move(self._mean_of_ranks(of_fractals), step)
         if should_log(self.trainer, step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
-            self.log("train/network_loss", taught, prog_bar=True)
+            self.log("train/network_loss", network_loss, prog_bar=True)
 
-    def _number_of_network(self, step: int) -> int:
-        random = generator_for(self.hparams["seed"], step, Purpose.DISTILLATION_NETWORK)
-        return int(torch.randint(len(self.networks), (), generator=random))
-
-    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """The images of a step, the same on all ranks, and their labels."""
-        embedding, count = self._drawn().embedding, self.hparams["num_images"]
-        random = RandomSource(generator_for(self.hparams["seed"], step, Purpose.DISTILLATION))
-        passes = -(-count // len(embedding))
-        order = [torch.randperm(len(embedding), generator=random.generator) for _ in range(passes)]
-        fractals = torch.cat(order)[:count].to(self.device)
-        assert embedding.labels is not None
-        images = self._drawn().draw(fractals, random)
-        return self.augmentation(images, random), embedding.labels[fractals]
+    def _draw(self, random: RandomSource) -> tuple[Tensor, Tensor]:
+        """Augmented images [S, C, H, W] of the fractals, which take turns in random order; labels [S]."""
+        generator, count = self.learned_fractals(), self.hparams["num_images"]
+        order = torch.randperm(len(generator.embedding), generator=random.generator)
+        fractals = order.repeat(-(-count // len(order)))[:count].to(self.device)
+        return self.augmentation(generator.draw(fractals, random), random), self.labels[fractals]
 
     def _loss(self, features: Tensor, labels: Tensor, real_features: Tensor, classes: Tensor) -> Tensor:
         """What the fractals minimize, from features of drawn [S, D] and of this rank's real images [B, D]."""
-        number = len(self._drawn().embedding.classes)
-        if self.hparams["loss"] == "ridge":
-            weights = ridge_weights(features, labels, number, self.hparams["ridge"])
-            return ridge_loss(real_features @ weights, classes)
-        add_up = self.trainer.strategy.reduce
-        real = [add_up(each, reduce_op="sum") for each in class_sums(real_features, classes, number)]
-        return distribution_loss(class_sums(features, labels, number), (real[0], real[1]))
+        number = len(self.learned_fractals().embedding.classes)
+        with torch.autocast(self.device.type, enabled=False):  # half precision is too coarse for both
+            features, real_features = features.to(self.dtype), real_features.to(self.dtype)
+            if self.hparams["loss"] == "ridge":
+                weights = ridge_weights(features, labels, number, self.hparams["ridge"])
+                return ridge_loss(real_features @ weights, classes)
+            add_up = partial(self.trainer.strategy.reduce, reduce_op="sum")
+            total, count = (add_up(each) for each in class_sums(real_features, classes, number))
+            return distribution_loss(class_sums(features, labels, number), (total, count))
 
-    def _move(self, generator: FractalGenerator, loss: Tensor, step: int) -> None:
+    def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
+        """A step of a network on the drawn images."""
+        optimizer = self._optimizer(1)
+        optimizer.zero_grad()  # of the network of the step before
+        set_gradients(self.networks[number].parameters(), gradients)
+        self._step_uncounted(optimizer)
+        key = self.hparams["seed"], step, Purpose.DISTILLATION_NETWORK
+        self.networks.grow_(number, optimizer.optimizer, *key)
+
+    def _move(self, gradients: list[Tensor], step: int) -> None:
         """A step of the fractals."""
-        optimizer = self._optimizer(0)
-        parameters = list(generator.parameters())
-        # not `backward`, which would go into the network, too
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
-        of_all_ranks = [self.trainer.strategy.reduce(each, reduce_op="mean") for each in gradients]
+        optimizer, generator = self._optimizer(0), self.learned_fractals()
         limit = math.inf if self.hparams["clip"] is None else self.hparams["clip"]
-        for parameter, gradient in zip(parameters, clip_per_fractal(of_all_ranks, limit), strict=True):
-            parameter.grad = gradient
+        set_gradients(generator.parameters(), clip_per_fractal(gradients, limit))
         factor = schedule_factor(self.hparams["schedule"], self._progress(step))
         for group in optimizer.param_groups:
             group["lr"] = self.hparams["lr"] * factor * group.get("lr_scale", 1.0)
         optimizer.step()
         generator.embedding.constrain_()
 
-    def _train(self, network: Network, number: int, loss: Tensor) -> None:
-        """A step of a network on the drawn images; it is replaced once it is old."""
-        optimizer = self._optimizer(1)
-        optimizer.zero_grad()
-        parameters = list(network.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
-        # not `optimizer.step()`, which counts: there are two optimizers, but one step per batch
-        self.trainer.strategy.optimizer_step(optimizer.optimizer, _no_closure)
-        with torch_seeded(self.hparams["seed"], self.global_step, Purpose.DISTILLATION_NETWORK):
-            self.networks.grow_(number, optimizer.optimizer)
+    def _mean_of_ranks(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients, averaged over the ranks; their networks stay the same even if rounding differs."""
+        numbers = torch.cat([each.flatten() for each in gradients])
+        mean: Tensor = self.trainer.strategy.reduce(numbers, reduce_op="mean")
+        parts = torch.split(mean, [each.numel() for each in gradients])
+        return [part.view(each.shape) for part, each in zip(parts, gradients, strict=True)]
 
     def _optimizer(self, number: int) -> LightningOptimizer:
         optimizer = self.optimizers()[number]  # type: ignore[index]
@@ -219,5 +200,7 @@ class Distillation(DistillationEvaluation):
         return optimizer
 
 
-def _no_closure() -> None:
-    """The gradients are there already."""
+def set_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor]) -> None:
+    """Copy gradients, in the memory layout of their parameters: fused optimizers take it for granted."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.empty_like(parameter).copy_(gradient)
