@@ -85,6 +85,14 @@ TINY_CLASSIFIER = [
 ]
 
 
+TINY_DISTILLATION = [
+    *TINY_CLASSIFIER,
+    "--model.num_images=20",
+    "--model.networks=3",
+    "--model.max_age=2",
+]
+
+
 @pytest.fixture(autouse=True)
 def _one_seed() -> None:
     torch.manual_seed(0)

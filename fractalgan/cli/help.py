@@ -141,8 +141,8 @@ TEST = EVALUATE.format(
 PREDICT = f"""\
 usage: python -m fractalgan predict --ckpt_path FILE [options]
 
-Draw images of the fractals of a FractalGAN or Reconstruction, and write them to predictions/ in the run
-folder, as <fractal>/<number>.png: a data set that `fit --data.name folder` can read.
+Draw images of the fractals of a FractalGAN, Reconstruction or Distillation, and write them to predictions/
+in the run folder, as <fractal>/<number>.png: a data set that `fit --data.name folder` can read.
 
 {CHECKPOINT}
   --images N               images per fractal (default: 600)
@@ -260,8 +260,8 @@ EXPORT = """\
 usage: python -m fractalgan export SOURCE --out FILE [options]
 
 Write fractals to a file. SOURCE is digits, fashion-mnist, a file of fractals (.safetensors, .json, .flame,
-.ifs), a checkpoint of FractalGAN or Reconstruction, or the folder of such a run. The suffix of FILE is the
-format:
+.ifs), a checkpoint of FractalGAN, Reconstruction or Distillation, or the folder of such a run. The suffix of
+FILE is the format:
 
   .safetensors, .json   for this program; they hold everything
   .flame, .flam3        for flam3, Apophysis, JWildfire and pyr3

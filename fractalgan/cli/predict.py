@@ -24,7 +24,8 @@ def predict(arguments: list[str]) -> int:
         )
     if not isinstance(task, FractalTask):
         raise InputError(
-            f"{type(task).__name__} does not draw images: pass a checkpoint of FractalGAN or Reconstruction"
+            f"{type(task).__name__} does not draw images:"
+            " pass a checkpoint of FractalGAN, Reconstruction or Distillation"
         )
     check_trainer(command.trainer)
     if command.options.images is not None:

@@ -48,9 +48,9 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
 
     Args:
         source: the name of shipped fractals, a ``.safetensors``, ``.json``, ``.flame`` or ``.ifs`` file, a
-            checkpoint of a task that learns fractals (FractalGAN, Reconstruction), or the folder of such a
-            run, whose best checkpoint is read, or the newest one if that is missing or damaged; if there is
-            none of these, a repository of the Hugging Face Hub, ``user/name``.
+            checkpoint of a task that learns fractals (FractalGAN, Reconstruction, Distillation), or the
+            folder of such a run, whose best checkpoint is read, or the newest one if that is missing or
+            damaged; if there is none of these, a repository of the Hugging Face Hub, ``user/name``.
         download: for the Hub, as for ``huggingface_hub.hf_hub_download``.
 
     Returns:
@@ -68,7 +68,7 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
         names = ", ".join(shipped_fractals())
         raise InputError(
             f"there are no fractals {str(source)!r}: pass {names}, a .safetensors, .json, .flame or .ifs"
-            " file, or a checkpoint or run folder of FractalGAN or Reconstruction"
+            " file, or a checkpoint or run folder of FractalGAN, Reconstruction or Distillation"
         )
     if path.suffix.lower() == ".svg":
         raise InputError(f"{path} is a drawing, not fractals: use the file that it was made from")
@@ -133,7 +133,9 @@ def _in_run_folder(run: RunFolder) -> Path:
         return found[0]
     if run.fractals.is_file():
         return run.fractals
-    raise InputError(f"{run} has not learned fractals: use the run folder of FractalGAN or Reconstruction")
+    raise InputError(
+        f"{run} has not learned fractals: use the run folder of FractalGAN, Reconstruction or Distillation"
+    )
 
 
 def _learns_fractals(checkpoint: dict[str, Any]) -> bool:
@@ -161,7 +163,7 @@ def _read_checkpoint(path: Path) -> FractalFile:
     if not _learns_fractals(checkpoint):
         raise InputError(
             f"{path} is a checkpoint of {checkpoint['task']}, which does not learn fractals:"
-            " pass one of FractalGAN or Reconstruction"
+            " pass one of FractalGAN, Reconstruction or Distillation"
         )
     with as_checkpoint_error(path):
         if "fractals" in checkpoint:

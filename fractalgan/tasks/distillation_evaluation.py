@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.errors import InputError, require_image_kind
+from fractalgan.errors import InputError, as_input_error, require_image_kind
 from fractalgan.nn import FractalGenerator, Network, NetworkPool, make_network, ridge_weights
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage import FractalFile, read_fractals
@@ -56,7 +56,8 @@ class DistillationEvaluation(FractalTask):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         content = FractalFile(**checkpoint["fractals"])
-        check_content(content)
+        with as_input_error("the fractals of the checkpoint"):
+            check_content(content)
         self._adopt(content, "the checkpoint")
         super().on_load_checkpoint(checkpoint)
 

@@ -11,6 +11,7 @@ import torch
 from fractalgan.storage.resources import CONFIGS
 from fractalgan.tasks import (
     Classifier,
+    Distillation,
     FractalAutoencoder,
     FractalGAN,
     InverseEncoder,
@@ -24,10 +25,14 @@ from tests.conftest import (
     TINY,
     TINY_AUTOENCODER,
     TINY_CLASSIFIER,
+    TINY_DISTILLATION,
     TINY_ENCODER,
     TINY_PRETRAINING,
     TINY_RECONSTRUCTION,
 )
+
+# Ten random fractals, one of each class of the digits, by `labeled_fractals(path, per_class=1)`.
+LABELED = Path(__file__).parents[1] / "data" / "labeled.json"
 
 EXPERIMENTS = ("ablation", "compare")  # configurations of other verbs
 FIT_CONFIGS = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(EXPERIMENTS))
@@ -57,6 +62,10 @@ TASKS: dict[str, tuple[type[Task], list[str]]] = {
         ["--config=probe.yaml", "--data.size=16", "--trainer.val_check_interval=3"],
     ),
     "classifier": (Classifier, ["--config=classifier_images.yaml", *TINY_CLASSIFIER]),
+    "distillation": (
+        Distillation,
+        ["--config=distillation.yaml", *TINY_DISTILLATION, f"--model.fractals={LABELED}"],
+    ),
 }
 
 

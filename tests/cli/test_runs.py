@@ -19,6 +19,7 @@ from tests.conftest import (
     TINY,
     TINY_AUTOENCODER,
     TINY_CLASSIFIER,
+    TINY_DISTILLATION,
     TINY_ENCODER,
     TINY_PRETRAINING,
     TINY_RECONSTRUCTION,
@@ -166,6 +167,7 @@ def test_every_shipped_config_runs(
         "labeled_fractals": [*TINY_RECONSTRUCTION, "--data.per_class=1", "--model.start=even"],
         "classifier": [*TINY_CLASSIFIER, f"--data.fractals={fractals}"],
         "classifier_images": TINY_CLASSIFIER,
+        "distillation": [*TINY_DISTILLATION, f"--model.fractals={fractals}"],
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
     }.get(config.stem, [*TINY, f"--data.root={root}"])

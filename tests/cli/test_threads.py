@@ -13,7 +13,7 @@ from tests.cli.folders import TASKS, weights
 
 pytestmark = pytest.mark.timeout(300)
 Call = Callable[..., int]
-OTHERS = ["reconstruction", "pretraining", "probe", "classifier"]
+OTHERS = ["reconstruction", "pretraining", "probe", "classifier", "distillation"]
 
 
 def fit_with_threads(count: int, *options: str) -> None:

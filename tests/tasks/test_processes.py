@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import IN_COLOR, TINY, TINY_CLASSIFIER, TINY_PRETRAINING
+from tests.conftest import IN_COLOR, TINY, TINY_CLASSIFIER, TINY_DISTILLATION, TINY_PRETRAINING
 from tests.data.files import labeled_fractals
 from tests.tasks.processes import by_two, fit_by_two, run_file
 
@@ -112,6 +112,36 @@ def test_two_processes_train_a_classifier_as_one_does(call: Call, tmp_path: Path
     assert training("two") == [pytest.approx(row, abs=1e-6) for row in training("one")]
     for name, weights in state("one").items():
         torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--model.loss=ridge"], ["--model.loss=distribution", "--model.network=lenet", "--model.width=null"]],
+)
+def test_two_processes_distill_as_one_does(call: Call, tmp_path: Path, given: list[str]) -> None:
+    labeled_fractals(tmp_path / "labeled.safetensors")
+    options = [
+        "--config=distillation.yaml",
+        *TINY_DISTILLATION,
+        "--model.fractals=labeled.safetensors",
+        *given,
+    ]
+    options += ["--trainer.precision=64-true"]
+    assert call("fit", *options, "--data.batch_size=16", "--run=one") == 0
+    fit_by_two(*options, "--run=two", cwd=tmp_path)
+    assert training("two") == [pytest.approx(row, abs=1e-6) for row in training("one")]
+    for name, weights in state("one").items():
+        torch.testing.assert_close(state("two")[name], weights, rtol=0, atol=1e-10)
+
+
+def test_two_processes_without_fractals_end_with_one_line(tmp_path: Path) -> None:
+    options = ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=none.json"]
+    done = subprocess.run(by_two(*options), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    errors = {line for line in done.stderr.splitlines() if "error:" in line}
+    assert len(errors) == 1
+    assert "there are no fractals 'none.json'" in errors.pop()
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
 
 
 def test_two_processes_probe_as_one_does(call: Call, tmp_path: Path) -> None:
