@@ -48,7 +48,7 @@ class Distillation(DistillationEvaluation):
         network: lenet, or convnet, the network that work on data set distillation trains.
         width: channels of each block of a convnet; null is 32.
         networks: number of networks, of which each step trains one.
-        max_age: number of its steps after which a network is replaced by a new one.
+        max_age: number of its steps after which a network is replaced by a new one; at 1, all are untrained.
         network_lr: learning rate of the networks, by Adam.
         ridge: weight of the L2 penalty of ridge regressions, those of validations included, relative to the
             mean squared norm of the features.

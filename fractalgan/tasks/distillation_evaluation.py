@@ -17,7 +17,7 @@ from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.protocols import LabeledBatches, datamodule_of
 
 GALLERY_SIZE = 100  # images
-CHUNK = 1000  # images at a time
+CHUNK = 250  # images at a time
 EVALUATED_NETWORKS = 4
 
 
