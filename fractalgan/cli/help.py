@@ -85,7 +85,7 @@ model
   --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
                             for images in color, else 0)
   --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or
-                            user/name of the Hugging Face Hub
+                            user/name of the Hugging Face Hub; with distillation.yaml: labeled ones
   --model.backbone FILE     with probe.yaml: checkpoint of Pretraining, untrained, or pixels
 
 all options
