@@ -174,7 +174,7 @@ def test_too_many_lists_are_refused_before_they_take_memory(tmp_path: Path) -> N
 def test_examples_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "fractal_files.md").read_text()
     examples = [part.partition("```")[0] for part in guide.split("```json\n")[1:]]
-    plain, colored = (
+    plain, colored, labeled = (
         FractalGenerator.from_pretrained(written(tmp_path / f"{k}.json", each))
         for k, each in enumerate(examples)
     )
@@ -183,3 +183,5 @@ def test_examples_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     assert plain.embedding().b[1, 2].tolist() == [0, pytest.approx(0.6)]
     assert colored.draw(0).shape == (1, 3, 32, 32)
     assert colored.embedding.features().background.tolist() == [[1, 1, 1]]
+    assert labeled.embedding.labels is not None
+    assert (labeled.embedding.labels.tolist(), labeled.embedding.classes) == ([1, 0], ("cat", "dog"))

@@ -66,8 +66,8 @@ def test_two_processes_write_one_folder(tmp_path: Path) -> None:
     [
         ["--model.generator_optimizer=NAdam", "--model.parameter_noise=0.1"],
         ["--model.jitter=0", "--model.loss=hinge"],
-        IN_COLOR,
-        ["--model.conditional=projection", "--model.num_fractals=11"],
+        pytest.param(IN_COLOR, marks=pytest.mark.slow),
+        pytest.param(["--model.conditional=projection", "--model.num_fractals=11"], marks=pytest.mark.slow),
         ["--model.conditional=auxiliary", "--model.num_fractals=11", *IN_COLOR],
     ],
     ids=["noise", "no jitter", "in color", "projection", "auxiliary in color"],
