@@ -40,7 +40,7 @@ def with_options_as_typed(message: str, arguments: Sequence[str]) -> str:
 
 def _option_of(argument: str, places: Iterable[Sequence[str]]) -> str | None:
     """``--model.tau`` for ``tau``, from the first of the places that names such an option; None for none."""
-    if argument.startswith("plan."):
+    if argument.startswith(("plan.", "gan.")):
         return f"--{argument}"
     names = {argument} | {_last(source) for target, source in LINKS.items() if _last(target) == argument}
     for place in places:
