@@ -34,7 +34,8 @@ class DistillationTable:
     def check(self) -> None:
         """Raise InputError for the first option that would fail later."""
         self.plan.check()
-        Classifier(image_size=self.sets.data["size"], **self.classifier.arguments)
+        with self.classifier.named("classifier"):
+            self._task()
         self.sets.check()
 
     def run(self, folder: RunFolder) -> None:
@@ -68,9 +69,12 @@ class DistillationTable:
         print(text)
         print(f"table, figure, summary: {folder}/distill.md, distill.csv, distill.png, summary.json")
 
+    def _task(self) -> Classifier:
+        return Classifier(image_size=self.sets.data["size"], **self.classifier.arguments)
+
     def _network(self) -> str:
         """What is trained: "ConvNet of width 32"."""
-        task = Classifier(image_size=self.sets.data["size"], **self.classifier.arguments)
+        task = self._task()
         width = task.hparams["width"] or WITH_WIDTH.get(task.hparams["network"])
         return type(task.network).__name__ + ("" if width is None else f" of width {width}")
 

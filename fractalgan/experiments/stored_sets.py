@@ -105,10 +105,13 @@ class StoredSets:
         self._check_tasks()
 
     def _check_tasks(self) -> None:
-        self._reconstruction(0)
-        Distillation(image_size=self.real.size, **self.distillation.arguments)
+        with self.reconstruction.named("reconstruction"):
+            self._reconstruction(0)
+        with self.distillation.named("distillation"):
+            Distillation(image_size=self.real.size, **self.distillation.arguments)
         if "gan" in self.plan.sources:
-            self._gan(len(self.real.classes), 0)
+            with self.gan.named("gan"):
+                self._gan(len(self.real.classes), 0)
             if self.gan.arguments.get("conditional") is None:
                 raise InputError("gan.conditional must be projection or auxiliary, got null")
             if self.num_features and self.gan.binarize not in (None, "auto"):

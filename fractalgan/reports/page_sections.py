@@ -141,8 +141,8 @@ SECTIONS = (
         picture(
             "distill.png",
             "Accuracy on real test images, by what the network was trained on: fractals in red, real images"
-            " in black. Gray are figures that others have published, of a wider network. Random fractals are in"
-            " the table.",
+            " in black. Gray are published figures of others, of a wider network. The table has random"
+            " fractals, too.",
         ),
     ),
     Section("Error by step", picture("figure3.png")),
