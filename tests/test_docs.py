@@ -20,7 +20,7 @@ import pytorch_lightning
 from jsonargparse import ArgumentParser
 
 import fractalgan
-from fractalgan.cli import ablate, compare, draw, export, report
+from fractalgan.cli import ablate, compare, distill, draw, export, report
 from fractalgan.cli.class_help import SET_BY_OTHERS, class_help
 from fractalgan.cli.experiment import parse_experiment
 from fractalgan.cli.help import PAGES
@@ -136,7 +136,8 @@ def shell_commands(code: str) -> Iterator[list[str]]:
 
 @cache
 def parser_of(verb: str) -> ArgumentParser:
-    modules: dict[str, ModuleType] = {"compare": compare, "draw": draw, "export": export, "report": report}
+    named = (compare, distill, draw, export, report)
+    modules: dict[str, ModuleType] = {each.__name__.rpartition(".")[2]: each for each in named}
     parser: ArgumentParser = modules[verb]._make_parser()
     return parser
 
@@ -152,7 +153,7 @@ def check_command(verb: str, *options: str) -> None:
             parser = ablate.make_experiment_parser(verb)
             parser.add_class_arguments(ablate.AblationPlan, "plan")
             parse_experiment(parser, kept)
-        elif verb == "compare":
+        elif verb in ("compare", "distill"):
             parse_experiment(parser_of(verb), kept)
         elif verb in ("draw", "export", "report"):
             parser_of(verb).parse_args(kept)
@@ -240,4 +241,5 @@ def test_every_option_is_listed(help_texts: ModuleType, monkeypatch: pytest.Monk
             continue
         assert f"```{{options}} {subject}" in page, subject
         for group in {option.group for option in options if option.group} - {"model", "data"}:
-            assert subject != "compare" or f"```{{options}} compare {group}\n" in page
+            shown = f"```{{options}} {subject} {group}\n" in page
+            assert shown or subject not in ("compare", "distill"), (subject, group)

@@ -24,7 +24,9 @@ BASES = {"model": Task, "data": LightningDataModule}
 FLAG = re.compile(r"^  (-\S.*?)(?:  +(\S.*))?$")
 DETAILS = re.compile(r" ?\(((?:required, )?type: .*)\)$")
 NO_OPTIONS = re.compile(
-    r"-h, --help|--print_config|\S+\.help |--(trainer|model|data|plan|pretraining|drawing|init_args) CONFIG"
+    r"-h, --help|--print_config|\S+\.help |"
+    r"--(trainer|model|data|init_args|plan|pretraining|drawing) CONFIG|"
+    r"--(classifier|reconstruction|gan|distillation) CONFIG"
 )
 
 

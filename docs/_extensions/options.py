@@ -103,7 +103,9 @@ class Configurations(Generated):
             section += nodes.literal_block(text=path.read_text(), language="yaml")
             classes = re.findall(r"class_path: fractalgan\.(?:callbacks\.)?(\w+)", path.read_text())
             links = ", ".join(f"[{name}](/reference/options.md#{name.lower()})" for name in classes)
-            verb = {"compare": "compare", "ablation": "ablate"}.get(path.stem.split("_")[0], "fit")
+            verb = {"compare": "compare", "distill": "distill", "ablation": "ablate"}.get(
+                path.stem.split("_")[0], "fit"
+            )
             section += self.parsed([f"Options: {links or f'[{verb}](/reference/options.md#{verb})'}."])
             sections.append(section)
             self.env.get_domain("std").note_hyperlink_target(

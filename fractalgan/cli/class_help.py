@@ -18,7 +18,7 @@ CLASSES = {
 # Arguments that follow other options, see linked_options.LINKS, or that the program sets.
 SET_BY_OTHERS = {"model": {"image_size", "seed"}, "data": {"seed", "fractals_copy"}}
 
-WITHOUT_CLASSES = ("draw", "export", "report", "compare", "ablate")
+WITHOUT_CLASSES = ("draw", "export", "report", "compare", "distill", "ablate")
 
 
 def class_help(verb: str, arguments: list[str]) -> str | None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt
@@ -13,6 +12,7 @@ from fractalgan.cli.experiment import (
     make_experiment_parser,
     parse_experiment,
     say_how_to_resume,
+    stem_of,
 )
 from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
@@ -43,7 +43,7 @@ def compare(arguments: list[str]) -> int:
     plan = ComparisonPlan(**vars(options.plan))
     comparison = Comparison(plan, **{name: vars(options[name]) for name in PARTS})
     real = comparison.check()
-    with experiment_folder(parser, options, _stem(options), CHANGEABLE) as folder:
+    with experiment_folder(parser, options, stem_of("compare", options.data), CHANGEABLE) as folder:
         try:
             comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
         except KeyboardInterrupt as stopped:
@@ -59,12 +59,6 @@ def _make_parser() -> ArgumentParser:
     for name, (part, skipped) in PARTS.items():
         parser.add_class_arguments(part, name, skip=skipped)
     return parser
-
-
-def _stem(options: Namespace) -> str:
-    own = options.data.name == "folder" and options.data.root
-    name = Path(options.data.root).resolve().name if own else options.data.name
-    return f"compare-{name}"
 
 
 def _train_gan(options: Namespace, gan: RunFolder) -> None:

@@ -10,14 +10,15 @@ from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 
 import fractalgan
 from fractalgan import data, tasks
-from fractalgan.experiments import AblationPlan, ComparisonPlan
+from fractalgan.experiments import AblationPlan, ComparisonPlan, DistillationPlan
 from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
+GROUPS |= {"classifier", "reconstruction", "gan", "distillation"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
 OF_DRAW = {"zoom", "center", "colormap", "background", "animate", "seconds", "fps", "points_per_pixel"}
 CUTOFF = 0.75  # of similarity
-PLANS = [ComparisonPlan, AblationPlan]
+PLANS = [ComparisonPlan, DistillationPlan, AblationPlan]
 
 
 def did_you_mean(message: str) -> str:

@@ -1,4 +1,4 @@
-"""What `compare` and `ablate` share: options, and a run folder that can be resumed."""
+"""What `compare`, `distill` and `ablate` share: options, and a run folder that can be resumed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +70,12 @@ def experiment_folder(
         atomic_write(folder.config, config)
         record_start(folder.environment)
         yield folder
+
+
+def stem_of(verb: str, data: Namespace) -> str:
+    """The name of a new folder without its number: the verb, and the data set or the folder of images."""
+    own = data.name == "folder" and data.root
+    return f"{verb}-{Path(data.root).resolve().name if own else data.name}"
 
 
 def say_how_to_resume(verb: str, folder: RunFolder, stopped: KeyboardInterrupt) -> int:

@@ -1,6 +1,7 @@
 """The help pages: one for the program and one for each command. Nothing here imports torch."""
 
 from fractalgan import __version__
+from fractalgan.cli.help_experiments import ABLATE, COMPARE, DISTILL
 
 SUMMARIES = {
     "fit": "train: learn fractals, reconstruct images, pre-train, fit a linear probe, or classify",
@@ -11,6 +12,7 @@ SUMMARIES = {
     "export": "write fractals to a file, for other programs (.flame, .ifs, .svg, .json) or for this one",
     "report": "write a page about runs, with fractals that can be zoomed into",
     "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
+    "distill": "compare what a network learns from labeled fractals and from a few stored images",
     "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
 
@@ -193,67 +195,14 @@ REPORT = """\
 usage: python -m fractalgan report RUN [RUN ...] [options]
 
 Write a page about a run, or about several side by side: result, pictures, curves, and the fractals, which
-can be dragged and zoomed. It is one file that needs no network. fit, compare and ablate write report.html
-into the run folder at their end.
+can be dragged and zoomed. It is one file that needs no network. fit, compare, distill and ablate write
+report.html into the run folder at their end.
 
   --out FILE      the file (default: report.html in the folder of the only RUN)
 
 examples
   python -m fractalgan report runs/gan-digits-1
   python -m fractalgan report runs/gan-digits-1 runs/gan-digits-2 --out both.html
-"""
-
-COMPARE = """\
-usage: python -m fractalgan compare [options]
-
-Reproduce Figure 5 of the paper: train LeNets on images of learned and of random fractals, with several random
-seeds, and evaluate linear probes of their features. --run resumes an interrupted comparison.
-
-  --config FILE                compare_digits.yaml, compare_fashion_mnist.yaml, or your own
-  --run DIR                    folder of the run, resumed if it exists (default: the next free of
-                               runs/compare-digits-1, -2, ...)
-  --plan.learned SOURCE        learned fractals: a name, file, checkpoint, or run folder (default: null, which
-                               trains a GAN first)
-  --plan.seeds N               random seeds, each with a LeNet per source of fractals (default: 10)
-  --plan.steps N               training steps per LeNet (default: 5000)
-  --plan.every N               LeNet steps between two probes (default: 1000)
-  --plan.labels [N,...]        labeled images per class for the probes; 0 uses all (default: [0,100,10])
-  --plan.workers N             number of processes (default: 2)
-  --data.name NAME             real images: digits, MNIST, FashionMNIST, KMNIST, or folder (default: digits)
-  --data.root DIR              folder of your own images, or of downloaded data sets (default: data)
-  --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.lr 0.001
-  --drawing.OPTION VALUE       option of FractalData, such as --drawing.jitter 0.1; num_points, window and tau
-                               are those of random fractals only
-  --help-all                   all options
-
-examples
-  python -m fractalgan compare --config compare_digits.yaml
-  python -m fractalgan compare --run runs/compare-digits-1
-"""
-
-ABLATE = """\
-usage: python -m fractalgan ablate [options]
-
-Reproduce Table 1 of the paper: reconstruct images by several recipes, with several random seeds, and print
-the errors beside the paper's. --run resumes an interrupted ablation, or adds rows to a finished one.
-
-  --config FILE             ablation_digits.yaml, ablation_fashion_mnist.yaml, or your own
-  --run DIR                 folder of the run, resumed if it exists (default: the next free of
-                            runs/ablation-digits-1, -2, ...)
-  --plan.data [NAME,...]    data sets: digits, MNIST, FashionMNIST, KMNIST, fractaldb (default: [digits])
-  --plan.rows [ROW,...]     recipes: B to F of the paper, raw, release, best, best-one-start, ...
-                            (default: [C,D,E,F,raw,best])
-  --plan.seeds N            random seeds per row (default: 3)
-  --plan.count N            target images per data set (default: 100)
-  --plan.steps N            training steps per target (default: 1000)
-  --plan.encoder FILE       checkpoint of the encoder that the rows with an encoder need
-  --plan.root DIR           folder of downloaded data sets (default: data)
-  --plan.workers N          number of processes (default: 2)
-  --help-all                all options
-
-examples
-  python -m fractalgan ablate --config ablation_digits.yaml
-  python -m fractalgan ablate --run runs/ablation-digits-1 --plan.rows '[best]'
 """
 
 EXPORT = """\
@@ -289,6 +238,7 @@ PAGES = {
     "export": EXPORT,
     "report": REPORT,
     "compare": COMPARE,
+    "distill": DISTILL,
     "ablate": ABLATE,
 }
 

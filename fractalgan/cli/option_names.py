@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from fractalgan.cli.did_you_mean import known_options
 from fractalgan.cli.linked_options import LINKS, as_typed, options_in_files, typed_options
 
+# Messages of experiments name an option with its part.
+PARTS_OF_EXPERIMENTS = ("plan.", "classifier.", "reconstruction.", "gan.", "distillation.")
+
 # A message that starts with the names of arguments: "num_fractals must be >= 1, got 0".
 _NAME = r"[a-z][\w.]*"
 _ABOUT_ARGUMENTS = re.compile(rf"({_NAME}(?:\[\d+\])?(?: (?:\*|or) {_NAME})*) must ")
@@ -40,7 +43,7 @@ def with_options_as_typed(message: str, arguments: Sequence[str]) -> str:
 
 def _option_of(argument: str, places: Iterable[Sequence[str]]) -> str | None:
     """``--model.tau`` for ``tau``, from the first of the places that names such an option; None for none."""
-    if argument.startswith("plan."):
+    if argument.startswith(PARTS_OF_EXPERIMENTS):
         return f"--{argument}"
     names = {argument} | {_last(source) for target, source in LINKS.items() if _last(target) == argument}
     for place in places:

@@ -15,6 +15,7 @@ VERBS = {
     "export": "export",
     "report": "report",
     "compare": "compare",
+    "distill": "distill",
     "ablate": "ablate",
 }
 

@@ -6,11 +6,12 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.data.images import ImageData
 from fractalgan.data.labeled_fractals import LabeledFractalData
 from fractalgan.data.random_fractals import RandomFractalData
-from fractalgan.data.sources import SourceName
+from fractalgan.data.sources import OWN_SIZES, SourceName
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.targets import TargetData, TargetName
 
 __all__ = [
+    "OWN_SIZES",
     "Batches",
     "DataModule",
     "EndlessBatches",

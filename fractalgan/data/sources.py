@@ -18,6 +18,17 @@ SourceName = Literal["digits", DownloadName, "folder"]
 
 DEFAULT_ROOT = "data"
 
+# Height and width of the images as they come, by data set.
+OWN_SIZES: dict[SourceName, int] = {
+    "digits": 8,
+    "MNIST": 28,
+    "FashionMNIST": 28,
+    "KMNIST": 28,
+    "CIFAR10": 32,
+    "CIFAR100": 32,
+    "SVHN": 32,
+}
+
 
 def source_root(name: SourceName, root: str | None) -> Path:
     """The folder of a data set's files.

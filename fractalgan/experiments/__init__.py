@@ -1,7 +1,20 @@
-"""Experiments of many trainings: Figure 5 and Table 1 of the paper."""
+"""Experiments of many trainings: Figure 5 and Table 1 of the paper, and the table of labeled fractals."""
 
+from fractalgan.experiments.distillation_plan import DistillationPlan, Recipe
+from fractalgan.experiments.distillation_table import DistillationTable
 from fractalgan.experiments.figure5 import Comparison, ComparisonPlan
 from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.experiments.stored_sets import StoredSets
 from fractalgan.experiments.table1 import AblationPlan, run_ablation
 
-__all__ = ["AblationPlan", "Comparison", "ComparisonPlan", "quiet_trainer", "run_ablation"]
+__all__ = [
+    "AblationPlan",
+    "Comparison",
+    "ComparisonPlan",
+    "DistillationPlan",
+    "DistillationTable",
+    "Recipe",
+    "StoredSets",
+    "quiet_trainer",
+    "run_ablation",
+]

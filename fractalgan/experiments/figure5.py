@@ -10,7 +10,7 @@ from typing import Any
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiments.pretrained_features import BackboneJob, BackboneOptions, measure_backbone
-from fractalgan.experiments.run_cells import run_cells
+from fractalgan.experiments.run_cells import missing_jobs, run_cells
 from fractalgan.reports import figure5, write_summary
 from fractalgan.storage import Cells, Row, RunFolder, read_checkpoint, read_fractals, write_csv
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
@@ -164,13 +164,7 @@ def _job(
         for labels in (each or "all" for each in plan.labels)
         if source != PIXELS or seed == 0 or labels != "all"  # nothing is random there
     ]
-    return BackboneJob(source, seed, fractals, cells)
-
-
-def missing_jobs(jobs: list[BackboneJob], cells: Cells) -> list[BackboneJob]:
-    """The jobs with their unfinished cells; jobs without any are left out."""
-    left = [job._replace(cells=[cell for cell in job.cells if cell not in cells]) for job in jobs]
-    return [job for job in left if job.cells]
+    return BackboneJob(source, seed, fractals, cells=cells)
 
 
 def fractals_by_gan_step(plan: ComparisonPlan, learned: str) -> dict[int, str]:

@@ -1,9 +1,8 @@
 """What fractals are worth for pre-training: a LeNet trained on their images, and linear probes of it."""
 
-import json
 import tempfile
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,8 @@ from pytorch_lightning import Trainer
 from fractalgan.callbacks import BestCheckpoint, PeriodicCheckpoint
 from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.experiments.real_images import real_images
+from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.storage import Row, RunFolder
 from fractalgan.tasks import LinearProbe, Pretraining
 
@@ -20,13 +21,19 @@ from fractalgan.tasks import LinearProbe, Pretraining
 RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau", "features"}
 
 
-class BackboneJob(NamedTuple):
-    """One backbone, and the cells that are measured with it."""
+@dataclass(frozen=True)
+class BackboneJob(CellsJob):
+    """One backbone, and the cells that are measured with it.
+
+    Args:
+        source: of its images.
+        seed: random seed.
+        fractals: "random" or a file; None for a backbone without pre-training.
+    """
 
     source: str
     seed: int
-    fractals: str | None  # "random" or a file; None for a backbone without pre-training
-    cells: list[Row]  # rows without their accuracy
+    fractals: str | None
 
 
 class BackboneOptions(NamedTuple):
@@ -65,7 +72,7 @@ class BackboneOptions(NamedTuple):
 
 def measure_backbone(options: BackboneOptions, job: BackboneJob) -> Iterator[Row]:
     """Pre-train the LeNet of a job, if it has one, and yield its cells with the accuracy of a probe."""
-    real = _real_images(json.dumps(options.data))
+    real = real_images(**options.data, binarize=None)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         if job.fractals:
@@ -75,16 +82,9 @@ def measure_backbone(options: BackboneOptions, job: BackboneJob) -> Iterator[Row
             yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
 
 
-@cache
-def _real_images(arguments: str) -> ImageData:
-    return ImageData(**json.loads(arguments), binarize=None)
-
-
 def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder, real: ImageData) -> None:
     """Leave a checkpoint of the LeNet in the folder after every ``options.every`` steps."""
     torch.manual_seed(job.seed)
-    real.prepare_data()
-    real.setup()
     task, channels = options.pretraining_task(), real.sample(1).shape[1]
     data = options.fractal_data(str(job.fractals), job.seed, channels)
     checkpoints = PeriodicCheckpoint(run, options.every)

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TypeVar
 
@@ -14,6 +15,26 @@ from fractalgan.experiments.workers import run_jobs
 from fractalgan.storage import Cells, Row
 
 Job = TypeVar("Job")
+
+
+@dataclass(frozen=True)
+class CellsJob:
+    """A job that measures several cells.
+
+    Args:
+        cells: rows without their results.
+    """
+
+    cells: list[Row] = field(kw_only=True)
+
+
+WithCells = TypeVar("WithCells", bound=CellsJob)
+
+
+def missing_jobs(jobs: Sequence[WithCells], cells: Cells) -> list[WithCells]:
+    """The jobs with their unfinished cells; jobs without any are left out."""
+    left = [replace(job, cells=[cell for cell in job.cells if cell not in cells]) for job in jobs]
+    return [job for job in left if job.cells]
 
 
 def run_cells(
@@ -31,7 +52,7 @@ def run_cells(
         name: shown beside the progress bar.
         work: yields the cells of a job.
         jobs: that are missing.
-        count: the number of their cells.
+        count: the number of missing cells, of these jobs and of those that are to follow.
         workers: number of processes.
         cells: the file that the cells are appended to.
         describe: a finished cell in a few words.

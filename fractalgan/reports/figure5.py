@@ -1,32 +1,18 @@
 """Figure 5 from its cells: plot, summary, and a paired test of learned against random fractals."""
 
-import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from fractalgan.reports.spread import Spread
 from fractalgan.storage import Row, atomic_path
 
 COLUMNS = ("source", "seed", "gan_step", "lenet_step", "labels", "accuracy")
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
-
-
-class Spread(NamedTuple):
-    """Mean and sample std of accuracies over seeds."""
-
-    mean: float
-    std: float | None  # None for a single seed
-    seeds: int
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        """The spread of one value or more."""
-        std = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), std, len(values))
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fractalgan import __version__
 from fractalgan.errors import InputError
-from fractalgan.reports import figure5
+from fractalgan.reports import distill, figure5
 from fractalgan.reports.living_fractals import colormap, living_fractals
 from fractalgan.reports.next_steps import quote
 from fractalgan.reports.page_charts import charts_of, read_curves
@@ -19,6 +19,9 @@ from fractalgan.storage import RunFolder, atomic_write, shipped_fractals
 
 FOLDER = Path(__file__).parent / "page"
 PAGE = "report.html"
+
+# What an experiment found, in lines, by an entry that only its summary has.
+EXPERIMENTS = {"learned_against_random": figure5.lines, "images_per_class": distill.lines}
 
 
 def write_page(runs: list[RunFolder], path: Path | None = None) -> Path:
@@ -101,8 +104,8 @@ def _of_experiment(run: RunFolder) -> dict[str, Any]:
         return {"headline": "summary.json cannot be read."}
     headline = {"headline": "An experiment of several parts."}
     try:
-        return headline | (
-            {"findings": figure5.lines(summary)} if "learned_against_random" in summary else {}
+        return headline | next(
+            ({"findings": lines(summary)} for name, lines in EXPERIMENTS.items() if name in summary), {}
         )
     except (LookupError, TypeError, AttributeError, ValueError):
         return headline

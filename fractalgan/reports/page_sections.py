@@ -136,10 +136,20 @@ SECTIONS = (
             "Test accuracy of linear probes, by source of the images that the network was trained on.",
         ),
     ),
+    Section(
+        "What a network learns from a stored set",
+        picture(
+            "distill.png",
+            "Accuracy on real test images, by what the network was trained on: fractals in red, real images"
+            " in black. Gray are published figures of others, of a wider network. The table has random"
+            " fractals, too.",
+        ),
+    ),
     Section("Error by step", picture("figure3.png")),
     Section("Targets and reconstructions", picture("figure4.png")),
     Section("Table 1", table("table1.csv")),
     Section("Accuracies", table("figure5.csv")),
+    Section("Accuracies of all seeds", table("distill.csv")),
     Section("Later evaluations", text("evaluations.jsonl", "evaluations.jsonl")),
     Section("Options", text("config.yaml", "config.yaml, which --config takes to make the run again")),
     Section("Environment", environment),

@@ -23,6 +23,7 @@ from fractalgan.storage.fractal_file import (
 from fractalgan.storage.labels import Labels
 from fractalgan.storage.resources import CONFIGS, find_config, read_config
 from fractalgan.storage.run_folder import RunFolder
+from fractalgan.storage.stored_numbers import fractals_per_class, numbers_per_fractal, stored_numbers
 
 __all__ = [
     "CONFIGS",
@@ -37,8 +38,10 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "find_config",
+    "fractals_per_class",
     "is_repository",
     "newest_readable",
+    "numbers_per_fractal",
     "read_checkpoint",
     "read_config",
     "read_fractals",
@@ -46,6 +49,7 @@ __all__ = [
     "require_indices",
     "require_suffix",
     "shipped_fractals",
+    "stored_numbers",
     "submodule_state",
     "write_csv",
     "write_fractals",

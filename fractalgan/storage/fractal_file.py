@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 FORMAT = "fractalgan-fractals-1"
 
+# Of a safetensors file: bytes of the number that is its header's length, and what its tensors are aligned to.
+HEADER_LENGTH, ALIGNMENT = 8, 8
+
 # Settings that files written before the setting existed do not have.
 LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random", "classes": []}
 
@@ -121,7 +124,17 @@ def require_suffix(path: Path) -> str:
 def _safetensors(_: Path, content: FractalFile) -> bytes:
     metadata = {"format": FORMAT}
     metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
-    return save({name: each.contiguous() for name, each in content.parameters.items()}, metadata)
+    return _in_order(save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with sorted metadata: safetensors writes them in an order that changes."""
+    length = int.from_bytes(content[:HEADER_LENGTH], "little")
+    header = json.loads(content[HEADER_LENGTH : HEADER_LENGTH + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[HEADER_LENGTH + length :]
 
 
 def _in_run_folder(run: RunFolder) -> Path:

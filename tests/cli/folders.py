@@ -34,7 +34,7 @@ from tests.conftest import (
 # Ten random fractals, one of each class of the digits, by `labeled_fractals(path, per_class=1)`.
 LABELED = Path(__file__).parents[1] / "data" / "labeled.json"
 
-EXPERIMENTS = ("ablation", "compare")  # configurations of other verbs
+EXPERIMENTS = ("ablation_", "compare_", "distill_")  # configurations of other verbs
 FIT_CONFIGS = sorted(path for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(EXPERIMENTS))
 
 TASKS: dict[str, tuple[type[Task], list[str]]] = {

@@ -61,7 +61,7 @@ def test_unknown_command_gets_a_hint(typed: Callable[..., tuple]) -> None:
     status, _, err = typed("x")
     assert status == 2
     assert err.endswith(
-        "the commands are fit, validate, test, predict, draw, export, report, compare, ablate\n"
+        "the commands are fit, validate, test, predict, draw, export, report, compare, distill, ablate\n"
     )
 
 

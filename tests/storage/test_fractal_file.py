@@ -113,6 +113,17 @@ def test_file_of_100_fractals_has_about_32_kilobytes(tmp_path: Path) -> None:
     assert path.stat().st_size < 34_000
 
 
+def test_equal_fractals_are_equal_bytes_in_every_process(tmp_path: Path) -> None:
+    """safetensors alone writes its metadata in an order that changes."""
+    generator = FractalGenerator(FractalEmbedding(anderson_farrell(3, 4)))
+    files = set()
+    for number in range(20):
+        generator.save(tmp_path / f"{number}.safetensors", {"data": "é 1"})
+        files.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(files) == 1
+    assert read_fractals(tmp_path / "0.safetensors").provenance == {"data": "é 1"}
+
+
 def test_fractals_of_a_gan_checkpoint(tmp_path: Path) -> None:
     model = FractalGAN(num_fractals=4, num_transforms=3, num_points=20, image_size=16)
     checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "global_step": 7}

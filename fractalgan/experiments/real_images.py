@@ -1,0 +1,32 @@
+"""The real images of an experiment, which each process reads once."""
+
+import json
+from copy import copy
+from functools import cache
+from typing import Any
+
+from fractalgan.data import ImageData
+
+
+def real_images(**arguments: Any) -> ImageData:
+    """Real images, set up. Equal arguments of ImageData yield the same object.
+
+    Raises:
+        InputError: for invalid arguments, and for images that cannot be read.
+    """
+    return _read(json.dumps(arguments, sort_keys=True))
+
+
+@cache
+def _read(arguments: str) -> ImageData:
+    images = ImageData(**json.loads(arguments))
+    images.prepare_data()
+    images.setup()
+    return images
+
+
+def in_batches(images: ImageData, batch_size: int, seed: int) -> ImageData:
+    """The same images, not read again, in batches of another size, and in an order that follows the seed."""
+    batches = copy(images)
+    batches.batch_size, batches.seed = batch_size, seed
+    return batches
