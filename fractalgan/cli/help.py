@@ -75,7 +75,7 @@ data
                         images (default: digits)
   --data.root DIR       folder of your own images, or of downloaded data sets (default: data)
   --data.size N         height and width in pixels (default: 32)
-  --data.channels N     1 reads images in grayscale, 3 in color; auto in color if most are (default: auto)
+  --data.channels N     1 reads images in grayscale, 3 in color; auto in color if half are (default: auto)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
   --data.fractals SOURCE   with classifier.yaml: a run, checkpoint or file of labeled fractals
@@ -170,7 +170,7 @@ name (digits, fashion-mnist), a file of fractals, a checkpoint, or a run folder.
   --size N                 width of each file in pixels (default: 1024; 480 for an animation)
   --zoom X                 magnification, up to 1e9 (default: 1)
   --center DOWN RIGHT      point in the middle, in the coordinates of the plane (default: with --zoom, a point
-                           that is worth it)
+                           with detail)
   --colormap NAME          color map of matplotlib, for fractals without colors (default: magma)
   --background COLOR       color such as white or '#204060', or transparent (default: as it was learned)
   --points_per_pixel N     more points make less grain, and take longer (default: 30)

@@ -1,5 +1,6 @@
 """Real images for every task: named data sets or the user's own, in [0, 1], of one size and kind."""
 
+import logging
 from typing import Literal
 
 import torch
@@ -29,6 +30,8 @@ from fractalgan.randomness import generator_for
 
 # The split is the same for every seed of a run: no run trains on the test images of another.
 SPLIT_SEED = 2303
+
+log = logging.getLogger(__name__)
 
 
 class ImageData(DataModule):
@@ -151,6 +154,9 @@ class ImageData(DataModule):
         warn_of_brightness(first_images(1000, train), self.prepare)
         self.classes = source.classes
         self.train_images, self.validation_images, self.test_images = train, validation, test
+        if self.source == "folder":
+            parts = len(train), len(validation), len(test)
+            log.info("%s: %d images to learn from, %d for validation, %d for testing", self.root, *parts)
 
     def _chosen(self, train: ImageSet, classes: list[str]) -> Tensor:
         """The indices of the training images that are used, those that TargetData takes."""

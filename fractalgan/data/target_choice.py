@@ -27,6 +27,15 @@ class TargetChoice:
     exemplars: Exemplars
     seed: int
 
+    def require_effect(self, *, own: bool) -> None:
+        """Raise InputError for exemplars without a number per class, unless all images are taken."""
+        takes_all = own and self.count is None
+        if self.exemplars != "first" and self.per_class is None and not takes_all:
+            raise InputError(
+                f"exemplars {self.exemplars} are a number per class: set --data.per_class to it,"
+                " or --data.exemplars first"
+            )
+
     def of(self, images: ImageSet, classes: Sequence[str], source: str, *, own: bool) -> Tensor:
         """Their indices.
 
@@ -41,7 +50,10 @@ class TargetChoice:
         """
         if self.per_class is not None:
             if not classes:
-                raise InputError(f"per_class needs labels, but the images in {source} have none")
+                raise InputError(
+                    f"per_class needs labels, but the images in {source} have none:"
+                    " put those of each class into a sub-folder of --data.root"
+                )
             return choose_exemplars(images, self.exemplars, self.per_class, source, self.seed)
         if own and self.count is None:
             return torch.arange(len(images))

@@ -53,7 +53,8 @@ class TargetData(DataModule):
         split: part of the data set that the targets are taken from; ``folder`` is split as by ImageData.
         count: number of targets from a data set; null is 100, or all if there are fewer. Of your own
             pictures, all are used.
-        per_class: number of targets per class of a data set, instead of ``count``.
+        per_class: number of targets per class of a data set, instead of ``count``; null takes all of your own
+            images in ``folder``.
         exemplars: which images of each class are taken: the first; random ones; medoids, those nearest to the
             centers of k-means clusters; or by herding, those whose mean stays nearest to that of the class.
         size: height and width in pixels; all images are resized to it.
@@ -89,8 +90,6 @@ class TargetData(DataModule):
         require_choice(TargetName, name=name)
         require_choice(Split, split=split)
         require_choice(Exemplars, exemplars=exemplars)
-        if exemplars != "first" and per_class is None:
-            raise InputError(f"exemplars {exemplars} needs --data.per_class, the number of targets per class")
         require_sizes(count=COUNT if count is None else count)
         require_at_least(1, per_class=1 if per_class is None else per_class)
         require_at_least(0, choice=choice)
@@ -111,6 +110,7 @@ class TargetData(DataModule):
         self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
         self.reading = Reading(size, channels, background, ignore_invalid)
         self.choice = TargetChoice(count, per_class, exemplars, choice)
+        self.choice.require_effect(own=name == "folder" and path is None)
         self.real = None
         if self.path is None and name not in ("fractaldb", "photographs"):
             self.real = ImageData(

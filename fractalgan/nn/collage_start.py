@@ -46,7 +46,7 @@ def collage_fractals(
     """
     slow = len(targets) >= MANY
     if slow:
-        log.info("searching initial collages for %d targets: about a second each", len(targets))
+        log.info("searching initial collages for %d targets: some seconds each", len(targets))
     found = []
     for target, index in track(
         [*zip(targets[:, 0], indices, strict=True)], "searching collages", transient=True, disable=not slow

@@ -124,11 +124,16 @@ SECTIONS = (
         "Before, after, real",
         picture(
             "figures/before_after_real.png",
-            "Left: before training. Middle: after it. Right: images that it learned from.",
+            "Left: before training. Middle: after it. Right: real images.",
         ),
     ),
     Section("From step to step", frames),
-    Section("Reconstruction", picture("figures/fit.gif", "Left: the fractals. Right: the pictures.")),
+    Section(
+        "Reconstruction",
+        picture(
+            "figures/fit.gif", "An animation. Left: the fractals as they are trained. Right: the pictures."
+        ),
+    ),
     Section(
         "Learned against random fractals",
         picture(

@@ -38,6 +38,10 @@ def require_same_classes(
         fractals: where the fractals come from.
         images: where the images come from.
     """
+    if not of_images:
+        raise InputError(
+            f"the images in {images} have no labels: put those of each class into a sub-folder of --data.root"
+        )
     if list(of_fractals) != list(of_images):
         raise InputError(
             f"the classes of the fractals of {fractals} are {_listed(of_fractals)}, but those of {images} are"

@@ -54,7 +54,9 @@ def test_more_than_half_is_a_majority() -> None:
 def test_dark_drawings_are_inverted_with_a_message(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
     data = folder_of(tmp_path, dark_on_bright=6, bright_on_dark=4)
     assert data.prepare.invert
-    assert [record.getMessage() for record in logs.records if "invert" in record.getMessage()] == [MESSAGE]
+    assert [record.getMessage() for record in logs.records if "--data.invert" in record.getMessage()] == [
+        MESSAGE
+    ]
     for images in (data.train_images, data.validation_images, data.test_images):
         assert images is not None
         levels = center_and_corner(images[torch.arange(len(images))][0])

@@ -114,7 +114,7 @@ def unlabeled_folder(folder: Path) -> dict[str, str]:
         ),
         (
             lambda folder: unlabeled_folder(folder / "flat"),
-            r"are 10 \(0, 1, 2, ...\), but those of folder are",
+            "the images in folder have no labels: put those of each class into a sub-folder",
         ),
         (lambda _: {"jitter": -1.0}, "jitter must be >= 0, got -1.0"),
         (lambda _: {"size": 0}, "size must be >= 1, got 0"),

@@ -72,6 +72,8 @@ def test_folder_with_classes_is_split_as_images_are(tmp_path: Path) -> None:
     assert data.targets.equal(images)
     assert data.labels.equal(labels)
     assert data.classes == ["cat", "dog"]
+    medoids = ready(name="folder", root=str(tmp_path), split="train", size=16, exemplars="medoids")
+    assert medoids.indices.equal(data.indices)  # all of them, without per_class
 
 
 def test_named_data_sets_are_read(mnist_like: Callable[[str], Path]) -> None:
@@ -165,7 +167,7 @@ def test_folders_without_pictures_are_refused(files: list[str], tmp_path: Path) 
         ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
         ({"size": 4}, "size must be >= 8, got 4"),
         ({"count": 181}, "count must be <= 180, the number of images in the test set of digits, got 181"),
-        ({"exemplars": "medoids"}, "exemplars medoids needs --data.per_class"),
+        ({"exemplars": "medoids"}, "exemplars medoids are a number per class: set --data.per_class"),
         ({"exemplars": "best", "per_class": 1}, "exemplars must be"),
         ({"per_class": 100}, "per_class must be <= 1., the size of the smallest class in the test set"),
         ({"path": "none.png"}, "there is no picture or folder none.png: set --data.path to an existing one"),
