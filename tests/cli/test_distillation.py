@@ -99,7 +99,7 @@ BAD = {
     "images in color": (["--data.channels=3"], "draw images in grayscale: set --data.channels 1"),
     "images without labels": (
         ["--data.name=folder", "--data.root=flat"],
-        "are 10 (0, 1, 2, ...), but those of folder are none",
+        "the images in folder have no labels: put those of each class into a sub-folder",
     ),
     "targets": (["--data=fractalgan.TargetData"], "Distillation needs labeled images"),
     "small": (["--data.size=7"], "--data.size must be >= 8 for a ConvNet, got 7"),
