@@ -284,8 +284,8 @@ def test_wrong_fractals_get_one_line(
 @pytest.mark.parametrize(
     ("run", "verb", "message"),
     [
-        ("probe", "predict", "LinearProbe does not draw images: pass a checkpoint of FractalGAN or"),
-        ("pretraining", "predict", "Pretraining does not draw images: pass a checkpoint of FractalGAN or"),
+        ("probe", "predict", "LinearProbe does not draw images: pass a checkpoint of FractalGAN, "),
+        ("pretraining", "predict", "Pretraining does not draw images: pass a checkpoint of FractalGAN, "),
         ("pretraining", "test", "Pretraining has no test: use validate"),
     ],
 )

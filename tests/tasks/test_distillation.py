@@ -316,7 +316,7 @@ def test_other_data_is_refused(source: str, tmp_path: Path) -> None:
     for data, message in [
         (FractalData(num_fractals=2, images_per_class=1, size=16), needs),
         (TargetData(count=2, size=16), needs),
-        (folder, r"are 10 \(0, 1, 2, ...\), but those of folder are none"),
+        (folder, "the images in folder have no labels: put those of each class into a sub-folder"),
         (images(channels=3), "digits are in color, but the fractals of .* draw images in grayscale"),
     ]:
         with pytest.raises(InputError, match=message):
