@@ -70,7 +70,7 @@ class ProjectionDiscriminator(ClassDiscriminator):
     Discriminator", ICLR 2018.
 
     Args:
-        num_classes: as for :class:`ClassDiscriminator`.
+        num_classes: number of classes.
         image_size: as for :class:`Discriminator`.
         channels: as for :class:`Discriminator`.
     """

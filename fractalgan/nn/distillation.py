@@ -14,7 +14,7 @@ def ridge_weights(features: Tensor, labels: Tensor, num_classes: int, ridge: flo
 
     Args:
         features: [S, D].
-        labels: [S] int64, whose targets are :func:`centered`.
+        labels: [S] int64, whose targets are one-hot vectors less their mean.
         num_classes: number of classes.
         ridge: weight of the L2 penalty, relative to the mean squared norm of the features.
 
