@@ -2,14 +2,8 @@
 
 from jsonargparse import ArgumentParser
 
-from fractalgan.cli.experiment import (
-    experiment_folder,
-    make_experiment_parser,
-    parse_experiment,
-    say_how_to_resume,
-)
+from fractalgan.cli.experiment import make_experiment_parser, parse_experiment, run_experiment
 from fractalgan.cli.parser import PARSER_OPTIONS
-from fractalgan.cli.report import print_page
 from fractalgan.experiments import AblationPlan, run_ablation
 from fractalgan.tasks import Reconstruction
 
@@ -28,13 +22,10 @@ def ablate(arguments: list[str]) -> int:
     plan = AblationPlan(**vars(options.plan))
     _check_options(plan)
     targets = plan.check()
-    with experiment_folder(parser, options, f"ablation-{'-'.join(plan.data)}", CHANGEABLE) as folder:
-        try:
-            run_ablation(plan, folder, targets)
-        except KeyboardInterrupt as stopped:
-            return say_how_to_resume("ablate", folder, stopped)
-        print_page(folder)
-    return 0
+    stem = f"ablation-{'-'.join(plan.data)}"
+    return run_experiment(
+        parser, options, stem, CHANGEABLE, lambda folder: run_ablation(plan, folder, targets)
+    )
 
 
 def _check_options(plan: AblationPlan) -> None:

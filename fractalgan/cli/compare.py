@@ -8,15 +8,14 @@ from jsonargparse.typing import NonNegativeInt
 
 from fractalgan.cli.command import prepare
 from fractalgan.cli.experiment import (
-    experiment_folder,
+    IMAGES_SET,
     make_experiment_parser,
     parse_experiment,
-    say_how_to_resume,
+    run_experiment,
     stem_of,
 )
 from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
-from fractalgan.cli.report import print_page
 from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments import Comparison, ComparisonPlan
 from fractalgan.reports import Summary
@@ -25,7 +24,7 @@ from fractalgan.tasks import Pretraining
 
 # The parts of a comparison, and their arguments that it sets itself.
 PARTS: dict[str, tuple[type, set[str]]] = {
-    "data": (ImageData, {"binarize", "batch_size", "seed", "per_class", "exemplars", "choice"}),
+    "data": (ImageData, IMAGES_SET),
     "pretraining": (Pretraining, {"fractals", "num_fractals", "image_size"}),
     "drawing": (
         FractalData,
@@ -43,13 +42,11 @@ def compare(arguments: list[str]) -> int:
     plan = ComparisonPlan(**vars(options.plan))
     comparison = Comparison(plan, **{name: vars(options[name]) for name in PARTS})
     real = comparison.check()
-    with experiment_folder(parser, options, stem_of("compare", options.data), CHANGEABLE) as folder:
-        try:
-            comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
-        except KeyboardInterrupt as stopped:
-            return say_how_to_resume("compare", folder, stopped)
-        print_page(folder)
-    return 0
+
+    def run(folder: RunFolder) -> None:
+        comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
+
+    return run_experiment(parser, options, stem_of("compare", options.data), CHANGEABLE, run)
 
 
 def _make_parser() -> ArgumentParser:

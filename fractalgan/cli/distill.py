@@ -6,18 +6,15 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
 from fractalgan.cli.experiment import (
-    experiment_folder,
+    IMAGES_SET,
     make_experiment_parser,
     parse_experiment,
-    say_how_to_resume,
+    run_experiment,
     stem_of,
 )
-from fractalgan.cli.report import print_page
 from fractalgan.data import ImageData
 from fractalgan.experiments import DistillationPlan, DistillationTable, Recipe, StoredSets
 from fractalgan.tasks import Classifier, Distillation, FractalGAN, Reconstruction
-
-IMAGE_OPTIONS = {"binarize", "batch_size", "seed", "per_class", "exemplars", "choice"}
 
 # The tasks of the table, their arguments that it sets itself, and the defaults of their recipes.
 TASKS: dict[str, tuple[type, set[str], dict[str, int]]] = {
@@ -57,19 +54,13 @@ def distill(arguments: list[str]) -> int:
     plan = DistillationPlan(**vars(options.plan))
     table = DistillationTable(StoredSets(plan, vars(options.data), **recipes), classifier)
     table.check()
-    with experiment_folder(parser, options, stem_of("distill", options.data), CHANGEABLE) as folder:
-        try:
-            table.run(folder)
-        except KeyboardInterrupt as stopped:
-            return say_how_to_resume("distill", folder, stopped)
-        print_page(folder)
-    return 0
+    return run_experiment(parser, options, stem_of("distill", options.data), CHANGEABLE, table.run)
 
 
 def _make_parser() -> ArgumentParser:
     parser = make_experiment_parser("distill")
     parser.add_class_arguments(DistillationPlan, "plan")
-    parser.add_class_arguments(ImageData, "data", skip=IMAGE_OPTIONS)
+    parser.add_class_arguments(ImageData, "data", skip=IMAGES_SET)
     for name, (task, skipped, recipe) in TASKS.items():
         parser.add_class_arguments(task, name, skip=skipped)
         for option, default in recipe.items():

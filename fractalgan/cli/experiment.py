@@ -1,6 +1,6 @@
 """What `compare`, `distill` and `ablate` share: options, and a run folder that can be resumed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,14 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from fractalgan.cli.config_files import parse_with_configs
 from fractalgan.cli.parser import PARSER_OPTIONS
+from fractalgan.cli.report import print_page
 from fractalgan.cli.run_command import EXIT_STATUS
 from fractalgan.errors import InputError
 from fractalgan.reports import format_commands, quote
 from fractalgan.storage import RunFolder, atomic_write, record_start
+
+# Arguments of ImageData that an experiment sets itself.
+IMAGES_SET = {"binarize", "batch_size", "seed", "per_class", "exemplars", "choice"}
 
 # Options that may change when an experiment is resumed, by group.
 Changeable = dict[str, set[str]]
@@ -41,6 +45,37 @@ def parse_experiment(parser: ArgumentParser, arguments: list[str]) -> Namespace:
         except ArgumentError as error:
             raise InputError(f"{options.run} is not a run of this command: set another --run") from error
     return options
+
+
+def run_experiment(
+    parser: ArgumentParser,
+    options: Namespace,
+    stem: str,
+    changeable: Changeable,
+    run: Callable[[RunFolder], None],
+) -> int:
+    """Run an experiment in its folder, write its page, and return the exit status.
+
+    Args:
+        parser: as for :func:`experiment_folder`.
+        options: as for :func:`experiment_folder`.
+        stem: as for :func:`experiment_folder`.
+        changeable: as for :func:`experiment_folder`.
+        run: measures and reports, in the folder.
+
+    Raises:
+        InputError: as :func:`experiment_folder` and ``run`` do.
+    """
+    with experiment_folder(parser, options, stem, changeable) as folder:
+        try:
+            run(folder)
+        except KeyboardInterrupt as stopped:
+            _, _, verb = parser.prog.rpartition(" ")
+            print(*format_commands(resume=f"{verb} --run {quote(folder)}"))
+            (signal_name,) = stopped.args or ("SIGINT",)
+            return EXIT_STATUS[signal_name]
+        print_page(folder)
+    return 0
 
 
 @contextmanager
@@ -76,13 +111,6 @@ def stem_of(verb: str, data: Namespace) -> str:
     """The name of a new folder without its number: the verb, and the data set or the folder of images."""
     own = data.name == "folder" and data.root
     return f"{verb}-{Path(data.root).resolve().name if own else data.name}"
-
-
-def say_how_to_resume(verb: str, folder: RunFolder, stopped: KeyboardInterrupt) -> int:
-    """Print the command that resumes a stopped experiment, and return the exit status of its signal."""
-    print(*format_commands(resume=f"{verb} --run {quote(folder)}"))
-    (signal_name,) = stopped.args or ("SIGINT",)
-    return EXIT_STATUS[signal_name]
 
 
 def _fixed_options(config: str, changeable: Changeable) -> Any:

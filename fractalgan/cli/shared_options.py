@@ -9,7 +9,7 @@ from fractalgan.errors import InputError
 
 
 def make_fractals_parser(verb: str) -> ArgumentParser:
-    """The parser of a verb that takes the fractals of a source, and replaces files only if it is told to."""
+    """The parser of a command that reads fractals and writes files, which has ``--overwrite``."""
     parser = ArgumentParser(prog=f"fractalgan {verb}", description=None, **PARSER_OPTIONS)
     parser.add_argument(
         "source",

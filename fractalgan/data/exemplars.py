@@ -9,11 +9,10 @@ from torch import Tensor
 
 from fractalgan.data.image_set import ImageSet
 from fractalgan.errors import InputError
+from fractalgan.nn.prototypes import SEEDS
 from fractalgan.randomness import Purpose, generator_for
 
 Exemplars = Literal["first", "random", "medoids", "herding"]
-
-SEEDS = 2**32  # scikit-learn's random_state must be below
 
 
 def choose_exemplars(images: ImageSet, how: Exemplars, per_class: int, source: str, seed: int = 0) -> Tensor:
@@ -43,18 +42,18 @@ def choose_exemplars(images: ImageSet, how: Exemplars, per_class: int, source: s
                 f" got {per_class}"
             )
         random = generator_for(seed, label, Purpose.EXEMPLARS)
-        pixels = images[places][0].flatten(1).numpy()
-        chosen.append(places[_choose(how, pixels, per_class, random)])
+        chosen.append(_choose(images, places, how, per_class, random))
     return torch.cat(chosen)
 
 
-def _choose(how: Exemplars, pixels: np.ndarray, count: int, random: torch.Generator) -> Tensor:
-    """``count`` different rows of the pixels [n, D] of one class."""
+def _choose(images: ImageSet, places: Tensor, how: Exemplars, count: int, random: torch.Generator) -> Tensor:
+    """``count`` of the places [n] of one class."""
     if how == "first":
-        return torch.arange(count)
+        return places[:count]
     if how == "random":
-        return torch.randperm(len(pixels), generator=random)[:count]
-    return torch.tensor(_medoids(pixels, count, random) if how == "medoids" else _herding(pixels, count))
+        return places[torch.randperm(len(places), generator=random)[:count]]
+    pixels = images[places][0].flatten(1).numpy()
+    return places[_medoids(pixels, count, random) if how == "medoids" else _herding(pixels, count)]
 
 
 def _medoids(pixels: np.ndarray, count: int, random: torch.Generator) -> list[int]:

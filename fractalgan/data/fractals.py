@@ -23,6 +23,7 @@ from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.ops import Procedure, SequenceKind, check_view, random_features, random_fractals
 from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
+from fractalgan.storage.labels import require_labels
 
 log = logging.getLogger(__name__)
 
@@ -156,11 +157,8 @@ class FractalData(DataModule):
             raise InputError(
                 f"{self.source} has {found} fractals, not {expected}: set --model.num_fractals {found}"
             )
-        if self.labels == "class" and self.generator.embedding.labels is None:
-            raise InputError(
-                f"the fractals of {self.source} have no labels: learn some with"
-                " fit --config labeled_fractals.yaml"
-            )
+        if self.labels == "class":
+            require_labels(self.generator.embedding.labels, self.source)
 
     def _override_view(
         self,

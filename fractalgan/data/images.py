@@ -24,7 +24,7 @@ from fractalgan.data.pictures import Reading
 from fractalgan.data.sources import DEFAULT_ROOT, SourceName, load, source_root
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.target_choice import TargetChoice
-from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
+from fractalgan.errors import InputError, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
 from fractalgan.randomness import generator_for
 
@@ -98,7 +98,6 @@ class ImageData(DataModule):
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
             if not 0 < share < 0.5:
                 raise InputError(f"{option} must be > 0 and < 0.5, got {share}")
-        require_effect(per_class, exemplars, choice)
         self.source: SourceName = name
         self.root = source_root(name, root)
         self.size = size
@@ -110,6 +109,7 @@ class ImageData(DataModule):
         self.validation_share = validation_share
         self.test_share = test_share
         self.choice = TargetChoice(None, per_class, exemplars, choice)
+        require_effect(self.choice)
         self.seed = seed
         self.classes: list[str] = []
         self.train_images: ImageSet | None = None
@@ -223,13 +223,11 @@ def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
     return images.select(order[count:]), images.select(order[:count])
 
 
-def require_effect(per_class: int | None, exemplars: Exemplars, choice: int) -> None:
-    """Raise InputError for options of the choice of training images that are wrong or have no effect."""
-    require_choice(Exemplars, exemplars=exemplars)
-    require_at_least(1, per_class=1 if per_class is None else per_class)
-    require_at_least(0, choice=choice)
-    for option, has_default in {"exemplars": exemplars == "random", "choice": choice == 0}.items():
-        if per_class is None and not has_default:
+def require_effect(choice: TargetChoice) -> None:
+    """Raise InputError for options of the choice of training images that have no effect."""
+    defaults = {"exemplars": choice.exemplars == "random", "choice": choice.seed == 0}
+    for option, has_default in defaults.items():
+        if choice.per_class is None and not has_default:
             raise InputError(f"{option} needs --data.per_class, the number of training images per class")
-    if choice and exemplars in ("first", "herding"):
-        raise InputError(f"choice has no effect with --data.exemplars {exemplars}: remove it")
+    if choice.seed and choice.exemplars in ("first", "herding"):
+        raise InputError(f"choice has no effect with --data.exemplars {choice.exemplars}: remove it")

@@ -12,7 +12,7 @@ from fractalgan.data.fractaldb import fractaldb_images
 from fractalgan.data.image_set import ImageSet
 from fractalgan.data.photographs import photographs
 from fractalgan.data.pictures import Reading
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, require_at_least, require_choice
 from fractalgan.randomness import Purpose, generator_for
 
 COUNT = 100  # targets, unless another number is asked for
@@ -20,12 +20,21 @@ COUNT = 100  # targets, unless another number is asked for
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """Which images of a data set are reconstructed: some of each class, or of all."""
+    """Which images of a data set are used: some of each class, or of all.
+
+    Raises:
+        InputError: for a value out of range.
+    """
 
     count: int | None  # None takes 100, or of the user's own all
     per_class: int | None  # instead of count
     exemplars: Exemplars
     seed: int
+
+    def __post_init__(self) -> None:
+        require_choice(Exemplars, exemplars=self.exemplars)
+        require_at_least(1, per_class=1 if self.per_class is None else self.per_class)
+        require_at_least(0, choice=self.seed)
 
     def require_effect(self, *, own: bool) -> None:
         """Raise InputError for exemplars without a number per class, unless all images are taken."""

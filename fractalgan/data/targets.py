@@ -27,7 +27,7 @@ from fractalgan.data.pictures import Pictures, Reading, read_pictures
 from fractalgan.data.sources import DownloadName, SourceName, require_no_root
 from fractalgan.data.stream import SameTargets
 from fractalgan.data.target_choice import COUNT, TargetChoice, generated_targets
-from fractalgan.errors import InputError, require_at_least, require_binarize_level, require_choice
+from fractalgan.errors import InputError, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
 
 TargetName = Literal["digits", DownloadName, "folder", "fractaldb", "photographs"]
@@ -89,10 +89,7 @@ class TargetData(DataModule):
         super().__init__()
         require_choice(TargetName, name=name)
         require_choice(Split, split=split)
-        require_choice(Exemplars, exemplars=exemplars)
         require_sizes(count=COUNT if count is None else count)
-        require_at_least(1, per_class=1 if per_class is None else per_class)
-        require_at_least(0, choice=choice)
         require_sizes(MIN_SIZE, size=size)
         require_binarize_level(binarize)
         require_invert(invert)
@@ -141,7 +138,7 @@ class TargetData(DataModule):
         if self.targets is not None:
             return
         if self.path is None:
-            images, bright_background = self._chosen()
+            images, bright_background = self._chosen(), False
         else:
             images, _, bright_background = self._pictures(self.path)
         require_grayscale(
@@ -149,7 +146,9 @@ class TargetData(DataModule):
         )
         everything = torch.arange(len(images))
         require_variation(ImageSet(images, prepare=self.prepare)[everything][0], self.names, self.prepare)
-        self.prepare = self.prepare._replace(invert=resolve_invert(self.invert, bright_background))
+        resolved = None if self.real is None else self.real.prepare
+        invert = resolve_invert(self.invert, bright_background) if resolved is None else resolved.invert
+        self.prepare = self.prepare._replace(invert=invert)
         targets, _ = ImageSet(images, prepare=self.prepare)[everything]
         warn_of_brightness(targets, self.prepare)
         self.targets = targets
@@ -169,16 +168,13 @@ class TargetData(DataModule):
         self.indices = torch.arange(len(pictures.images))
         return pictures
 
-    def _chosen(self) -> tuple[Tensor, bool]:
-        """The requested images [n, C, size, size] uint8 of the data set, and whether to invert them."""
-        inverted = False
+    def _chosen(self) -> Tensor:
+        """The requested images [n, C, size, size] uint8 of the data set."""
         if self.real is None:
             images = generated_targets(self.source, self.choice.count, self.reading, self.choice.seed)
             self.indices = torch.arange(len(images))
         else:
             self.real.setup()
-            assert self.real.prepare is not None
-            inverted = self.real.prepare.invert
             self.classes = self.real.classes
             part = {
                 "train": self.real.train_images,
@@ -192,7 +188,7 @@ class TargetData(DataModule):
             if self.classes:
                 self.labels = part.labels[self.indices]
         self.names = [f"{self.source} {index}" for index in self.indices.tolist()]
-        return images, inverted
+        return images
 
     @property
     def _where(self) -> str:

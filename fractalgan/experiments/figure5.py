@@ -10,6 +10,7 @@ from typing import Any
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.experiments.pretrained_features import BackboneJob, BackboneOptions, measure_backbone
+from fractalgan.experiments.real_images import require_classes
 from fractalgan.experiments.run_cells import missing_jobs, run_cells
 from fractalgan.reports import figure5, write_summary
 from fractalgan.storage import Cells, Row, RunFolder, read_checkpoint, read_fractals, write_csv
@@ -129,8 +130,7 @@ class Comparison:
         return BackboneOptions(number, self.data, self.pretraining, self.drawing, plan.steps, plan.every)
 
     def _check_labels(self, real: ImageData) -> None:
-        if len(real.classes) < 2:
-            raise InputError(f"{real.source} has no labels of two or more classes, which a probe needs")
+        require_classes(real, "a probe")
         assert real.train_images is not None
         smallest = int(real.train_images.labels.bincount().min())
         if max(self.plan.labels) > smallest:

@@ -13,7 +13,7 @@ from fractalgan.data.fractals import random_generator
 from fractalgan.errors import IMAGE_KINDS, InputError
 from fractalgan.experiments.distillation_plan import DistillationPlan, Recipe
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.experiments.real_images import in_batches, real_images
+from fractalgan.experiments.real_images import in_batches, real_images, require_classes
 from fractalgan.nn import FractalGenerator, Labels
 from fractalgan.storage import fractals_per_class, numbers_per_fractal
 from fractalgan.tasks import Distillation, FractalGAN, Reconstruction
@@ -81,8 +81,7 @@ class StoredSets:
     def check(self) -> None:
         """Raise InputError for options with which a set cannot be made."""
         real, features = self.real, self.num_features
-        if len(real.classes) < 2:
-            raise InputError(f"{real.source} has no labels of two or more classes, which a classifier needs")
+        require_classes(real, "a classifier")
         if max(1, features) != real.channels:
             fitting = "null or 3" if real.channels == 3 else "null, 0 or 1"
             kind = IMAGE_KINDS[real.channels or 1]

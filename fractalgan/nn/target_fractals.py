@@ -221,10 +221,10 @@ class TargetFractals(nn.Module):
         """A generator of its own that draws the best fractal of each target, as they are now."""
         own = self.generator
         transforms, features = self.winning_fractals()
-        embedding = FractalEmbedding(transforms, "raw", features=features)
-        if (of_all := own.embedding.labels) is not None:
-            chosen = of_all[self.candidates.winners()]
-            embedding.label_(Labels(chosen, own.embedding.classes))
+        labels, of_all = None, own.embedding.labels
+        if of_all is not None:
+            labels = Labels(of_all[self.candidates.winners()], own.embedding.classes)
+        embedding = FractalEmbedding(transforms, "raw", features=features, labels=labels)
         return FractalGenerator(embedding, **{name: getattr(own, name) for name in VIEW})
 
     def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:

@@ -27,6 +27,14 @@ def check_labels(values: Tensor, classes: Sequence[str], num_fractals: int) -> N
         raise ValueError(f"labels must be in 0 to {len(classes) - 1}, the number of classes less one")
 
 
+def require_labels(labels: Tensor | None, source: str) -> None:
+    """Raise InputError for the fractals of a source without labels."""
+    if labels is None:
+        raise InputError(
+            f"the fractals of {source} have no labels: learn some with fit --config labeled_fractals.yaml"
+        )
+
+
 def require_same_classes(
     of_fractals: Sequence[str], of_images: Sequence[str], fractals: str, images: str
 ) -> None:

@@ -7,6 +7,7 @@ from fractalgan.errors import InputError, as_input_error, require_at_least
 from fractalgan.limits import require_sizes
 from fractalgan.nn import Augmentation, NetworkName, make_network
 from fractalgan.randomness import Purpose, same_weights
+from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.classification import (
     ClassificationTask,
@@ -14,10 +15,10 @@ from fractalgan.tasks.classification import (
     OptimizerName,
     check_optimizer,
 )
-from fractalgan.tasks.protocols import LabeledBatches, datamodule_of
+from fractalgan.tasks.protocols import LabeledBatches, datamodule_of, require_classes
 
 
-class Classifier(ClassificationTask):
+class Classifier(ClassificationTask, AccuracyTask):
     """A network that is trained to classify augmented images, and evaluated on real ones.
 
     Batches are ``(images [B, C, H, W] in [0, 1], classes [B])``: those of training are what labeled fractals
@@ -46,8 +47,6 @@ class Classifier(ClassificationTask):
             as a share of the image size; 0 disables it.
         seed: random seed of the augmentation; defaults to --seed_everything.
     """
-
-    monitor = "val/error"
 
     def __init__(
         self,
@@ -103,11 +102,8 @@ class Classifier(ClassificationTask):
                 "Classifier needs labeled images: use --data fractalgan.LabeledFractalData"
                 " or --data fractalgan.ImageData"
             )
+        require_classes(data, "Classifier needs")
         number, known = len(data.classes), self.hparams["num_classes"]
-        if number < 2:
-            raise InputError(
-                f"Classifier needs labels of two or more classes, but {data.source} has {number}"
-            )
         if known not in (None, number):
             raise InputError(f"the classifier has {known} classes, but {data.source} has {number}")
         self.hparams["num_classes"] = number
@@ -122,10 +118,6 @@ class Classifier(ClassificationTask):
     def augmented(self, images: Tensor) -> Tensor:
         return self.augmentation(images, self._random(self.global_step, Purpose.AUGMENTATION))
 
-    def on_validation_epoch_end(self) -> None:
-        self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
-
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, classes = batch
-        self.accuracy(self(images), classes)
-        self.log("test/accuracy", self.accuracy, on_step=False, on_epoch=True)
+        self._evaluate(self(images), classes, "test")

@@ -62,7 +62,6 @@ class Distillation(DistillationEvaluation):
         seed: random seed; defaults to --seed_everything.
     """
 
-    monitor = "val/error"
     run_name = "distillation"
     callbacks = ("Pictures",)
 

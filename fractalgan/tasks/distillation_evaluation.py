@@ -12,7 +12,8 @@ from fractalgan.nn import FractalGenerator, Network, NetworkPool, make_network, 
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage import FractalFile, read_fractals
 from fractalgan.storage.fractal_content import check_content
-from fractalgan.storage.labels import require_same_classes
+from fractalgan.storage.labels import require_labels, require_same_classes
+from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.protocols import LabeledBatches, datamodule_of
 
@@ -21,7 +22,7 @@ CHUNK = 250  # images at a time
 EVALUATED_NETWORKS = 4
 
 
-class DistillationEvaluation(FractalTask):
+class DistillationEvaluation(FractalTask, AccuracyTask):
     """The part of Distillation that has labeled fractals and networks, and evaluates them on real images.
 
     Attributes:
@@ -65,10 +66,7 @@ class DistillationEvaluation(FractalTask):
         """Take over fractals, and make networks for their classes and channels."""
         generator, options = FractalGenerator.of_file(content, source), self.hparams
         number = len(generator.embedding.classes)
-        if not number:
-            raise InputError(
-                f"the fractals of {source} have no labels: learn some with fit --config labeled_fractals.yaml"
-            )
+        require_labels(generator.embedding.labels, source)
         generator.image_size = options["image_size"]  # scales num_points and tau
         generator.jitter = generator.jitter if options["jitter"] is None else options["jitter"]
         name, size, width = (options[each] for each in ("network", "image_size", "width"))
@@ -144,15 +142,9 @@ class DistillationEvaluation(FractalTask):
             return torch.stack([network.embed(images) @ weights for network, weights in pairs]).mean(0)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "val")
+        images, classes = batch
+        self._evaluate(self._predicted(images), classes, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
-    def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str) -> None:
         images, classes = batch
-        self.accuracy(self._predicted(images), classes)
-        self.log(f"{stage}/accuracy", self.accuracy, on_step=False, on_epoch=True)
-
-    def on_validation_epoch_end(self) -> None:
-        self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
+        self._evaluate(self._predicted(images), classes, "test")

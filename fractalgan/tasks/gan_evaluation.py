@@ -79,10 +79,10 @@ class GANEvaluation(FractalTask):
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
         """Evaluate fresh images, as many as there are real ones, and return them."""
-        real, _ = batch
+        real, classes = batch
         fractals = self._every_fractal_equally(len(real), batch_idx)
         fake: Tensor = self(fractals, self._random(batch_idx, Purpose.GAN_VALIDATION))
-        of_real, of_fake = self._labels(batch[1], fractals)
+        of_real, of_fake = self._labels(classes, fractals)
         real_logits, _ = self.discriminator.judge(real, of_real)
         fake_logits, _ = self.discriminator.judge(fake, of_fake)
         self._log_accuracies(stage, real_logits, fake_logits)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, Labels, choose_prototypes
-from fractalgan.tasks.protocols import LabelledImages
+from fractalgan.tasks.protocols import LabelledImages, require_classes
 
 
 def shared_out(num_fractals: int, data: object, conditional: str) -> Labels:
@@ -24,12 +24,9 @@ def shared_out(num_fractals: int, data: object, conditional: str) -> Labels:
     needs = f"conditional {conditional} needs"
     if not isinstance(data, LabelledImages):
         raise InputError(f"{needs} labeled images: use --data fractalgan.ImageData")
+    remedy = "put the images of each class into a sub-folder of --data.root, or set --model.conditional null"
+    require_classes(data, needs, f": {remedy}")
     number = len(data.classes)
-    if number < 2:
-        raise InputError(
-            f"{needs} labels of two or more classes, but {data.source} has {number}: put the images of each"
-            " class into a sub-folder of --data.root, or set --model.conditional null"
-        )
     if num_fractals < number:
         raise InputError(
             f"num_fractals must be >= {number}, the number of classes of {data.source}, got {num_fractals}"

@@ -14,9 +14,9 @@ from fractalgan.errors import InputError, as_input_error, require_above, require
 from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import channels_of, match_channels
-from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of
-from fractalgan.tasks.task import Task
+from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of, require_classes
 
 UNTRAINED, PIXELS = "untrained", "pixels"
 
@@ -28,7 +28,7 @@ MAX_ITERATIONS, TOLERANCE_GRAD, TOLERANCE_CHANGE = 100, 1e-5, 1e-7
 MIN_STD = 1e-6  # of a feature: one that does not vary is not scaled
 
 
-class LinearProbe(Task):
+class LinearProbe(AccuracyTask):
     """A linear layer on the frozen, standardized features of a backbone: multinomial logistic regression.
 
     Each step fits the layer to all training images, by L-BFGS, under the next of ``penalties``; the best
@@ -47,7 +47,6 @@ class LinearProbe(Task):
         seed: random seed; defaults to --seed_everything.
     """
 
-    monitor = "val/error"
     run_name = "probe"
     legacy_names = {"deviation": "std"}
     legacy_options: ClassVar = {"channels": 1}
@@ -147,11 +146,7 @@ class LinearProbe(Task):
         data = datamodule_of(self.trainer)
         if not isinstance(data, LabelledImages):
             raise InputError("LinearProbe needs labeled images: use --data fractalgan.ImageData")
-        if len(data.classes) < 2:
-            number = len(data.classes)
-            raise InputError(
-                f"LinearProbe needs labels of two or more classes, but {data.source} has {number}"
-            )
+        require_classes(data, "LinearProbe needs")
         return data
 
     def _train_images(self) -> ImageCollection:
@@ -199,18 +194,12 @@ class LinearProbe(Task):
         self.log("train/penalty", penalty)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "val")
+        images, labels = batch
+        self._evaluate(self(images), labels, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
-    def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str) -> None:
         images, labels = batch
-        self.accuracy(self(images), labels)
-        self.log(f"{stage}/accuracy", self.accuracy, on_step=False, on_epoch=True)
-
-    def on_validation_epoch_end(self) -> None:
-        self.log("val/error", 1 - self.accuracy.compute(), sync_dist=True)
+        self._evaluate(self(images), labels, "test")
 
 
 def load_backbone_(network: LeNet, options: Mapping[str, Any], source: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from pytorch_lightning import Trainer
 from torch import Tensor
 
+from fractalgan.errors import InputError
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Transforms
 
@@ -58,6 +59,19 @@ class LabeledBatches(Protocol):
     @property
     def channels(self) -> int | None:
         """The channels of all images, set by ``setup``."""
+
+
+def require_classes(data: LabelledImages | LabeledBatches, needs: str, remedy: str = "") -> None:
+    """Raise InputError for data without labels of two classes or more.
+
+    Args:
+        data: the trainer's data module.
+        needs: what has to have them, such as "LinearProbe needs".
+        remedy: what to do, with a colon before it.
+    """
+    number = len(data.classes)
+    if number < 2:
+        raise InputError(f"{needs} labels of two or more classes, but {data.source} has {number}{remedy}")
 
 
 MAX_PIXELS = 10_000 * 32 * 32

@@ -14,6 +14,7 @@ import yaml
 
 from fractalgan.data import ImageData, ImageSet
 from fractalgan.tasks import Classifier
+from tests.cli.errors import only_error
 from tests.cli.folders import rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_RECONSTRUCTION
 from tests.data.files import labeled_fractals, save, shape
@@ -182,9 +183,7 @@ def test_bad_input_gets_one_line(
     labeled_fractals(Path("colored.json"), features=3)
     options, message = BAD[case]
     assert call_with_fractals("fit", *FRACTALS, *options, "--run=bad") in (1, 2)
-    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert len(error) == 1
-    assert message in error[0]
+    assert message in only_error(capsys)
     assert not Path("bad").exists()
 
 
@@ -216,7 +215,5 @@ def test_bad_images_get_one_line(case: str, call: Call, capsys: pytest.CaptureFi
     other = ["--model=fractalgan.Classifier", *TINY_CLASSIFIER[:3]]
     given = other if options[0].startswith("--data=") else IMAGES
     assert call("fit", *given, *options, "--run=bad") in (1, 2)
-    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert len(error) == 1
-    assert message in error[0]
+    assert message in only_error(capsys)
     assert not Path("bad").exists()

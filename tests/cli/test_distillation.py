@@ -11,6 +11,7 @@ import torch
 from fractalgan import FractalGenerator
 from fractalgan.data import ImageData
 from fractalgan.tasks import Distillation
+from tests.cli.errors import only_error
 from tests.cli.folders import LABELED, rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_DISTILLATION
 from tests.data.files import labeled_fractals, save, shape
@@ -129,9 +130,7 @@ def test_bad_input_gets_one_line(
     if options[0].startswith("--data="):
         given = ["--model=fractalgan.Distillation", *TINY_CLASSIFIER[:3], "--model.fractals=two.json"]
     assert call_with_fractals("fit", *given, *options, "--run=bad") in (1, 2)
-    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert len(error) == 1
-    assert message in error[0]
+    assert message in only_error(capsys)
     assert not Path("bad").exists()
 
 
@@ -162,6 +161,4 @@ def test_checkpoint_of_a_stranger_gets_one_line(
     capsys.readouterr()
     options = [*OPTIONS, f"--model.fractals={LABELED}", "--trainer.max_steps=9"]
     assert call(verb, *options, "--ckpt_path=stranger.ckpt") == 2
-    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert len(error) == 1
-    assert message in error[0]
+    assert message in only_error(capsys)

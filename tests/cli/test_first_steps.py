@@ -14,6 +14,7 @@ from PIL import Image
 
 from fractalgan import FractalGAN, FractalGenerator
 from fractalgan.storage import read_config, read_fractals
+from tests.cli.errors import only_error
 from tests.cli.folders import rows
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
@@ -100,7 +101,7 @@ def test_files_without_an_image_suffix_are_skipped_and_broken_images_named(
     (folder / "broken.png").write_bytes(b"no image")
     capsys.readouterr()
     assert call("fit", *TINY, *options, "--run=two") == 2
-    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    error = only_error(capsys)
     assert "mixed/broken.png is not an image file: remove it or set --data.ignore_invalid true" in error
     assert not Path("two").exists()
     assert call("fit", *TINY, *options, "--data.ignore_invalid=true", "--run=two") == 0
@@ -258,7 +259,7 @@ def test_checkpoint_that_does_not_fit_is_explained(
     broken(checkpoint, kind)
     torch.save(checkpoint, "broken.ckpt")
     assert call("fit", *TINY, "--ckpt_path=broken.ckpt", "--trainer.max_steps=9", "--run=other") == 2
-    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    error = only_error(capsys)
     assert "broken.ckpt" in error
     assert message in error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fractalgan.nn import FractalGenerator
+from tests.cli.errors import only_error
 from tests.cli.folders import rows, weights
 from tests.conftest import TINY
 
@@ -58,6 +59,5 @@ def test_bad_input_gets_one_line(call: Call, image_folder: Path, capsys: pytest.
         (["--model.num_fractals=9"], "--model.num_fractals must be >= 10, the number of classes of digits"),
     ]:
         assert call("fit", *LABELED, *options, "--run=bad") == 2
-        (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-        assert message in error
+        assert message in only_error(capsys)
         assert not Path("bad").exists()

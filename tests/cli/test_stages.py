@@ -14,6 +14,7 @@ import yaml
 from fractalgan.nn import FractalGenerator
 from fractalgan.storage import read_fractals
 from fractalgan.tasks import LinearProbe
+from tests.cli.errors import only_error
 from tests.conftest import TINY, TINY_PRETRAINING, TINY_RECONSTRUCTION
 
 Call = Callable[..., int]
@@ -259,9 +260,7 @@ def test_probe_with_bad_input_gets_one_line(
     torch.save(whole | {"task": "FractalGAN"}, "gan.ckpt")
     torch.save(whole | {"task": "Pretraining"}, "small.ckpt")
     assert call(*PROBE, *options, "--run=runs/bad") in (1, 2)
-    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert len(error) == 1
-    assert message in error[0]
+    assert message in only_error(capsys)
     assert not Path("runs/bad").exists()
 
 
@@ -275,17 +274,18 @@ def test_wrong_fractals_get_one_line(
     ]:
         capsys.readouterr()
         assert call(*PRETRAINING, *options, "--run=bad") in (1, 2)
-        error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-        assert len(error) == 1
-        assert message in error[0]
+        assert message in only_error(capsys)
         assert not Path("bad").exists()
+
+
+LEARNERS = "pass a checkpoint of FractalGAN, Reconstruction or Distillation"
 
 
 @pytest.mark.parametrize(
     ("run", "verb", "message"),
     [
-        ("probe", "predict", "LinearProbe does not draw images: pass a checkpoint of FractalGAN, "),
-        ("pretraining", "predict", "Pretraining does not draw images: pass a checkpoint of FractalGAN, "),
+        ("probe", "predict", "LinearProbe does not draw images: " + LEARNERS),
+        ("pretraining", "predict", "Pretraining does not draw images: " + LEARNERS),
         ("pretraining", "test", "Pretraining has no test: use validate"),
     ],
 )
@@ -294,8 +294,7 @@ def test_command_that_a_task_does_not_have(
 ) -> None:
     trained(run, f"runs/{run}")
     assert call(verb, "--ckpt_path=last", f"--run=runs/{run}") == 2
-    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-    assert message in error
+    assert message in only_error(capsys)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +305,7 @@ def test_encoder_starts_a_reconstruction_in_place_of_predict(
 ) -> None:
     trained(run, f"runs/{run}")
     assert call("predict", "--ckpt_path=last", f"--run=runs/{run}") == 2
-    (error,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    error = only_error(capsys)
     use = f"fit --config reconstruction_32px.yaml --model.start runs/{run}/{LAST}"
     assert f"{task} has no fractals of its own: to reconstruct images with it, use {use}" in error
     given = [
