@@ -24,6 +24,7 @@ import torch
 
 from fractalgan.cli.program import run
 from fractalgan.experiments import workers
+from tests.data.files import labeled_fractals
 
 # Small enough to fit within a second, with everything that matters.
 TINY = [
@@ -111,6 +112,13 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a command line in an empty folder, in-process: ``call("fit", ...) -> exit status``."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: run(list(arguments))
+
+
+@pytest.fixture
+def call_with_fractals(call: Callable[..., int]) -> Callable[..., int]:
+    """Run a command line in a folder that has labeled.safetensors."""
+    labeled_fractals(Path("labeled.safetensors"))
+    return call
 
 
 @pytest.fixture(scope="session")

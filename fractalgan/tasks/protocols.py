@@ -23,17 +23,21 @@ class ImageCollection(Protocol):
     def __getitem__(self, index: Any, /) -> tuple[Tensor, Tensor]: ...
 
 
-@runtime_checkable
-class LabelledImages(Protocol):
-    """Real images, with labels or without: ``ImageData``."""
+class WithClasses(Protocol):
+    """Images, with labels or without."""
 
     @property
     def source(self) -> str:
-        """The name of the data set."""
+        """Where the training images come from."""
 
     @property
     def classes(self) -> Sequence[str]:
         """The names of the classes; empty without labels."""
+
+
+@runtime_checkable
+class LabelledImages(WithClasses, Protocol):
+    """Real images, with labels or without: ``ImageData``."""
 
     @property
     def train_images(self) -> ImageCollection | None:
@@ -45,23 +49,15 @@ class LabelledImages(Protocol):
 
 
 @runtime_checkable
-class LabeledBatches(Protocol):
+class LabeledBatches(WithClasses, Protocol):
     """Batches of images with classes: ``ImageData``, ``LabeledFractalData``."""
-
-    @property
-    def source(self) -> str:
-        """Where the training images come from."""
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The names of the classes; empty without labels."""
 
     @property
     def channels(self) -> int | None:
         """The channels of all images, set by ``setup``."""
 
 
-def require_classes(data: LabelledImages | LabeledBatches, needs: str, remedy: str = "") -> None:
+def require_classes(data: WithClasses, needs: str, remedy: str = "") -> None:
     """Raise InputError for data without labels of two classes or more.
 
     Args:

@@ -25,13 +25,6 @@ IMAGES = ["--config=classifier_images.yaml", *TINY_CLASSIFIER]
 BEST = "checkpoints/best.ckpt"
 
 
-@pytest.fixture
-def call_with_fractals(call: Call) -> Call:
-    """Run a command line in a folder that has labeled.safetensors."""
-    labeled_fractals(Path("labeled.safetensors"))
-    return call
-
-
 def test_each_stage_names_the_next(
     call: Call, image_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

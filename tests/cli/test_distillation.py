@@ -22,13 +22,6 @@ OPTIONS = ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=l
 BEST = "mine/checkpoints/best.ckpt"
 
 
-@pytest.fixture
-def call_with_fractals(call: Call) -> Call:
-    """Run a command line in a folder that has labeled.safetensors."""
-    labeled_fractals(Path("labeled.safetensors"))
-    return call
-
-
 def test_run_serves_whatever_comes_next(call_with_fractals: Call, capsys: pytest.CaptureFixture[str]) -> None:
     call = call_with_fractals
     assert call("fit", *OPTIONS, "--run=mine") == 0
