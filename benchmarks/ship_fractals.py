@@ -2,7 +2,8 @@
 
     python benchmarks/ship_fractals.py runs/gan-digits-1 digits
 
-The fractals are those that the run of FractalGAN ended with; the file says how they were learned.
+The fractals are those that the run ended with; the file says how they were learned. For fractals of a
+distillation, it also says how those were learned that it started from.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import torch
 import yaml
 from torchvision.utils import save_image
 
-from fractalgan import FractalGAN
+from fractalgan import FractalGenerator
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder, read_fractals, write_fractals
 
@@ -26,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="the folder of a finished run of FractalGAN")
+    parser.add_argument("run", type=Path, help="the folder of a finished run that learns fractals")
     parser.add_argument("name", help="the name of the fractals")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the files go; default: fractalgan/checkpoints"
@@ -40,10 +41,18 @@ def main() -> int:
         print(f"ship_fractals.py: error: {error}", file=sys.stderr)
         return 1
     write_fractals(given.folder / f"{given.name}.safetensors", content._replace(provenance=found))
-    model = FractalGAN.load_from_checkpoint(run.last, map_location="cpu", weights_only=True)
-    save_image(model.gallery(), given.folder / f"{given.name}.png", nrow=20, padding=1, pad_value=0.3)
+    images, columns = gallery(FractalGenerator.of_file(content, run.last))
+    save_image(images, given.folder / f"{given.name}.png", nrow=columns, padding=1, pad_value=0.3)
     print(f"{given.folder / given.name}.safetensors, .png: the fractals of {run}, step {found['step']}")
     return 0
+
+
+def gallery(generator: FractalGenerator) -> tuple[torch.Tensor, int]:
+    """An image of each fractal, without jitter, and the number of columns: those of a class are a row."""
+    generator.jitter, number = 0.0, len(generator.embedding)
+    images = generator.draw(range(number), torch.Generator().manual_seed(0))
+    classes = len(generator.embedding.classes)
+    return images, number // classes if classes else 20
 
 
 def provenance(run: RunFolder) -> dict:
@@ -53,10 +62,13 @@ def provenance(run: RunFolder) -> dict:
         raise InputError(
             f"{run} is not finished, or was not validated at its end: fit --ckpt_path {run.last}"
         )
-    data = options["data"]["init_args"]
-    return {
+    data, recipe = options["data"]["init_args"], options["model"]["init_args"]
+    start = recipe.pop("fractals", None)
+    known = {} if start is None else {"start": read_fractals(start).provenance}
+    return known | {
         "data": {name: value for name, value in data.items() if name not in ("root", "seed")},
-        "recipe": options["model"]["init_args"],
+        "task": options["model"]["class_path"].rpartition(".")[2],
+        "recipe": recipe,
         "seed": summary["seed"],
         "step": summary["step"],
         "scores": summary["metrics"],

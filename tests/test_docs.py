@@ -233,7 +233,7 @@ def test_every_option_is_listed(help_texts: ModuleType, monkeypatch: pytest.Monk
         options = list(help_texts.options_in(text))
         if " " in subject:
             group, name = subject.split()
-            owner = getattr(fractalgan, name, None) or fractalgan.callbacks.SetMetrics
+            owner = getattr(fractalgan, name, None) or getattr(fractalgan.callbacks, name)
             expected = set(inspect.signature(owner).parameters) - SET_BY_OTHERS.get(group, set())
             assert {option.flag.split()[0].rpartition(".")[2] for option in options} == expected
             assert all(option.description and option.details.startswith("type:") for option in options)

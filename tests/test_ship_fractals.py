@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fractalgan.storage import read_fractals
+from fractalgan.storage import read_fractals, write_fractals
+from tests.conftest import TINY_DISTILLATION
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -39,6 +40,22 @@ def test_file_has_the_provenance_of_its_run(
     assert (made.provenance["step"], made.provenance["seed"]) == (6, 0)
     assert "val/frechet_pixels" in made.provenance["scores"]
     assert Path("mine.png").is_file()
+
+
+def test_file_of_a_distillation_also_has_the_provenance_of_what_it_started_from(
+    ship: Callable[[str], int], call_with_fractals: Callable[..., int]
+) -> None:
+    options = [*TINY_DISTILLATION, "--model.fractals=labeled.safetensors"]
+    assert call_with_fractals("fit", "--config=distillation.yaml", *options, "--run=run") == 0
+    start = read_fractals("labeled.safetensors")
+    write_fractals(Path("labeled.safetensors"), start._replace(provenance={"task": "Reconstruction"}))
+    assert ship("run") == 0
+    made = read_fractals("mine.safetensors")
+    assert made.provenance["start"] == {"task": "Reconstruction"}
+    assert made.provenance["task"] == "Distillation"
+    assert "fractals" not in made.provenance["recipe"]
+    assert made.parameters["labels"].equal(start.parameters["labels"])
+    assert "val/error" in made.provenance["scores"]
 
 
 def test_missing_run_is_refused_in_one_line(

@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 from pytorch_lightning import LightningDataModule
 
 import fractalgan
-from fractalgan.callbacks import SetMetrics
+from fractalgan.callbacks import ClassificationAccuracyScore, SetMetrics
 from fractalgan.cli.class_help import class_help
 from fractalgan.cli.program import VERBS, run
 from fractalgan.tasks import Task
@@ -65,9 +65,10 @@ def help_texts() -> dict[str, str]:
         for group, base in BASES.items():
             if isinstance(found := getattr(fractalgan, name), type) and issubclass(found, base):
                 texts[f"{group} {name}"] = class_help("fit", [f"--{group}.help", name]) or ""
-    parser = ArgumentParser(add_help=False)
-    parser.add_class_arguments(SetMetrics, "init_args", fail_untyped=False)
-    texts["callback SetMetrics"] = parser.format_help()
+    for callback in (SetMetrics, ClassificationAccuracyScore):
+        parser = ArgumentParser(add_help=False)
+        parser.add_class_arguments(callback, "init_args", fail_untyped=False)
+        texts[f"callback {callback.__name__}"] = parser.format_help()
     return texts
 
 

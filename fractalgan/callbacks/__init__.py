@@ -1,6 +1,7 @@
 """What happens around the steps: pictures, progress, checkpoints, loggers, an orderly stop."""
 
 from fractalgan.callbacks.checkpoints import BestCheckpoint, LastCheckpoint, PeriodicCheckpoint
+from fractalgan.callbacks.classification_accuracy_score import ClassificationAccuracyScore
 from fractalgan.callbacks.film import Film
 from fractalgan.callbacks.fitted_fractals import SaveFittedFractals
 from fractalgan.callbacks.graceful_stop import GracefulStop, restore_handlers, set_handlers
@@ -21,6 +22,7 @@ from fractalgan.nn.grid import grid
 
 __all__ = [
     "BestCheckpoint",
+    "ClassificationAccuracyScore",
     "EventsLogger",
     "Film",
     "FinalValidation",

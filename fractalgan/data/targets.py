@@ -130,6 +130,11 @@ class TargetData(DataModule):
         """Options of ImageData that read the same images: those that differ from the defaults, as typed."""
         return {} if self.real is None else self.real.source_options()
 
+    @property
+    def validation_images(self) -> ImageSet | None:
+        """Real images of the same classes, none of which are targets; None if there are none."""
+        return self.real.validation_images if self.real is not None and self.split == "train" else None
+
     def prepare_data(self) -> None:
         if self.real is not None:
             self.real.prepare_data()

@@ -23,6 +23,7 @@ GROUPS = (
 )
 
 Device = Literal["cpu", "gpu"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class DistillationPlan:
         seeds: number of random seeds.
         workers: number of processes, with one thread each.
         accelerator: cpu or gpu, which all processes share.
+        precision: of classifiers and distillations: 32-true, or bf16-mixed, which many processors are faster
+            at.
     """
 
     sources: list[str] = field(default_factory=lambda: list(distill.SOURCES))
@@ -89,6 +92,7 @@ class DistillationPlan:
     seeds: int = 3
     workers: int = 2
     accelerator: Device = "cpu"
+    precision: Precision = "32-true"
 
     def check(self) -> None:
         """Raise InputError for values that are out of range."""
@@ -96,6 +100,7 @@ class DistillationPlan:
         require_sizes(num_transforms=self.num_transforms)
         require_features(self.features)
         require_choice(Device, **{"plan.accelerator": self.accelerator})
+        require_choice(Precision, **{"plan.precision": self.precision})
         for name in ("sources", "images_per_class", "jitters"):
             given = getattr(self, name)
             if not given or len(set(given)) < len(given):

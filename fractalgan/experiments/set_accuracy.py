@@ -93,6 +93,7 @@ class SetAccuracies:
             val_check_interval=recipe.steps,
             enable_checkpointing=False,
             accelerator=sets.plan.accelerator,
+            precision=sets.plan.precision,
         )
         trainer.fit(task, data)
         validation = round(float(trainer.callback_metrics["val/accuracy"]), 6)

@@ -172,19 +172,23 @@ class StoredSets:
                 str(start), image_size=self.real.size, seed=seed, **self.distillation.arguments
             )
             images = in_batches(self.real, self.distillation.batch_size, seed)
-            found = self._learned(task, images, self.distillation)
+            found = self._learned(task, images, self.distillation, precision=self.plan.precision)
         else:
             found = self._random(self.per_class(source, images_per_class), seed)
         folder.mkdir(parents=True, exist_ok=True)
         found.save(path)
         return path
 
-    def _learned(self, task: FractalTask, data: LightningDataModule, recipe: Recipe) -> FractalGenerator:
+    def _learned(
+        self, task: FractalTask, data: LightningDataModule, recipe: Recipe, **options: Any
+    ) -> FractalGenerator:
+        """The fractals that a task learns; ``options`` are those of the Trainer."""
         trainer = quiet_trainer(
             recipe.steps,
             limit_val_batches=0,
             enable_checkpointing=False,
             accelerator=self.plan.accelerator,
+            **options,
         )
         trainer.fit(task, data)
         found = task.learned_fractals().cpu()

@@ -14,6 +14,7 @@ from fractalgan.nn.conditional import (
 )
 from fractalgan.nn.convnet import ConvNet
 from fractalgan.nn.distillation import (
+    ClassSums,
     DistillationLoss,
     class_sums,
     distribution_loss,
@@ -70,6 +71,7 @@ __all__ = [
     "AuxiliaryDiscriminator",
     "Candidates",
     "ClampedMatrices",
+    "ClassSums",
     "Conditional",
     "ConvNet",
     "Detail",

@@ -1,6 +1,6 @@
 """Losses of data set distillation: how well drawn images stand for real ones, by features."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,23 +47,34 @@ def centered(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
     return F.one_hot(labels, num_classes).to(like) - 1 / num_classes
 
 
-def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """The sum [classes, D] of features [B, D] by label [B], and their number [classes]."""
+class ClassSums(NamedTuple):
+    """Sums of features [B, D] by class, which add up over batches and processes."""
+
+    features: Tensor  # [classes, D]
+    images: Tensor  # their number, [classes]
+    squares: Tensor  # of the norms of all features, []
+
+    @property
+    def means(self) -> Tensor:
+        """[classes, D], 0 for a class without images."""
+        return self.features / self.images.clamp_min(1).unsqueeze(1)
+
+
+def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
+    """The sums of features [B, D] by their labels [B]."""
     members = F.one_hot(labels, num_classes).to(features)
-    return members.T @ features, members.sum(0)
+    return ClassSums(members.T @ features, members.sum(0), features.square().sum())
 
 
-def distribution_loss(drawn: tuple[Tensor, Tensor], real: tuple[Tensor, Tensor]) -> Tensor:
-    """The squared distance of mean features of drawn and real images (Zhao & Bilen 2023), by class.
+def distribution_loss(drawn: ClassSums, real: ClassSums) -> Tensor:
+    """The squared distance of mean features of drawn and real images, by class (Zhao & Bilen 2023).
 
-    Args:
-        drawn: :func:`class_sums` of drawn images.
-        real: those of real ones.
+    It is relative to the mean squared norm of the features of real images, which differs between networks.
 
     Returns:
         The mean [] over the classes that have drawn and real images; 0 if there is none.
     """
-    means = [total / number.clamp_min(1).unsqueeze(1) for total, number in (drawn, real)]
-    known = ((drawn[1] > 0) & (real[1] > 0)).to(drawn[1])
-    distances = (means[0] - means[1]).square().sum(1)
-    return (known * distances).sum() / known.sum().clamp_min(1)
+    known = ((drawn.images > 0) & (real.images > 0)).to(drawn.images)
+    distances = (drawn.means - real.means).square().sum(1)
+    scale = (real.squares / real.images.sum().clamp_min(1)).clamp_min(1e-12)
+    return (known * distances).sum() / known.sum().clamp_min(1) / scale

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from fractalgan.errors import InputError, require_above, require_at_least, requi
 from fractalgan.limits import require_sizes
 from fractalgan.nn import (
     Augmentation,
+    ClassSums,
     DistillationLoss,
     NetworkName,
     class_sums,
@@ -28,25 +30,30 @@ from fractalgan.tasks.distillation_evaluation import DistillationEvaluation
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.schedules import Schedule, schedule_factor
 
+NetworkImages = Literal["real", "drawn"]
+
 
 class Distillation(DistillationEvaluation):
     """Labeled fractals, learned so that networks which see only their images classify real ones.
 
     Each step draws images of the fractals, compares them with a batch of real images by the features of one
-    of several networks of different ages, moves the fractals, and trains that network on the drawn images.
+    of several networks of different ages, moves the fractals, and trains that network.
     Batches are ``(images [B, C, H, W] in [0, 1], classes [B])``, as ImageData yields them.
 
     Args:
         fractals: labeled fractals to start from: a file, or a checkpoint or run folder of a task that learned
             them, such as Reconstruction of exemplars or a conditional FractalGAN.
-        loss: ridge, the error on real images of a ridge regression fitted to drawn ones (Zhou et al. 2022,
-            FRePo); or distribution, the distance of the mean features of each class (Zhao & Bilen 2023).
+        loss: distribution, the distance of the mean features of each class (Zhao & Bilen 2023); or ridge, the
+            error on real images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
+        class_weight: weight of a second loss, the cross-entropy of the classes that the networks predict for
+            drawn images (Zhao et al. 2023, IDM); 0 disables it.
         num_images: number of drawn images per step; fractals take turns in random order.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
         network: lenet, or convnet, the network that work on data set distillation trains.
         width: channels of each block of a convnet; null is 32.
+        network_images: images that the networks are trained on: real, or drawn, as in FRePo.
         networks: number of networks, of which each step trains one.
         max_age: number of its steps after which a network is replaced by a new one; at 1, all are untrained.
         network_lr: learning rate of the networks, by Adam.
@@ -64,16 +71,19 @@ class Distillation(DistillationEvaluation):
 
     run_name = "distillation"
     callbacks = ("Pictures",)
+    legacy_options: ClassVar = {"class_weight": 0.0, "network_images": "drawn"}
 
     def __init__(
         self,
         fractals: str | None = None,
-        loss: DistillationLoss = "ridge",
+        loss: DistillationLoss = "distribution",
+        class_weight: float = 0.02,
         num_images: int = 260,
         image_size: int = 32,
         jitter: float | None = None,
         network: NetworkName = "convnet",
         width: int | None = None,
+        network_images: NetworkImages = "real",
         networks: int = 8,
         max_age: int = 100,
         network_lr: float = 1e-3,
@@ -92,7 +102,8 @@ class Distillation(DistillationEvaluation):
         require_choice(Schedule, schedule=schedule)
         require_sizes(num_images=num_images, networks=networks, image_size=image_size)
         require_above(0, network_lr=network_lr, ridge=ridge, lr=lr, clip=1.0 if clip is None else clip)
-        require_at_least(0, jitter=jitter or 0.0)
+        require_choice(NetworkImages, network_images=network_images)
+        require_at_least(0, jitter=jitter or 0.0, class_weight=class_weight)
         require_at_least(1, max_age=max_age)
         self.augmentation = Augmentation(rotation, shift, scale, shear)
         self.save_hyperparameters()
@@ -131,11 +142,15 @@ class Distillation(DistillationEvaluation):
         network = self.networks[number]
         drawn, labels = self._draw(random)
         features = network.embed(drawn)
-        with torch.no_grad():
+        class_loss = F.cross_entropy(network.head(features), labels)
+        of_real = self.hparams["network_images"] == "real"
+        with torch.set_grad_enabled(of_real):
             seen = self.augmentation(real, self._random(step, Purpose.AUGMENTATION))
             real_features = network.embed(seen)
-        loss = self._loss(features, labels, real_features, classes)
-        network_loss = F.cross_entropy(network.head(features), labels)
+            real_loss = F.cross_entropy(network.head(real_features), classes)
+        loss = self._loss(features, labels, real_features.detach(), classes)
+        loss = loss + self.hparams["class_weight"] * class_loss
+        network_loss = real_loss if of_real else class_loss
         self.require_finite("the loss", loss)
         self.require_finite("the loss of a network", network_loss)
         # not `backward`, by which each loss would reach the parameters of both
@@ -163,8 +178,8 @@ class Distillation(DistillationEvaluation):
                 weights = ridge_weights(features, labels, number, self.hparams["ridge"])
                 return ridge_loss(real_features @ weights, classes)
             add_up = partial(self.trainer.strategy.reduce, reduce_op="sum")
-            total, count = (add_up(each) for each in class_sums(real_features, classes, number))
-            return distribution_loss(class_sums(features, labels, number), (total, count))
+            of_all = ClassSums(*(add_up(each) for each in class_sums(real_features, classes, number)))
+            return distribution_loss(class_sums(features, labels, number), of_all)
 
     def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
         """A step of a network on the drawn images."""

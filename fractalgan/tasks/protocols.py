@@ -36,15 +36,20 @@ class WithClasses(Protocol):
 
 
 @runtime_checkable
-class LabelledImages(WithClasses, Protocol):
+class ValidatedImages(WithClasses, Protocol):
+    """Real images that are not trained on, with labels or without: ``ImageData``, ``TargetData``."""
+
+    @property
+    def validation_images(self) -> ImageCollection | None:
+        """Set by ``setup``."""
+
+
+@runtime_checkable
+class LabelledImages(ValidatedImages, Protocol):
     """Real images, with labels or without: ``ImageData``."""
 
     @property
     def train_images(self) -> ImageCollection | None:
-        """Set by ``setup``."""
-
-    @property
-    def validation_images(self) -> ImageCollection | None:
         """Set by ``setup``."""
 
 

@@ -247,6 +247,8 @@ class Reconstruction(FractalTask):
     # -- validation -----------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
+        if self.trainer.state.fn == "fit":
+            self._share_fractals()
         zeros = torch.zeros(len(self.fractals), device=self.device)
         self.results = TargetScores(*(zeros.clone() for _ in TargetScores._fields))
 
@@ -261,8 +263,6 @@ class Reconstruction(FractalTask):
         assert self.results is not None
         if self.trainer.world_size > 1:
             self.results = TargetScores(*(self._gatherer().rows(each) for each in self.results))
-            if self.trainer.state.fn == "fit":
-                self._share_fractals()
         self.log("val/mse_min", self.results.mse_min.mean(), sync_dist=True, prog_bar=True)
         self.log("val/mse_mean", self.results.mse_mean.mean(), sync_dist=True)
         self.log("val/mse_max", self.results.mse_max.mean(), sync_dist=True)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from fractalgan.nn import class_sums, distribution_loss, ridge_loss, ridge_weights
+from fractalgan.nn import ClassSums, class_sums, distribution_loss, ridge_loss, ridge_weights
 
 LABELS = torch.tensor([0, 2, 1, 1, 2, 0, 0])
 CLASSES = 4  # one without an image
@@ -58,7 +58,7 @@ def test_gradient_of_the_error_of_ridge_regression(width: int) -> None:
     assert torch.autograd.gradcheck(error, features(width).requires_grad_())
 
 
-def sums(of: Tensor, labels: Tensor = LABELS) -> tuple[Tensor, Tensor]:
+def sums(of: Tensor, labels: Tensor = LABELS) -> ClassSums:
     return class_sums(of, labels, CLASSES)
 
 
@@ -68,7 +68,13 @@ def test_distribution_loss_compares_the_means_of_classes() -> None:
         (drawn[label == LABELS].mean(0) - real[label == of_real].mean(0)).square().sum() for label in (0, 1)
     ]  # 2 has no real image, 3 no drawn one
     found = distribution_loss(sums(drawn), sums(real, of_real))
-    torch.testing.assert_close(found, torch.stack(distances).mean())
+    torch.testing.assert_close(found, torch.stack(distances).mean() / real.square().sum(1).mean())
+
+
+def test_distribution_loss_does_not_depend_on_the_scale_of_features() -> None:
+    drawn, real = features(6), features(6, 7)
+    found = distribution_loss(sums(3 * drawn), sums(3 * real))
+    torch.testing.assert_close(found, distribution_loss(sums(drawn), sums(real)))
 
 
 def test_sums_of_parts_add_up() -> None:

@@ -4,10 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+FIT = [sys.executable, "-m", "fractalgan", "fit", "--trainer.accelerator=cpu"]
+
 
 def by_two(*options: str) -> list[str]:
-    command = [sys.executable, "-m", "fractalgan", "fit", *options]
-    return [*command, "--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    return [*FIT, *options, "--trainer.devices=2", "--trainer.strategy=ddp"]
+
+
+def fit_by_one(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return _run([*FIT, *options], cwd)
 
 
 def fit_by_two(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -26,7 +26,7 @@ from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.nn import DistillationLoss, class_sums, distribution_loss, ridge_loss, ridge_weights
 from fractalgan.randomness import Purpose, generator_for
 from fractalgan.storage import read_fractals, write_fractals
-from fractalgan.tasks.distillation import set_gradients
+from fractalgan.tasks.distillation import NetworkImages, set_gradients
 from tests.data.files import labeled_fractals, save, shape
 
 TINY: dict[str, Any] = {"image_size": 16, "width": 4, "num_images": 20, "networks": 3, "max_age": 2}
@@ -66,8 +66,8 @@ def loss_on_fixed_images(task: Distillation, generator: FractalGenerator) -> flo
     if task.hparams["loss"] == "ridge":
         weights = ridge_weights(features, labels, 10, task.hparams["ridge"])
         return float(ridge_loss(real_features @ weights, classes))
-    sums = [class_sums(*each, 10) for each in ((features, labels), (real_features, classes))]
-    return float(distribution_loss(*sums))
+    pairs = (features, labels), (real_features, classes)
+    return float(distribution_loss(*(class_sums(*each, 10) for each in pairs)))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -83,11 +83,41 @@ def test_fractals_move_to_where_the_loss_is_lower(loss: DistillationLoss, source
     assert learned.embedding.classes == start.embedding.classes
 
 
-def test_networks_learn_from_the_images_of_the_fractals(source: str) -> None:
-    task = Distillation(source, image_size=16, width=16, num_images=60, networks=1, network_lr=1e-2, lr=1e-9)
-    fit(task, 60)
+@pytest.mark.parametrize("kind", ["drawn", "real"])
+def test_networks_learn_from_drawn_or_real_images(kind: NetworkImages, source: str) -> None:
+    task = Distillation(
+        source,
+        network_images=kind,
+        image_size=16,
+        width=16,
+        num_images=60,
+        networks=1,
+        network_lr=1e-2,
+        lr=1e-9,  # the fractals stay as they are: random ones
+    )
+    data = images(batch_size=100)
+    fit(task, 60, data)
+    assert data.validation_images is not None
     drawn = task.learned_fractals().draw(torch.arange(20), torch.Generator().manual_seed(3))
-    assert (task.networks[0](drawn).argmax(1) == task.labels).sum() > 15
+    batches = {"drawn": (drawn, task.labels), "real": data.validation_images[:]}
+    shares = {
+        name: float((task.networks[0](batch).argmax(1) == labels).float().mean())
+        for name, (batch, labels) in batches.items()
+    }
+    assert shares.pop(kind) > 0.75
+    assert max(shares.values()) < 0.4
+
+
+def test_class_weight_makes_drawn_images_look_like_their_classes_to_networks(source: str) -> None:
+    losses = []
+    for weight in (0.0, 1.0):
+        task = Distillation(
+            source, class_weight=weight, image_size=16, width=8, num_images=60, networks=1, lr=0.03
+        )
+        fit(task, 60, images(batch_size=100))
+        drawn = task.learned_fractals().draw(torch.arange(20), torch.Generator().manual_seed(3))
+        losses.append(float(F.cross_entropy(task.networks[0](drawn), task.labels)))
+    assert losses[1] < 0.9 * losses[0]
 
 
 def test_each_step_trains_one_network_and_replaces_old_ones(

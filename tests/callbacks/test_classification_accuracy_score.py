@@ -1,0 +1,128 @@
+"""The accuracy on real images of a network that was trained on what labeled fractals draw."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from fractalgan import Distillation, ImageData, Reconstruction, TargetData
+from fractalgan.callbacks import ClassificationAccuracyScore
+from fractalgan.errors import InputError
+from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.nn import FractalGenerator, Labels
+from tests.cli.errors import only_error
+from tests.cli.folders import rows
+from tests.conftest import TINY, TINY_DISTILLATION, TINY_RECONSTRUCTION
+from tests.tasks.processes import fit_by_one, fit_by_two
+
+Call = Callable[..., int]
+
+NAME = "val/classification_accuracy_score"
+SCORED = [
+    "--trainer.callbacks+=fractalgan.callbacks.ClassificationAccuracyScore",
+    "--trainer.callbacks.steps=5",
+]
+EXEMPLARS = ["--data.split=train", "--data.count=null", "--data.per_class=1", "--data.binarize=null"]
+
+
+@pytest.fixture(scope="module")
+def exemplars() -> FractalGenerator:
+    """Fractals of the medoids of the digits, three of each."""
+    task = Reconstruction(
+        num_transforms=6, num_sequences=5, image_size=16, sequences="even", noise=0, lr=0.1, schedule="cosine"
+    )
+    quiet_trainer(150, limit_val_batches=0, enable_checkpointing=False).fit(
+        task, TargetData(split="train", per_class=3, exemplars="medoids", size=16)
+    )
+    return task.learned_fractals()
+
+
+def score(generator: FractalGenerator, folder: Path, **options: int) -> float:
+    """That of fractals as a validation of Distillation logs it."""
+    generator.save(folder / "labeled.safetensors")
+    task = Distillation(str(folder / "labeled.safetensors"), image_size=16, width=4)
+    trainer = quiet_trainer(
+        1,
+        enable_checkpointing=False,
+        callbacks=[ClassificationAccuracyScore(**options)],
+        val_check_interval=1,
+    )
+    trainer.validate(task, ImageData(size=16, binarize=None), verbose=False)
+    return float(trainer.callback_metrics[NAME])
+
+
+def test_is_high_only_for_the_right_labels(exemplars: FractalGenerator, tmp_path: Path) -> None:
+    high = score(exemplars, tmp_path)
+    labels = exemplars.embedding.labels
+    assert labels is not None
+    exemplars.embedding.label_(Labels((labels + 1) % 10, exemplars.embedding.classes))
+    wrong = score(exemplars, tmp_path)
+    exemplars.embedding.label_(Labels(labels, exemplars.embedding.classes))
+    assert high > 0.6
+    assert wrong < 0.1
+
+
+def test_follows_from_the_seed_of_the_task_alone(exemplars: FractalGenerator, tmp_path: Path) -> None:
+    first = score(exemplars, tmp_path, steps=10)
+    torch.manual_seed(1)
+    assert score(exemplars, tmp_path, steps=10) == first
+
+
+def test_conditional_gan_logs_it_and_resumes_to_the_same_values(call: Call) -> None:
+    command = ["fit", "--config=gan_labeled.yaml", *TINY, "--model.num_fractals=10", *SCORED]
+    command += ["--model.generator_schedule=constant", "--model.instance_noise=0"]
+    assert call(*command, "--run=whole") == 0
+    assert call(*command, "--run=halves", "--trainer.max_steps=3") == 0
+    assert call("fit", "--ckpt_path=halves/checkpoints/last.ckpt", "--trainer.max_steps=6") == 0
+    whole, halves = (
+        [json.loads(line) for line in Path(f"{name}/metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "halves")
+    )
+    assert 0 <= whole[-1][NAME] <= 1
+    assert halves == whole
+
+
+def test_distillation_and_exemplars_log_it(call_with_fractals: Call) -> None:
+    distillation = ["fit", "--config=distillation.yaml", *TINY_DISTILLATION]
+    assert call_with_fractals(*distillation, *SCORED, "--model.fractals=labeled.safetensors", "--run=a") == 0
+    reconstruction = ["fit", "--config=labeled_fractals.yaml", *TINY_RECONSTRUCTION, *EXEMPLARS]
+    assert call_with_fractals(*reconstruction, *SCORED, "--run=b") == 0
+    for folder in (Path("a"), Path("b")):
+        assert NAME in rows(folder)[-1], folder
+
+
+def test_processes_that_reconstruct_targets_of_their_own_score_all_fractals(tmp_path: Path) -> None:
+    """With two processes, the score is that of all fractals, as it is with one."""
+    command = ["--config=labeled_fractals.yaml", *TINY_RECONSTRUCTION, *EXEMPLARS, *SCORED]
+    fit_by_two(*command, "--run=two", cwd=tmp_path)
+    fit_by_one(*command, "--run=one", cwd=tmp_path)
+    scores = [rows(tmp_path / name)[-1][NAME] for name in ("one", "two")]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["fit", *TINY], "needs fractals with labels: a conditional FractalGAN learns some"),
+        (
+            ["fit", "--config=labeled_fractals.yaml", *TINY_RECONSTRUCTION, *EXEMPLARS, "--data.split=test"],
+            "needs real images for validation, of which there are none",
+        ),
+    ],
+)
+def test_missing_labels_or_images_get_one_line(
+    call: Call, capsys: pytest.CaptureFixture[str], command: list[str], message: str
+) -> None:
+    assert call(*command, *SCORED) == 2
+    assert message in only_error(capsys)
+
+
+def test_options_out_of_range_get_one_line() -> None:
+    with pytest.raises(InputError, match=r"ClassificationAccuracyScore.steps must be >= 1, got 0"):
+        ClassificationAccuracyScore(steps=0)
+    with pytest.raises(InputError, match="network must be lenet or convnet, got 'resnet'"):
+        ClassificationAccuracyScore(network="resnet")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="width"):
+        ClassificationAccuracyScore(network="lenet", width=4)
