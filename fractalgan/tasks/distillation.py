@@ -45,15 +45,14 @@ class Distillation(DistillationEvaluation):
             them, such as Reconstruction of exemplars or a conditional FractalGAN.
         loss: distribution, the distance of the mean features of each class (Zhao & Bilen 2023); or ridge, the
             error on real images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
-        class_weight: weight of a second loss, the cross-entropy of the classes that the networks predict for
-            drawn images (Zhao et al. 2023, IDM); 0 disables it.
         num_images: number of drawn images per step; fractals take turns in random order.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
         network: lenet, or convnet, the network that work on data set distillation trains.
         width: channels of each block of a convnet; null is 32.
-        network_images: images that the networks are trained on: real, or drawn, as in FRePo.
+        network_images: images that the networks are trained on: real (Zhao et al. 2023, IDM), or drawn, as by
+            FRePo.
         networks: number of networks, of which each step trains one.
         max_age: number of its steps after which a network is replaced by a new one; at 1, all are untrained.
         network_lr: learning rate of the networks, by Adam.
@@ -71,13 +70,12 @@ class Distillation(DistillationEvaluation):
 
     run_name = "distillation"
     callbacks = ("Pictures",)
-    legacy_options: ClassVar = {"class_weight": 0.0, "network_images": "drawn"}
+    legacy_options: ClassVar = {"network_images": "drawn"}
 
     def __init__(
         self,
         fractals: str | None = None,
         loss: DistillationLoss = "distribution",
-        class_weight: float = 0.02,
         num_images: int = 260,
         image_size: int = 32,
         jitter: float | None = None,
@@ -103,7 +101,7 @@ class Distillation(DistillationEvaluation):
         require_sizes(num_images=num_images, networks=networks, image_size=image_size)
         require_above(0, network_lr=network_lr, ridge=ridge, lr=lr, clip=1.0 if clip is None else clip)
         require_choice(NetworkImages, network_images=network_images)
-        require_at_least(0, jitter=jitter or 0.0, class_weight=class_weight)
+        require_at_least(0, jitter=jitter or 0.0)
         require_at_least(1, max_age=max_age)
         self.augmentation = Augmentation(rotation, shift, scale, shear)
         self.save_hyperparameters()
@@ -142,15 +140,13 @@ class Distillation(DistillationEvaluation):
         network = self.networks[number]
         drawn, labels = self._draw(random)
         features = network.embed(drawn)
-        class_loss = F.cross_entropy(network.head(features), labels)
         of_real = self.hparams["network_images"] == "real"
         with torch.set_grad_enabled(of_real):
             seen = self.augmentation(real, self._random(step, Purpose.AUGMENTATION))
             real_features = network.embed(seen)
-            real_loss = F.cross_entropy(network.head(real_features), classes)
         loss = self._loss(features, labels, real_features.detach(), classes)
-        loss = loss + self.hparams["class_weight"] * class_loss
-        network_loss = real_loss if of_real else class_loss
+        trained_on = (real_features, classes) if of_real else (features, labels)
+        network_loss = F.cross_entropy(network.head(trained_on[0]), trained_on[1])
         self.require_finite("the loss", loss)
         self.require_finite("the loss of a network", network_loss)
         # not `backward`, by which each loss would reach the parameters of both

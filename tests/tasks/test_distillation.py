@@ -108,18 +108,6 @@ def test_networks_learn_from_drawn_or_real_images(kind: NetworkImages, source: s
     assert max(shares.values()) < 0.4
 
 
-def test_class_weight_makes_drawn_images_look_like_their_classes_to_networks(source: str) -> None:
-    losses = []
-    for weight in (0.0, 1.0):
-        task = Distillation(
-            source, class_weight=weight, image_size=16, width=8, num_images=60, networks=1, lr=0.03
-        )
-        fit(task, 60, images(batch_size=100))
-        drawn = task.learned_fractals().draw(torch.arange(20), torch.Generator().manual_seed(3))
-        losses.append(float(F.cross_entropy(task.networks[0](drawn), task.labels)))
-    assert losses[1] < 0.9 * losses[0]
-
-
 def test_each_step_trains_one_network_and_replaces_old_ones(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
