@@ -90,7 +90,7 @@ class Distillation(DistillationEvaluation):
         shift: float = 0.08,
         scale: float = 0.15,
         shear: float = 8.0,
-        lr: float = 0.01,
+        lr: float = 0.005,
         schedule: Schedule = "cosine",
         clip: float | None = 1.0,
         seed: int = 0,

@@ -176,6 +176,7 @@ BAD = {
     "jitter": (["--plan.jitters=[-1]"], "--plan.jitters[0] must be >= 0"),
     "features": (["--plan.features=3"], "--plan.features must be null, 0 or 1 for images in grayscale"),
     "device": (["--plan.accelerator=tpu"], "--plan.accelerator"),
+    "precision": (["--plan.precision=16-mixed"], "--plan.precision"),
     "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels of two or more classes"),
     "no data": (["--data.name=folder", "--data.root=missing"], "missing"),
     "width": (["--classifier.width=0"], "--classifier.width must be >= 1, got 0"),

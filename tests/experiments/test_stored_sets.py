@@ -11,6 +11,7 @@ from fractalgan.errors import InputError
 from fractalgan.experiments import DistillationPlan, DistillationTable, Recipe, StoredSets
 from fractalgan.experiments import real_images as reading
 from fractalgan.experiments import stored_sets as module
+from fractalgan.experiments.distillation_plan import Precision
 from fractalgan.experiments.distillation_table import jobs_of, with_jitters
 from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.experiments.set_accuracy import SetAccuracies
@@ -18,6 +19,7 @@ from fractalgan.nn import FractalGenerator
 from fractalgan.reports import distill
 from fractalgan.storage import read_fractals, stored_numbers
 from fractalgan.tasks import Classifier
+from fractalgan.tasks.task import Task
 
 CLASSIFIER = Recipe(2, {"width": 4})
 
@@ -144,6 +146,21 @@ def test_jitter_reaches_the_drawn_images(tmp_path: Path) -> None:
     given = sets()
     found = [measure(given, tmp_path, "random", seed=1, jitter=jitter) for jitter in (0.0, 0.5)]
     assert found[0]["validation"] != found[1]["validation"] or found[0]["accuracy"] != found[1]["accuracy"]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_classifiers_and_distillations_are_trained_in_the_precision_of_the_plan(
+    precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+
+    def watched(self: Task) -> None:
+        seen[type(self).__name__] = self.trainer.precision
+
+    monkeypatch.setattr(Task, "on_train_start", watched)
+    measure(sets(precision=precision), tmp_path, "distilled")
+    # half precision is too coarse for what is rebuilt to the pixel
+    assert seen == {"Reconstruction": "32-true", "Distillation": precision, "Classifier": precision}
 
 
 @pytest.mark.parametrize("source", distill.SOURCES)
