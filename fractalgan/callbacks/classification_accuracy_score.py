@@ -29,8 +29,8 @@ class ClassificationAccuracyScore(Callback):
         width: channels of each block of a convnet; null is 32.
 
     Raises:
-        InputError: for an option out of range; at the first validation for fractals without labels, and for
-            data without real images of their classes that they are not made of.
+        InputError: for an option out of range; at the start of a run, for fractals without labels, or data
+            without real images for validation.
     """
 
     def __init__(
@@ -48,19 +48,29 @@ class ClassificationAccuracyScore(Callback):
         self.network: NetworkName = network
         self.width = width
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find out what is missing before the first step."""
+        self._compared(trainer, pl_module)
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
             return
+        generator, images = self._compared(trainer, pl_module)
+        network = self._trained(generator, pl_module.hparams["seed"])
+        score = accuracy(network, images, generator.embedding.b.device)
+        pl_module.log("val/classification_accuracy_score", score, prog_bar=True, sync_dist=True)
+
+    def _compared(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> tuple[FractalGenerator, ImageCollection]:
+        """The labeled fractals of the task, and the real images for validation."""
         name = type(self).__name__
         if not isinstance(pl_module, FractalTask) or pl_module.learned_fractals().embedding.labels is None:
             raise InputError(f"{name} needs fractals with labels: a conditional FractalGAN learns some")
         data = datamodule_of(trainer)
         if not isinstance(data, ValidatedImages) or data.validation_images is None:
             raise InputError(f"{name} needs real images for validation, of which there are none")
-        generator = pl_module.learned_fractals()
-        network = self._trained(generator, pl_module.hparams["seed"])
-        score = accuracy(network, data.validation_images, generator.embedding.b.device)
-        pl_module.log("val/classification_accuracy_score", score, prog_bar=True, sync_dist=True)
+        return pl_module.learned_fractals(), data.validation_images
 
     def _trained(self, generator: FractalGenerator, seed: int) -> Network:
         """A network that was trained on images of the fractals; it follows from them and the seed."""

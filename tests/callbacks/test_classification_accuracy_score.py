@@ -115,8 +115,9 @@ def test_processes_that_reconstruct_targets_of_their_own_score_all_fractals(tmp_
 def test_missing_labels_or_images_get_one_line(
     call: Call, capsys: pytest.CaptureFixture[str], command: list[str], message: str
 ) -> None:
-    assert call(*command, *SCORED) == 2
+    assert call(*command, *SCORED, "--run=mine") == 2
     assert message in only_error(capsys)
+    assert not Path("mine/metrics.jsonl").exists()  # it has not trained before it says so
 
 
 def test_options_out_of_range_get_one_line() -> None:
