@@ -2,8 +2,8 @@
 
     python benchmarks/ship_fractals.py runs/gan-digits-1 digits
 
-The fractals are those that the run ended with; the file says how they were learned. For fractals of a
-distillation, it also says how those were learned that it started from.
+The fractals are those that the run ended with; the file says how they were learned. For a distillation, it
+also has the provenance of the initial fractals.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="the folder of a finished run that learns fractals")
+    parser.add_argument("run", type=Path, help="the folder of a finished run of a task that learns fractals")
     parser.add_argument("name", help="the name of the fractals")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the files go; default: fractalgan/checkpoints"
@@ -47,12 +47,19 @@ def main() -> int:
     return 0
 
 
+@torch.no_grad()
 def gallery(generator: FractalGenerator) -> tuple[torch.Tensor, int]:
-    """An image of each fractal, without jitter, and the number of columns: those of a class are a row."""
-    generator.jitter, number = 0.0, len(generator.embedding)
-    images = generator.draw(range(number), torch.Generator().manual_seed(0))
-    classes = len(generator.embedding.classes)
-    return images, number // classes if classes else 20
+    """An image of each fractal, without jitter, class by class, and the number of columns.
+
+    A row is a class if all classes have equally many fractals; otherwise there are 20 columns.
+    """
+    embedding, order, columns = generator.embedding, range(len(generator.embedding)), 20
+    if embedding.labels is not None:
+        order = embedding.labels.argsort(stable=True)
+        counts = embedding.labels.bincount(minlength=len(embedding.classes)).unique()
+        columns = int(counts) if len(counts) == 1 else columns
+    random = torch.Generator().manual_seed(0)
+    return generator(torch.as_tensor(order), generator.draw_sequences(order, random)), columns
 
 
 def provenance(run: RunFolder) -> dict:
@@ -64,7 +71,7 @@ def provenance(run: RunFolder) -> dict:
         )
     data, recipe = options["data"]["init_args"], options["model"]["init_args"]
     start = recipe.pop("fractals", None)
-    known = {} if start is None else {"start": read_fractals(start).provenance}
+    known = {} if start is None else {"initial_fractals": read_fractals(start).provenance}
     return known | {
         "data": {name: value for name, value in data.items() if name not in ("root", "seed")},
         "task": options["model"]["class_path"].rpartition(".")[2],

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fractalgan.storage import read_fractals, write_fractals
-from tests.conftest import TINY_DISTILLATION
+from tests.conftest import TINY_DISTILLATION, TINY_RECONSTRUCTION
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -51,11 +52,24 @@ def test_file_of_a_distillation_also_has_the_provenance_of_what_it_started_from(
     write_fractals(Path("labeled.safetensors"), start._replace(provenance={"task": "Reconstruction"}))
     assert ship("run") == 0
     made = read_fractals("mine.safetensors")
-    assert made.provenance["start"] == {"task": "Reconstruction"}
+    assert made.provenance["initial_fractals"] == {"task": "Reconstruction"}
     assert made.provenance["task"] == "Distillation"
     assert "fractals" not in made.provenance["recipe"]
     assert made.parameters["labels"].equal(start.parameters["labels"])
     assert "val/error" in made.provenance["scores"]
+
+
+def test_picture_has_a_row_per_class_if_classes_have_equally_many_fractals(
+    ship: Callable[[str], int], call: Callable[..., int]
+) -> None:
+    options = ["--config=labeled_fractals.yaml", *TINY_RECONSTRUCTION, "--data.size=16"]
+    assert call("fit", *options, "--data.count=4", "--data.per_class=null", "--run=few") == 0
+    assert call("fit", *options, "--data.count=null", "--data.per_class=2", "--run=even") == 0
+    sizes = []
+    for folder in ("few", "even"):
+        assert ship(folder) == 0
+        sizes.append(Image.open("mine.png").size)
+    assert sizes == [(4 * 17 + 1, 17 + 1), (2 * 17 + 1, 10 * 17 + 1)]
 
 
 def test_missing_run_is_refused_in_one_line(

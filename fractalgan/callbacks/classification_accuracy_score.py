@@ -1,36 +1,41 @@
 """How well a network classifies real images after it was trained on what labeled fractals draw."""
 
+import logging
+
 import torch
-import torch.nn.functional as F
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from fractalgan.callbacks.short_training import trained_network
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn import Augmentation, FractalGenerator, Network, NetworkName, make_network
 from fractalgan.randomness import Purpose, RandomSource, generator_for, torch_seeded
 from fractalgan.tasks.fractal_task import FractalTask
-from fractalgan.tasks.protocols import ImageCollection, ValidatedImages, datamodule_of
+from fractalgan.tasks.protocols import ImageCollection, WithValidationImages, datamodule_of
 
-LEARNING_RATE = 1e-3
-EVALUATED = 500  # images at a time
+log = logging.getLogger(__name__)
+
+CHUNK = 500  # real images at a time
 
 
 class ClassificationAccuracyScore(Callback):
     """Logs the classification accuracy score (Ravuri & Vinyals, NeurIPS 2019) at every validation.
 
     A network is trained from scratch on augmented images of the labeled fractals alone, and classifies the
-    real validation images: ``val/classification_accuracy_score`` is its accuracy. Its weights and random
-    numbers are the same at every validation, so that a change comes from the fractals.
+    real validation images: ``val/classification_accuracy_score`` is its accuracy. Its initial weights and
+    random numbers are the same at every validation, so that a change comes from the fractals. With several
+    processes, each trains the same network.
 
     Args:
-        steps: training steps of the network.
+        steps: training steps of the network, at every validation.
         batch_size: images per step.
-        network: lenet, or convnet, which takes some times as long.
+        network: lenet, or convnet, which is several times slower.
         width: channels of each block of a convnet; null is 32.
 
     Raises:
-        InputError: for an option out of range; at the start of a run, for fractals without labels, or data
-            without real images for validation.
+        InputError: for an option out of range; before the first step of ``fit``, or at the end of a
+            validation, for fractals without labels, data without real validation images, or images that are
+            too small for the network.
     """
 
     def __init__(
@@ -42,15 +47,21 @@ class ClassificationAccuracyScore(Callback):
     ) -> None:
         name = type(self).__name__
         require_at_least(1, **{f"{name}.steps": steps, f"{name}.batch_size": batch_size})
-        make_network(network, 2, 32, 1, width)  # to check the options
         self.steps = steps
         self.batch_size = batch_size
         self.network: NetworkName = network
         self.width = width
+        self._make(2, 32, 1)  # which raises InputError for other options out of range
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find out what is missing before the first step."""
-        self._compared(trainer, pl_module)
+        """Raise InputError before the first step if labels or real images are missing."""
+        generator, _ = self._compared(trainer, pl_module)
+        self._make(*_shape(generator))
+        log.info(
+            "a %s is trained on images of the fractals at every validation, for %d steps",
+            self.network,
+            self.steps,
+        )
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
@@ -63,41 +74,58 @@ class ClassificationAccuracyScore(Callback):
     def _compared(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> tuple[FractalGenerator, ImageCollection]:
-        """The labeled fractals of the task, and the real images for validation."""
+        """The labeled fractals of the task, and the real validation images."""
         name = type(self).__name__
-        if not isinstance(pl_module, FractalTask) or pl_module.learned_fractals().embedding.labels is None:
-            raise InputError(f"{name} needs fractals with labels: a conditional FractalGAN learns some")
+        generator = pl_module.learned_fractals() if isinstance(pl_module, FractalTask) else None
+        if generator is None or generator.embedding.labels is None:
+            raise InputError(
+                f"{name} needs labeled fractals: set --model.conditional projection, or use"
+                " --config labeled_fractals.yaml"
+            )
         data = datamodule_of(trainer)
-        if not isinstance(data, ValidatedImages) or data.validation_images is None:
-            raise InputError(f"{name} needs real images for validation, of which there are none")
-        return pl_module.learned_fractals(), data.validation_images
+        if not isinstance(data, WithValidationImages) or data.validation_images is None:
+            raise InputError(
+                f"{name} needs real validation images: use --data fractalgan.ImageData, or targets of"
+                " --data.split train"
+            )
+        return generator, data.validation_images
+
+    def _make(self, classes: int, image_size: int, channels: int) -> Network:
+        with torch_seeded(0):  # a check must not change the numbers of the run
+            try:
+                return make_network(self.network, classes, image_size, channels, self.width)
+            except InputError as error:
+                raise InputError(f"{type(self).__name__}.{error.for_command_line}") from error
 
     def _trained(self, generator: FractalGenerator, seed: int) -> Network:
-        """A network that was trained on images of the fractals; it follows from them and the seed."""
+        """A network that was trained on images of the fractals, determined by them and the seed."""
         labels, device = generator.embedding.labels, generator.embedding.b.device
         assert labels is not None
-        shape = len(generator.embedding.classes), generator.image_size, generator.channels
         augmentation = Augmentation()
-        with torch_seeded(seed, Purpose.SCORE_WEIGHTS), torch.inference_mode(False), torch.enable_grad():
-            network = make_network(self.network, *shape, self.width).to(device)
-            optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
-            for step in range(self.steps):
-                random = RandomSource(generator_for(seed, step, Purpose.SCORE_IMAGES))
-                fractals = torch.randint(len(labels), (self.batch_size,), generator=random.generator)
-                with torch.no_grad():
-                    images = augmentation(generator.draw(fractals, random), random)
-                optimizer.zero_grad()
-                loss = F.cross_entropy(network(images), labels[fractals.to(device)])
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        return network
+
+        @torch.no_grad()
+        def batch(step: int) -> tuple[Tensor, Tensor]:
+            random = RandomSource(generator_for(seed, step, Purpose.SCORE_IMAGES))
+            fractals = torch.randint(len(labels), (self.batch_size,), generator=random.generator)
+            images = augmentation(generator.draw(fractals, random), random)
+            return images.float(), labels[fractals.to(device)]
+
+        def make() -> Network:
+            return make_network(self.network, *_shape(generator), self.width).to(device)
+
+        return trained_network(make, batch, self.steps, seed, Purpose.SCORE_WEIGHTS)
+
+
+def _shape(generator: FractalGenerator) -> tuple[int, int, int]:
+    """The number of classes, and the size and channels of the images."""
+    return len(generator.embedding.classes), generator.image_size, generator.channels
 
 
 @torch.no_grad()
 def accuracy(network: Network, images: ImageCollection, device: torch.device) -> Tensor:
     """The share of images that a network assigns to their classes."""
-    right = torch.zeros((), device=device)
-    for places in torch.split(torch.arange(len(images)), EVALUATED):
+    correct = torch.zeros((), device=device)
+    for places in torch.split(torch.arange(len(images)), CHUNK):
         pixels, labels = images[places]
-        right += (network(pixels.to(device)).argmax(1) == labels.to(device)).sum()
-    return right / len(images)
+        correct += (network(pixels.to(device)).argmax(1) == labels.to(device)).sum()
+    return correct / len(images)

@@ -4,12 +4,12 @@ import logging
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from fractalgan.callbacks.short_training import trained_network
 from fractalgan.errors import require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for, torch_seeded
@@ -17,7 +17,6 @@ from fractalgan.tasks.protocols import Gallery, LabelledImages, datamodule_of
 
 log = logging.getLogger(__name__)
 
-LEARNING_RATE = 1e-3
 SCALE_IMAGES = 5000  # training images that the scale of the features is measured on
 CONFIDENT = 0.9  # probability of a class
 KID_SUBSET = 100  # images, or all validation images if there are fewer
@@ -108,19 +107,17 @@ class SetMetrics(Callback):
 
     def _train_judge(self, images: Any, num_classes: int, seed: int, device: torch.device) -> LeNet:
         """A LeNet trained on the real training images; it follows from the seed alone."""
-        with torch_seeded(seed, Purpose.JUDGE_WEIGHTS), torch.enable_grad(), torch.inference_mode(False):
-            channels, image_size = images.images.shape[1], images.images.shape[-1]
-            judge = LeNet(num_classes, image_size, channels).to(device)
-            optimizer = torch.optim.Adam(judge.parameters(), LEARNING_RATE, fused=True)
-            for step in range(self.steps):
-                random = generator_for(seed, step, Purpose.JUDGE_BATCH)
-                chosen = torch.randint(len(images), (self.batch_size,), generator=random)
-                pixels, labels = images[chosen]
-                optimizer.zero_grad()
-                loss = F.cross_entropy(judge(pixels.to(device)), labels.to(device))
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        return judge.requires_grad_(False)
+        channels, image_size = images.images.shape[1], images.images.shape[-1]
+
+        def batch(step: int) -> tuple[Tensor, Tensor]:
+            random = generator_for(seed, step, Purpose.JUDGE_BATCH)
+            pixels, labels = images[torch.randint(len(images), (self.batch_size,), generator=random)]
+            return pixels.to(device), labels.to(device)
+
+        def make() -> LeNet:
+            return LeNet(num_classes, image_size, channels).to(device)
+
+        return trained_network(make, batch, self.steps, seed, Purpose.JUDGE_WEIGHTS)
 
 
 class _JudgeFeatures(nn.Module):

@@ -49,7 +49,7 @@ several random seeds, and test it on real images. --run resumes an interrupted t
   --plan.seeds N                random seeds, each with other exemplars, fractals and networks (default: 3)
   --plan.workers N              number of processes (default: 2)
   --plan.accelerator NAME       cpu or gpu (default: cpu)
-  --plan.precision NAME         32-true, or bf16-mixed, which many processors are faster at (default: 32-true)
+  --plan.precision NAME         32-true, or bf16-mixed, which is faster on many processors (default: 32-true)
   --data.name NAME              digits, MNIST, FashionMNIST, KMNIST, CIFAR10, ..., or folder (default: digits)
   --data.root DIR               folder of your own images, or of downloaded data sets (default: data)
   --classifier.OPTION VALUE     steps, batch_size, or an option of Classifier, such as --classifier.width 128

@@ -132,8 +132,14 @@ class TargetData(DataModule):
 
     @property
     def validation_images(self) -> ImageSet | None:
-        """Real images of the same classes, none of which are targets; None if there are none."""
-        return self.real.validation_images if self.real is not None and self.split == "train" else None
+        """Real images of the data set, prepared like the targets, none of which are among them.
+
+        None for other targets than those of a data set, and before ``setup``.
+        """
+        found = None if self.real is None else self.real.validation_images
+        if found is None or self.split == "validation":
+            return None
+        return ImageSet(found.images, found.labels, self.prepare)
 
     def prepare_data(self) -> None:
         if self.real is not None:

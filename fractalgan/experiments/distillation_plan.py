@@ -80,8 +80,8 @@ class DistillationPlan:
         seeds: number of random seeds.
         workers: number of processes, with one thread each.
         accelerator: cpu or gpu, which all processes share.
-        precision: of classifiers and distillations: 32-true, or bf16-mixed, which many processors are faster
-            at.
+        precision: of classifiers and distillations: 32-true, or bf16-mixed, which is faster on many
+            processors.
     """
 
     sources: list[str] = field(default_factory=lambda: list(distill.SOURCES))

@@ -51,13 +51,13 @@ class ClassSums(NamedTuple):
     """Sums of features [B, D] by class, which add up over batches and processes."""
 
     features: Tensor  # [classes, D]
-    images: Tensor  # their number, [classes]
-    squares: Tensor  # of the norms of all features, []
+    counts: Tensor  # numbers of images, [classes]
+    squared_norms: Tensor  # of the features, summed over all images, []
 
     @property
     def means(self) -> Tensor:
         """[classes, D], 0 for a class without images."""
-        return self.features / self.images.clamp_min(1).unsqueeze(1)
+        return self.features / self.counts.clamp_min(1).unsqueeze(1)
 
 
 def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
@@ -74,7 +74,7 @@ def distribution_loss(drawn: ClassSums, real: ClassSums) -> Tensor:
     Returns:
         The mean [] over the classes that have drawn and real images; 0 if there is none.
     """
-    known = ((drawn.images > 0) & (real.images > 0)).to(drawn.images)
+    known = ((drawn.counts > 0) & (real.counts > 0)).to(drawn.counts)
     distances = (drawn.means - real.means).square().sum(1)
-    scale = (real.squares / real.images.sum().clamp_min(1)).clamp_min(1e-12)
+    scale = (real.squared_norms / real.counts.sum().clamp_min(1)).clamp_min(1e-12)
     return (known * distances).sum() / known.sum().clamp_min(1) / scale

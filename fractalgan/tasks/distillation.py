@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -43,15 +43,16 @@ class Distillation(DistillationEvaluation):
     Args:
         fractals: labeled fractals to start from: a file, or a checkpoint or run folder of a task that learned
             them, such as Reconstruction of exemplars or a conditional FractalGAN.
-        loss: distribution, the distance of the mean features of each class (Zhao & Bilen 2023); or ridge, the
-            error on real images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
+        loss: distribution, the squared distance of the mean features of each class (Zhao & Bilen 2023),
+            relative to the mean squared norm of the features of real images; or ridge, the error on real
+            images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
         num_images: number of drawn images per step; fractals take turns in random order.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
         network: lenet, or convnet, the network that work on data set distillation trains.
         width: channels of each block of a convnet; null is 32.
-        network_images: images that the networks are trained on: real (Zhao et al. 2023, IDM), or drawn, as by
+        network_images: images that the networks are trained on: real (Zhao et al. 2023, IDM), or drawn, as in
             FRePo.
         networks: number of networks, of which each step trains one.
         max_age: number of its steps after which a network is replaced by a new one; at 1, all are untrained.
@@ -70,7 +71,6 @@ class Distillation(DistillationEvaluation):
 
     run_name = "distillation"
     callbacks = ("Pictures",)
-    legacy_options: ClassVar = {"network_images": "drawn"}
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Distillation(DistillationEvaluation):
         self._move(self._mean_of_ranks(of_fractals), step)
         if should_log(self.trainer, step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
-            self.log("train/network_loss", network_loss, prog_bar=True)
+            self.log("train/network_loss", network_loss, prog_bar=True, sync_dist=True)
 
     def _draw(self, random: RandomSource) -> tuple[Tensor, Tensor]:
         """Augmented images [S, C, H, W] of the fractals, which take turns in random order; labels [S]."""
@@ -178,7 +178,7 @@ class Distillation(DistillationEvaluation):
             return distribution_loss(class_sums(features, labels, number), of_all)
 
     def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
-        """A step of a network on the drawn images."""
+        """An optimizer step of a network."""
         optimizer = self._optimizer(1)
         optimizer.zero_grad()  # of the network of the step before
         set_gradients(self.networks[number].parameters(), gradients)

@@ -36,7 +36,7 @@ class WithClasses(Protocol):
 
 
 @runtime_checkable
-class ValidatedImages(WithClasses, Protocol):
+class WithValidationImages(WithClasses, Protocol):
     """Real images that are not trained on, with labels or without: ``ImageData``, ``TargetData``."""
 
     @property
@@ -45,7 +45,7 @@ class ValidatedImages(WithClasses, Protocol):
 
 
 @runtime_checkable
-class LabelledImages(ValidatedImages, Protocol):
+class LabelledImages(WithValidationImages, Protocol):
     """Real images, with labels or without: ``ImageData``."""
 
     @property

@@ -248,7 +248,7 @@ class Reconstruction(FractalTask):
 
     def on_validation_epoch_start(self) -> None:
         if self.trainer.state.fn == "fit":
-            self._share_fractals()
+            self._share_fractals()  # callbacks that need all of them are called before the epoch's end here
         zeros = torch.zeros(len(self.fractals), device=self.device)
         self.results = TargetScores(*(zeros.clone() for _ in TargetScores._fields))
 

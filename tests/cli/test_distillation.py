@@ -99,6 +99,7 @@ BAD = {
     "small": (["--data.size=7"], "--data.size must be >= 8 for a ConvNet, got 7"),
     "width of a LeNet": (["--model.network=lenet"], "--model.width must be null for a lenet"),
     "no loss": (["--model.loss=mse"], "expected one of ridge, distribution"),
+    "no images": (["--model.network_images=fake"], "expected one of real, drawn"),
     "no age": (["--model.max_age=0"], "--model.max_age must be >= 1, got 0"),
     "many networks": (["--model.networks=1001"], "--model.networks must be <= 1000, got 1001"),
     "rotation": (["--model.rotation=270"], "--model.rotation must be <= 180, got 270"),

@@ -58,6 +58,24 @@ def test_targets_of_a_data_set_have_its_labels() -> None:
     assert medoids.labels.tolist() == [label for label in range(10) for _ in range(2)]
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_validation_images_are_no_targets_and_prepared_like_them(split: str) -> None:
+    data = ready(split=split, count=3, binarize=0.5)
+    if split == "validation":
+        assert data.validation_images is None
+        return
+    assert data.validation_images is not None
+    images, labels = data.validation_images[:]
+    assert len(images) == 162
+    assert labels.unique().tolist() == [*range(10)]
+    assert images.unique().tolist() == [0, 1]
+
+
+def test_own_pictures_have_no_validation_images(tmp_path: Path) -> None:
+    save(tmp_path / "mine.png", shape(200, 0))
+    assert ready(path=str(tmp_path / "mine.png")).validation_images is None
+
+
 def test_folder_with_classes_is_split_as_images_are(tmp_path: Path) -> None:
     for name, bright in [("cat", 0), ("dog", 1)]:
         for k in range(10):

@@ -116,7 +116,10 @@ def test_two_processes_train_a_classifier_as_one_does(call: Call, tmp_path: Path
 
 @pytest.mark.parametrize(
     "given",
-    [["--model.loss=ridge"], ["--model.loss=distribution", "--model.network=lenet", "--model.width=null"]],
+    [
+        ["--model.loss=ridge", "--model.network_images=drawn"],
+        ["--model.loss=distribution", "--model.network=lenet", "--model.width=null"],
+    ],
 )
 def test_two_processes_distill_as_one_does(call: Call, tmp_path: Path, given: list[str]) -> None:
     labeled_fractals(tmp_path / "labeled.safetensors")
