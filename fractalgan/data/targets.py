@@ -132,14 +132,9 @@ class TargetData(DataModule):
 
     @property
     def validation_images(self) -> ImageSet | None:
-        """Real images of the data set, prepared like the targets, none of which are among them.
-
-        None for other targets than those of a data set, and before ``setup``.
-        """
-        found = None if self.real is None else self.real.validation_images
-        if found is None or self.split == "validation":
-            return None
-        return ImageSet(found.images, found.labels, self.prepare)
+        """Real images that are no targets, prepared like these; None for other sources than data sets."""
+        found = None if self.real is None or self.split == "validation" else self.real.validation_images
+        return None if found is None else ImageSet(found.images, found.labels, self.prepare)
 
     def prepare_data(self) -> None:
         if self.real is not None:
