@@ -159,7 +159,9 @@ def test_images_that_are_too_small_get_one_line_before_the_first_step(
 def test_options_out_of_range_get_one_line() -> None:
     with pytest.raises(InputError, match=r"ClassificationAccuracyScore.steps must be >= 1, got 0"):
         ClassificationAccuracyScore(steps=0)
-    with pytest.raises(InputError, match=r"ClassificationAccuracyScore.network must be one of lenet, convnet, got"):
+    with pytest.raises(
+        InputError, match=r"ClassificationAccuracyScore.network must be one of lenet, convnet"
+    ):
         ClassificationAccuracyScore(network="resnet")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"ClassificationAccuracyScore.width must be null for a lenet"):
         ClassificationAccuracyScore(network="lenet", width=4)
