@@ -169,6 +169,16 @@ def test_shipped_fractals_have_a_provenance(name: str) -> None:
     assert provenance["scores"]["val/collapsed"] == 0
 
 
+def test_shipped_fractals_with_labels_have_18_of_each_digit() -> None:
+    shipped = FractalGenerator.from_pretrained("mnist-labeled")
+    embedding = shipped.embedding
+    assert embedding.labels is not None
+    assert embedding.labels.bincount().tolist() == [18] * 10
+    assert embedding.num_transforms == 7
+    assert {"data", "recipe", "seed", "step", "scores", "initial_fractals"} <= shipped.provenance.keys()
+    assert shipped.provenance["scores"]["val/classification_accuracy_score"] > 0.95
+
+
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,

@@ -36,4 +36,4 @@ def test_shipped_config_is_read() -> None:
 
 
 def test_shipped_fractals_have_names() -> None:
-    assert shipped_fractals() == ["digits", "fashion-mnist"]
+    assert shipped_fractals() == ["digits", "fashion-mnist", "mnist-labeled"]
