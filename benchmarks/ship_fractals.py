@@ -53,13 +53,14 @@ def gallery(generator: FractalGenerator) -> tuple[torch.Tensor, int]:
 
     A row is a class if all classes have equally many fractals; otherwise there are 20 columns.
     """
-    embedding, order, columns = generator.embedding, range(len(generator.embedding)), 20
+    embedding, columns = generator.embedding, 20
+    order = torch.arange(len(embedding))
     if embedding.labels is not None:
         order = embedding.labels.argsort(stable=True)
         counts = embedding.labels.bincount(minlength=len(embedding.classes)).unique()
         columns = int(counts) if len(counts) == 1 else columns
     random = torch.Generator().manual_seed(0)
-    return generator(torch.as_tensor(order), generator.draw_sequences(order, random)), columns
+    return generator(order, generator.draw_sequences(order, random)), columns
 
 
 def provenance(run: RunFolder) -> dict:

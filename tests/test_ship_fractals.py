@@ -63,12 +63,8 @@ def test_picture_has_a_row_per_class_if_classes_have_equally_many_fractals(
     ship: Callable[[str], int], call: Callable[..., int]
 ) -> None:
     options = ["--config=labeled_fractals.yaml", *TINY_RECONSTRUCTION, "--data.size=16"]
-    assert (
-        call(
-            "fit", *options, "--data.count=4", "--data.per_class=null", "--data.exemplars=first", "--run=few"
-        )
-        == 0
-    )
+    four = ["--data.count=4", "--data.per_class=null", "--data.exemplars=first"]
+    assert call("fit", *options, *four, "--run=few") == 0
     assert call("fit", *options, "--data.count=null", "--data.per_class=2", "--run=even") == 0
     sizes = []
     for folder in ("few", "even"):

@@ -9,7 +9,7 @@ from torch import Tensor
 from fractalgan.callbacks.short_training import trained_network
 from fractalgan.errors import InputError, require_at_least
 from fractalgan.nn import Augmentation, FractalGenerator, Network, NetworkName, make_network
-from fractalgan.randomness import Purpose, RandomSource, generator_for, torch_seeded
+from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.protocols import ImageCollection, WithValidationImages, datamodule_of
 
@@ -51,12 +51,12 @@ class ClassificationAccuracyScore(Callback):
         self.batch_size = batch_size
         self.network: NetworkName = network
         self.width = width
-        self._make(2, 32, 1)  # which raises InputError for other options out of range
+        self._check(2, 32, 1)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raise InputError before the first step if labels or real images are missing."""
         generator, _ = self._compared(trainer, pl_module)
-        self._make(*_shape(generator))
+        self._check(*_shape(generator))
         log.info(
             "a %s is trained on images of the fractals at every validation, for %d steps",
             self.network,
@@ -91,11 +91,15 @@ class ClassificationAccuracyScore(Callback):
         return generator, data.validation_images
 
     def _make(self, classes: int, image_size: int, channels: int) -> Network:
-        with torch_seeded(0):  # a check must not change the numbers of the run
-            try:
-                return make_network(self.network, classes, image_size, channels, self.width)
-            except InputError as error:
-                raise InputError(f"{type(self).__name__}.{error.for_command_line}") from error
+        try:
+            return make_network(self.network, classes, image_size, channels, self.width)
+        except InputError as error:
+            raise InputError(f"{type(self).__name__}.{error.for_command_line}") from error
+
+    def _check(self, *shape: int) -> None:
+        """Raise InputError if there is no network for the shape."""
+        with torch.device("meta"):  # without numbers, those of the global generator included
+            self._make(*shape)
 
     def _trained(self, generator: FractalGenerator, seed: int) -> Network:
         """A network that was trained on images of the fractals, determined by them and the seed."""
@@ -111,7 +115,7 @@ class ClassificationAccuracyScore(Callback):
             return images.float(), labels[fractals.to(device)]
 
         def make() -> Network:
-            return make_network(self.network, *_shape(generator), self.width).to(device)
+            return self._make(*_shape(generator)).to(device)
 
         return trained_network(make, batch, self.steps, seed, Purpose.SCORE_WEIGHTS)
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Literal
 
 import torch
@@ -152,8 +151,8 @@ class Distillation(DistillationEvaluation):
         # not `backward`, by which each loss would reach the parameters of both
         of_fractals = torch.autograd.grad(loss, [*self.learned_fractals().parameters()], retain_graph=True)
         of_network = torch.autograd.grad(network_loss, [*network.parameters()])
-        self._train(number, self._mean_of_ranks(of_network), step)
-        self._move(self._mean_of_ranks(of_fractals), step)
+        self._train(number, self._over_ranks(of_network, "mean"), step)
+        self._move(self._over_ranks(of_fractals, "mean"), step)
         if should_log(self.trainer, step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/network_loss", network_loss, prog_bar=True, sync_dist=True)
@@ -173,8 +172,7 @@ class Distillation(DistillationEvaluation):
             if self.hparams["loss"] == "ridge":
                 weights = ridge_weights(features, labels, number, self.hparams["ridge"])
                 return ridge_loss(real_features @ weights, classes)
-            add_up = partial(self.trainer.strategy.reduce, reduce_op="sum")
-            of_all = ClassSums(*(add_up(each) for each in class_sums(real_features, classes, number)))
+            of_all = ClassSums(*self._over_ranks(class_sums(real_features, classes, number), "sum"))
             return distribution_loss(class_sums(features, labels, number), of_all)
 
     def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
@@ -197,12 +195,12 @@ class Distillation(DistillationEvaluation):
         optimizer.step()
         generator.embedding.constrain_()
 
-    def _mean_of_ranks(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """Gradients, averaged over the ranks; their networks stay the same even if rounding differs."""
-        numbers = torch.cat([each.flatten() for each in gradients])
-        mean: Tensor = self.trainer.strategy.reduce(numbers, reduce_op="mean")
-        parts = torch.split(mean, [each.numel() for each in gradients])
-        return [part.view(each.shape) for part, each in zip(parts, gradients, strict=True)]
+    def _over_ranks(self, tensors: Sequence[Tensor], operation: Literal["mean", "sum"]) -> list[Tensor]:
+        """Tensors, averaged or added over the ranks; all get the same numbers, even if rounding differs."""
+        numbers = torch.cat([each.flatten() for each in tensors])
+        reduced: Tensor = self.trainer.strategy.reduce(numbers, reduce_op=operation)
+        parts = torch.split(reduced, [each.numel() for each in tensors])
+        return [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)]
 
     def _optimizer(self, number: int) -> LightningOptimizer:
         optimizer = self.optimizers()[number]  # type: ignore[index]
