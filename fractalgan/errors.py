@@ -134,12 +134,24 @@ def require_features(features: int | None) -> None:
         raise InputError(f"features must be 0, 1, 3 or null, got {features}")
 
 
-EXTRAS = {"hub": "huggingface_hub", "mlflow": "mlflow", "video": "av", "wandb": "wandb"}  # and their packages
+# Extras and their packages.
+EXTRAS = {
+    "backbones": "timm",
+    "hub": "huggingface_hub",
+    "mlflow": "mlflow",
+    "video": "av",
+    "wandb": "wandb",
+}
 
 
 def require_extra(extra: str, purpose: str) -> None:
     """Raise InputError unless the package of an extra is installed, which ``purpose`` needs."""
-    package = EXTRAS[extra]
-    found = find_spec(package)
-    if found is None or found.origin is None:  # a folder of that name, such as the wandb/ of a run
+    if not has_extra(extra):
+        package = EXTRAS[extra]
         raise InputError(f"{purpose} needs {package}, which is missing: pip install 'fractalgan[{extra}]'")
+
+
+def has_extra(extra: str) -> bool:
+    """Whether the package of an extra is installed."""
+    found = find_spec(EXTRAS[extra])
+    return found is not None and found.origin is not None  # not a folder of that name, as the wandb/ of a run

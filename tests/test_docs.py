@@ -45,12 +45,14 @@ MAX_PICTURE = 300_000  # bytes, of those that belong to a page of theory or a tu
 SHORT_FIT = ["--trainer.max_steps=1", "--trainer.val_check_interval=1", "--trainer.accelerator=cpu"]
 GAN = ("--data.size=16", "--model.prototypes=0", "--model.tau=1", "--model.num_points=20")
 PRETRAINING = ("--config=pretraining.yaml", "--model.fractals=digits", "--data.images_per_class=2")
+VIT = (*PRETRAINING, "--model.network=timm/vit_tiny_patch16_224", "--data.size=64")
 # The runs that pages take for granted, made in one step.
 RUNS = {
     "runs/gan-digits-1": GAN,
     "runs/gan-shapes-1": GAN,
     "runs/autoencoder-digits-1": ("--config=autoencoder.yaml",),
     "runs/pretraining-digits-1": PRETRAINING,
+    "runs/pretraining-random-1": VIT,
 }
 
 

@@ -14,6 +14,7 @@ from fractalgan.callbacks.pictures import Pictures, save_picture
 from fractalgan.callbacks.progress import StepProgress
 from fractalgan.callbacks.record_environment import RecordEnvironment
 from fractalgan.callbacks.save_config import SaveConfig
+from fractalgan.callbacks.saved_backbone import SaveBackbone
 from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.source_fractals import SaveSourceFractals
 from fractalgan.callbacks.step_count import StepCount
@@ -37,6 +38,7 @@ __all__ = [
     "PeriodicCheckpoint",
     "Pictures",
     "RecordEnvironment",
+    "SaveBackbone",
     "SaveConfig",
     "SaveFittedFractals",
     "SaveSourceFractals",

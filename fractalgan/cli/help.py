@@ -48,7 +48,7 @@ configurations
   gan_digits.yaml  gan_mnist.yaml  gan_fashion_mnist.yaml  gan_kmnist.yaml  gan_folder.yaml
   reconstruction.yaml  reconstruction_32px.yaml  reconstruction_color.yaml  reconstruction_color_32px.yaml
   reconstruction_paper.yaml  reconstruction_release.yaml
-  autoencoder.yaml  inverse_encoder.yaml  pretraining.yaml  probe.yaml
+  autoencoder.yaml  inverse_encoder.yaml  pretraining.yaml  probe.yaml  finetuning.yaml
   labeled_fractals.yaml  gan_labeled.yaml  distillation.yaml  classifier.yaml  classifier_images.yaml"""
 
 FIT = f"""\
@@ -79,7 +79,8 @@ data
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
   --data.fractals SOURCE   with classifier.yaml: a run, checkpoint or file of labeled fractals
-  --data.per_class N    with labeled_fractals.yaml and classifier_images.yaml: number of images per class
+  --data.per_class N    with finetuning.yaml, labeled_fractals.yaml, classifier_images.yaml: number of
+                        training images per class
 
 model
   --model.num_fractals N    number of fractals to learn (default: 100)
@@ -88,7 +89,10 @@ model
                             for images in color, else 0)
   --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or
                             user/name of the Hugging Face Hub; with distillation.yaml: labeled ones
-  --model.backbone FILE     with probe.yaml: checkpoint of Pretraining, untrained, or pixels
+  --model.network NAME      with pretraining.yaml, finetuning.yaml, and classifier.yaml: lenet, convnet,
+                            resnet18 or another of torchvision, timm/vit_tiny_patch16_224 or another of timm
+  --model.backbone FILE     with probe.yaml and finetuning.yaml: a checkpoint or a run of Pretraining, or
+                            weights (.safetensors); with probe.yaml also untrained, or pixels
 
 all options
   python -m fractalgan fit --help-all
@@ -104,6 +108,7 @@ examples
   python -m fractalgan fit --config pretraining.yaml --model.fractals digits
   python -m fractalgan fit --config probe.yaml \\
       --model.backbone runs/pretraining-digits-1/checkpoints/last.ckpt
+  python -m fractalgan fit --config finetuning.yaml --model.backbone runs/pretraining-digits-1
   python -m fractalgan fit --config classifier.yaml --data.fractals runs/reconstruction-digits-1
   python -m fractalgan fit --ckpt_path last --trainer.max_steps 3000
 """

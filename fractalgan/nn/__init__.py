@@ -1,6 +1,7 @@
 """What has parameters: learnable fractals, LeNet, and the losses between them."""
 
 from fractalgan.nn.augmentation import Augmentation
+from fractalgan.nn.backbones import Backbone
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
 from fractalgan.nn.collage_start import collage_fractals
@@ -34,6 +35,7 @@ from fractalgan.nn.image_features import (
     outline,
     shapes,
 )
+from fractalgan.nn.layer_rates import layer_groups
 from fractalgan.nn.lenet import LeNet, require_lenet_size
 from fractalgan.nn.losses import LOSSES, AdversarialLoss, LossName, instance_noise, r1_penalty
 from fractalgan.nn.matrices import (
@@ -69,6 +71,7 @@ __all__ = [
     "AdversarialLoss",
     "Augmentation",
     "AuxiliaryDiscriminator",
+    "Backbone",
     "Candidates",
     "ClampedMatrices",
     "ClassSums",
@@ -119,6 +122,7 @@ __all__ = [
     "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "layer_groups",
     "make_discriminator",
     "make_network",
     "matched",

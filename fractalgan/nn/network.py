@@ -10,9 +10,11 @@ class Network(nn.Module):
         features: images [B, C, H, W] -> features [B, num_features].
         head: features -> logits [B, outputs].
         num_features: number of features.
+        any_channels: whether it takes images in grayscale as well as in color.
     """
 
-    features: nn.Sequential
+    any_channels: bool = False
+    features: nn.Module
     head: nn.Linear
     num_features: int
 

@@ -1,10 +1,11 @@
-"""Networks that classify images, by name. A new one is one line in NETWORKS."""
+"""Networks that classify images, by name. A new one of ours is one line in NETWORKS."""
 
 from collections.abc import Callable
 from typing import Literal
 
-from fractalgan.errors import InputError, require_choice
+from fractalgan.errors import InputError
 from fractalgan.limits import require_sizes
+from fractalgan.nn.backbones import Backbone, require_known_network
 from fractalgan.nn.convnet import ConvNet
 from fractalgan.nn.lenet import LeNet
 from fractalgan.nn.network import Network
@@ -15,29 +16,40 @@ DEFAULT_WIDTH = 32  # of a ConvNet: a quarter of the usual one, which takes ten 
 
 
 # Each takes the number of outputs, the image size and the channels; those with a width take it as well.
-NETWORKS: dict[NetworkName, Callable[..., Network]] = {"lenet": LeNet, "convnet": ConvNet}
+NETWORKS: dict[str, Callable[..., Network]] = {"lenet": LeNet, "convnet": ConvNet}
 WITH_WIDTH = {"convnet": DEFAULT_WIDTH}
 
 
 def make_network(
-    name: NetworkName, outputs: int, image_size: int, channels: int, width: int | None = None
+    name: str,
+    outputs: int,
+    image_size: int,
+    channels: int,
+    width: int | None = None,
+    small_stem: bool = False,
 ) -> Network:
     """A network with random weights.
 
     Args:
-        name: ``lenet`` or ``convnet``.
+        name: ``lenet``, ``convnet``, or a network of torchvision or timm, as for :class:`Backbone`.
         outputs: width of the head.
         image_size: H = W, in pixels.
-        channels: channels of the input.
+        channels: channels of the input; a Backbone takes any.
         width: channels of the layers of a ConvNet; None is 32.
+        small_stem: whether the first layers of a Backbone are made for small images.
 
     Raises:
-        InputError: for another name, images that are too small, or a width without effect.
+        InputError: for another name, images of a size that it does not take, a width or a small stem without
+            effect.
     """
-    require_choice(NetworkName, network=name)
+    if width is not None and name not in WITH_WIDTH:
+        raise InputError(f"width must be null for a {name}, which has no width, got {width}")
+    if name not in NETWORKS:
+        require_known_network(name, tuple(NETWORKS))
+        return Backbone(name, outputs, image_size, small_stem)
+    if small_stem:
+        raise InputError(f"small_stem must be false for a {name}, which is made for small images, got true")
     if name not in WITH_WIDTH:
-        if width is not None:
-            raise InputError(f"width must be null for a {name}, which has no width, got {width}")
         return NETWORKS[name](outputs, image_size, channels)
     width = WITH_WIDTH[name] if width is None else width
     require_sizes(width=width)

@@ -1,6 +1,7 @@
 """What is on disk: atomic writes, checkpoints, run folders, files of fractals, finished cells."""
 
 from fractalgan.storage.atomic import atomic_path, atomic_write
+from fractalgan.storage.backbone_file import BackboneFile, read_backbone, write_backbone
 from fractalgan.storage.cells import Cells, Row
 from fractalgan.storage.checkpoints import (
     AtomicCheckpointIO,
@@ -29,6 +30,7 @@ __all__ = [
     "CONFIGS",
     "READERS",
     "AtomicCheckpointIO",
+    "BackboneFile",
     "Cells",
     "FractalFile",
     "Labels",
@@ -42,6 +44,7 @@ __all__ = [
     "is_repository",
     "newest_readable",
     "numbers_per_fractal",
+    "read_backbone",
     "read_checkpoint",
     "read_config",
     "read_fractals",
@@ -51,6 +54,7 @@ __all__ = [
     "shipped_fractals",
     "stored_numbers",
     "submodule_state",
+    "write_backbone",
     "write_csv",
     "write_fractals",
 ]

@@ -1,13 +1,9 @@
 """Fractals as files: by shipped name, safetensors, JSON, .flame, .ifs, SVG, checkpoint, or run folder."""
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from fractalgan.errors import InputError, as_input_error
 from fractalgan.storage.atomic import atomic_write
@@ -26,13 +22,11 @@ from fractalgan.storage.hub import REPOSITORY, download_fractals
 from fractalgan.storage.maps_svg import maps_svg
 from fractalgan.storage.resources import FRACTALS
 from fractalgan.storage.run_folder import RunFolder
+from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
 log = logging.getLogger(__name__)
 
 FORMAT = "fractalgan-fractals-1"
-
-# Of a safetensors file: bytes of the number that is its header's length, and what its tensors are aligned to.
-HEADER_LENGTH, ALIGNMENT = 8, 8
 
 # Settings that files written before the setting existed do not have.
 LEGACY_DEFAULTS = {"jitter": 0.0, "probabilities": "determinant", "sequences": "random", "classes": []}
@@ -122,19 +116,8 @@ def require_suffix(path: Path) -> str:
 
 
 def _safetensors(_: Path, content: FractalFile) -> bytes:
-    metadata = {"format": FORMAT}
-    metadata |= {key: json.dumps(getattr(content, key)) for key in ("settings", "provenance")}
-    return _in_order(save({name: each.contiguous() for name, each in content.parameters.items()}, metadata))
-
-
-def _in_order(content: bytes) -> bytes:
-    """A safetensors file with sorted metadata: safetensors writes them in an order that changes."""
-    length = int.from_bytes(content[:HEADER_LENGTH], "little")
-    header = json.loads(content[HEADER_LENGTH : HEADER_LENGTH + length])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[HEADER_LENGTH + length :]
+    metadata = {"settings": content.settings, "provenance": content.provenance}
+    return safetensors_bytes(content.parameters, FORMAT, **metadata)
 
 
 def _in_run_folder(run: RunFolder) -> Path:
@@ -156,19 +139,10 @@ def _learns_fractals(checkpoint: dict[str, Any]) -> bool:
 
 
 def _read_safetensors(path: Path) -> FractalFile:
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged or not a safetensors file ({error}): replace it") from error
+    parameters, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} does not contain fractals of fractalgan")
-    try:
-        settings, provenance = (json.loads(metadata[name]) for name in ("settings", "provenance"))
-    except (KeyError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged, it has no valid settings or provenance: replace it") from error
-    return FractalFile(parameters, settings, provenance)
+    return FractalFile(parameters, *metadata_values(path, metadata, "settings", "provenance"))
 
 
 def _read_checkpoint(path: Path) -> FractalFile:

@@ -25,7 +25,8 @@ class RunFolder:
     ``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``summary.json``, ``evaluations.jsonl``,
     ``trackers.json``,
     ``checkpoints/{best,last}.ckpt``, ``figures/``, ``predictions/``, TensorBoard events, and
-    ``fractals.safetensors`` for a run that rebuilds images or that is trained on learned fractals.
+    ``fractals.safetensors`` for a run that rebuilds images or that is trained on learned fractals, and
+    ``backbone.safetensors`` for one that trains a network.
 
     Args:
         path: the folder.
@@ -46,6 +47,7 @@ class RunFolder:
         self.figures = path / "figures"
         self.predictions = path / "predictions"
         self.fractals = path / "fractals.safetensors"
+        self.backbone = path / "backbone.safetensors"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"

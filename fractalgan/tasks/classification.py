@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import require_above, require_at_least, require_choice
+from fractalgan.nn import Network
 from fractalgan.tasks.log_interval import should_log
-from fractalgan.tasks.schedules import schedule_factor
+from fractalgan.tasks.schedules import schedule_factor, warmup_factor
 from fractalgan.tasks.task import Task
 
 OptimizerName = Literal["Adam", "AdamW", "SGD"]
@@ -31,7 +32,7 @@ class ClassificationTask(Task, ABC):
         accuracy: of all images of a validation or test.
     """
 
-    network: nn.Module
+    network: Network
     accuracy: MulticlassAccuracy
 
     def forward(self, images: Tensor) -> Tensor:
@@ -41,12 +42,18 @@ class ClassificationTask(Task, ABC):
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer()
-        if self.hparams["schedule"] == "constant":
+        schedule, warmup = self.hparams["schedule"], self.hparams.get("warmup", 0.0)
+        if schedule == "constant" and warmup == 0:
             return optimizer
-        self._require_last_step("--model.schedule cosine")
+        self._require_last_step("--model.schedule cosine" if warmup == 0 else "--model.warmup")
         steps = self.trainer.max_steps
+
+        def factor(step: int) -> float:
+            rising = warmup_factor((step + 1) / steps, warmup)  # not 0 in the first step
+            return rising * schedule_factor(schedule, min(step / steps, 1))
+
         # not CosineAnnealingLR, which would keep the last step of a run that is extended
-        scheduler = LambdaLR(optimizer, lambda step: schedule_factor("cosine", min(step / steps, 1)))
+        scheduler = LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -58,16 +65,29 @@ class ClassificationTask(Task, ABC):
         if self.hparams["optimizer"] == "SGD":
             options |= {"momentum": MOMENTUM, "nesterov": True}
         kind: type[torch.optim.Optimizer] = getattr(torch.optim, self.hparams["optimizer"])
-        return kind(self.network.parameters(), **options)
+        return kind(self.parameter_groups(), **options)
 
-    def augmented(self, images: Tensor) -> Tensor:
-        """The images [B, C, H, W] of a batch as the network is trained on them."""
-        return images
+    def parameter_groups(self) -> Any:
+        """What the optimizer changes: parameters, or groups of them with learning rates of their own."""
+        return self.network.parameters()
+
+    def augmented(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch as the network is trained on it.
+
+        Args:
+            images: [B, C, H, W].
+            classes: [B].
+
+        Returns:
+            Images of the same shape; their classes [B], or the shares of all classes in them, [B, classes].
+        """
+        return images, classes
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, classes = batch
-        logits = self(self.augmented(images))
-        loss = F.cross_entropy(logits, classes, label_smoothing=self.hparams.get("label_smoothing", 0.0))
+        changed, targets = self.augmented(images, classes)
+        logits = self(changed)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.hparams.get("label_smoothing", 0.0))
         self.require_finite("the loss", loss)
         if should_log(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)

@@ -1,7 +1,5 @@
-"""LinearProbe: multinomial logistic regression on the frozen features of a pre-trained LeNet."""
+"""LinearProbe: multinomial logistic regression on the frozen features of a pre-trained network."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -10,17 +8,16 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.errors import InputError, as_input_error, require_above, require_at_least
-from fractalgan.nn import LeNet
+from fractalgan.errors import InputError, require_above, require_at_least
 from fractalgan.randomness import Purpose, generator_for, same_weights
-from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import channels_of, match_channels
+from fractalgan.tasks.pretrained import follow_backbone_, load_backbone_, network_of
 from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of, require_classes
 
 UNTRAINED, PIXELS = "untrained", "pixels"
 
-CHUNK = 1000  # images at a time
+CHUNK = 1000  # images of 32 x 32 at a time
 
 # Where L-BFGS stops. Three times the iterations changed the accuracy on Fashion-MNIST by less than 0.001.
 MAX_ITERATIONS, TOLERANCE_GRAD, TOLERANCE_CHANGE = 100, 1e-5, 1e-7
@@ -36,14 +33,19 @@ class LinearProbe(AccuracyTask):
     computed once, and standardized by their mean and std over the training images.
 
     Args:
-        backbone: checkpoint of Pretraining; or, for reference, untrained for a LeNet with random weights, or
-            pixels for the images themselves.
+        backbone: pre-trained weights: a checkpoint of Pretraining or Classifier, a run folder of theirs, or a
+            .safetensors file; or, for reference, untrained for a network with random weights, or pixels for
+            the images themselves.
         labels_per_class: number of labeled training images per class; null uses all.
         penalties: weights of the L2 penalty, half the squared norm of the layer, largest first, one per step;
             each fit starts from the result of the one before.
         num_classes: number of classes; null uses those of the data.
         image_size: height and width in pixels; set by --data.size.
         channels: 1 for images in grayscale, 3 for color; null follows the images.
+        network: network of the backbone, as for Pretraining; null follows the backbone, or is lenet.
+        width: channels of each block of a convnet; null follows the backbone, or is 32.
+        small_stem: whether the first layers are made for small images, as for Pretraining; null follows the
+            backbone, or is false.
         seed: random seed; defaults to --seed_everything.
     """
 
@@ -61,6 +63,9 @@ class LinearProbe(AccuracyTask):
         num_classes: int | None = None,
         image_size: int = 32,
         channels: int | None = None,
+        network: str | None = None,
+        width: int | None = None,
+        small_stem: bool | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -70,17 +75,17 @@ class LinearProbe(AccuracyTask):
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self._build()
         self.has_backbone = backbone in (UNTRAINED, PIXELS)
+        follow_backbone_(self.hparams, None if self.has_backbone else backbone, "lenet")
+        self._build()
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
 
     def _build(self) -> None:
         """Make what depends on the channels of the images."""
+        self.network = network_of(self.hparams, 1).requires_grad_(False)
         size, channels = self.hparams["image_size"], self.hparams["channels"] or 1
-        with as_input_error():
-            self.network = LeNet(1, size, channels).requires_grad_(False)
-        number = channels * size**2 if self.hparams["backbone"] == PIXELS else LeNet.num_features
+        number = channels * size**2 if self.hparams["backbone"] == PIXELS else self.network.num_features
         self.register_buffer("mean", torch.zeros(number))
         self.register_buffer("std", torch.ones(number))
         self.head = nn.Linear(number, self.hparams["num_classes"] or 1)  # replaced once the data is known
@@ -92,6 +97,7 @@ class LinearProbe(AccuracyTask):
 
     @torch.no_grad()
     def _features(self, images: Tensor) -> Tensor:
+        self.network.eval()  # or batch norm would learn from the images
         return images.flatten(1) if self.hparams["backbone"] == PIXELS else self.network.embed(images)
 
     def next_steps(self) -> dict[str, str]:
@@ -134,7 +140,8 @@ class LinearProbe(AccuracyTask):
 
     def on_train_start(self) -> None:
         images = self._train_images()
-        chunks = (images[part][0].to(self.device) for part in torch.split(self.chosen, CHUNK))
+        at_a_time = min(CHUNK, max(1, CHUNK * 32**2 // self.hparams["image_size"] ** 2))
+        chunks = (images[part][0].to(self.device) for part in torch.split(self.chosen, at_a_time))
         features = torch.cat([self._features(chunk) for chunk in chunks])
         self.mean.copy_(features.mean(0))
         std = features.std(0)
@@ -200,32 +207,6 @@ class LinearProbe(AccuracyTask):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
         self._evaluate(self(images), labels, "test")
-
-
-def load_backbone_(network: LeNet, options: Mapping[str, Any], source: str) -> None:
-    """Load the features of a pre-trained LeNet.
-
-    Args:
-        network: the LeNet that they are loaded into.
-        options: the hyperparameters of LinearProbe, with the path of the checkpoint and what it has to fit.
-        source: where the images come from.
-
-    Raises:
-        InputError: for the checkpoint of another task, or of a LeNet for other images.
-    """
-    path = Path(options["backbone"])
-    checkpoint = read_checkpoint(path)
-    if checkpoint["task"] != "Pretraining":
-        raise InputError(
-            f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
-            " train one with fit --config pretraining.yaml"
-        )
-    with as_checkpoint_error(path):
-        trained = {"channels": 1} | checkpoint["hyper_parameters"]
-        if (size := trained["image_size"]) != options["image_size"]:
-            raise InputError(f"{path} was trained on images of {size} pixels: set --data.size {size}")
-        match_channels(trained, options["channels"], source)
-        network.features.load_state_dict(submodule_state(checkpoint, "network.features."))
 
 
 def labeled_indices(labels: Tensor, per_class: int | None, random: torch.Generator) -> Tensor:

@@ -19,6 +19,11 @@ def schedule_factor(schedule: Schedule, progress: float) -> float:
     return factors[schedule]
 
 
+def warmup_factor(progress: float, share: float) -> float:
+    """The factor of a learning rate that rises linearly to 1 during the first ``share`` of a run."""
+    return min(1.0, progress / share) if share > 0 else 1.0
+
+
 def annealed(start: float, end: float, progress: float, share: float = 0.6) -> float:
     """A value that goes geometrically from ``start`` to ``end`` during the first ``share`` of a run."""
     ratio: float = (end / start) ** min(1.0, progress / share)

@@ -28,7 +28,7 @@ def test_similar_name_is_suggested(message: str, hint: str) -> None:
 
 def test_option_of_another_class_is_said_to_be() -> None:
     assert did_you_mean("ImageData has no option 'path'") == "; it is an option of TargetData"
-    assert did_you_mean("FractalGAN has no option 'backbone'") == "; it is an option of LinearProbe"
+    assert did_you_mean("FractalGAN has no option 'penalties'") == "; it is an option of LinearProbe"
 
 
 def test_word_without_option_is_explained() -> None:

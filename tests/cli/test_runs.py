@@ -167,6 +167,7 @@ def test_every_shipped_config_runs(
         "labeled_fractals": [*TINY_RECONSTRUCTION, "--data.per_class=1", "--model.start=even"],
         "classifier": [*TINY_CLASSIFIER, f"--data.fractals={fractals}"],
         "classifier_images": TINY_CLASSIFIER,
+        "finetuning": TINY_CLASSIFIER,
         "distillation": [*TINY_DISTILLATION, f"--model.fractals={fractals}"],
         "reconstruction_paper": [*TINY_RECONSTRUCTION, f"--data.root={root}"],
         "reconstruction_release": [*TINY_RECONSTRUCTION, f"--data.root={root}", "--data.per_class=2"],
@@ -174,9 +175,12 @@ def test_every_shipped_config_runs(
     if "SetMetrics" in config.read_text():
         options += ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
     assert call("fit", "--config", str(config), *options) == 0
-    stem = {"inverse_encoder": "encoder", "labeled_fractals": "reconstruction"}.get(
-        config.stem, config.stem.split("_")[0]
-    )
+    others = {
+        "inverse_encoder": "encoder",
+        "labeled_fractals": "reconstruction",
+        "finetuning": "classifier",
+    }
+    stem = others.get(config.stem, config.stem.split("_")[0])
     assert len(list(Path("runs").glob(f"{stem}-*-1/summary.json"))) == 1
 
 

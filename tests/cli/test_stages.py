@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from fractalgan.nn import FractalGenerator
+from fractalgan.nn import FractalGenerator, LeNet
 from fractalgan.storage import read_fractals
 from fractalgan.tasks import LinearProbe
 from tests.cli.errors import only_error
@@ -258,7 +258,8 @@ def test_probe_with_bad_input_gets_one_line(
         path.rename(flat / f"{number}.png")
     whole = {"state_dict": {}, "global_step": 1, "hyper_parameters": {"image_size": 20}}
     torch.save(whole | {"task": "FractalGAN"}, "gan.ckpt")
-    torch.save(whole | {"task": "Pretraining"}, "small.ckpt")
+    weights = {f"network.features.{name}": each for name, each in LeNet(2, 20).features.state_dict().items()}
+    torch.save(whole | {"task": "Pretraining", "state_dict": weights}, "small.ckpt")
     assert call(*PROBE, *options, "--run=runs/bad") in (1, 2)
     assert message in only_error(capsys)
     assert not Path("runs/bad").exists()

@@ -161,7 +161,12 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "resnet"}, "network must be one of lenet, convnet, got 'resnet'"),
+        ({"network": "resnet"}, "network must be lenet, convnet, a network of torchvision"),
+        ({"warmup": 1.5}, "warmup must be <= 1, got 1.5"),
+        ({"layer_decay": 0.0}, "layer_decay must be > 0, got 0.0"),
+        ({"head_lr": 0.0}, "head_lr must be > 0, got 0.0"),
+        ({"mixup": -1.0}, "mixup must be >= 0, got -1.0"),
+        ({"cutmix": -1.0}, "cutmix must be >= 0, got -1.0"),
         ({"network": "lenet", "width": 8}, "width must be null for a lenet"),
         ({"image_size": 7}, "image_size must be >= 8 for a ConvNet, got 7"),
         ({"num_classes": 1}, "num_classes must be >= 2, got 1"),

@@ -75,5 +75,8 @@ def test_wrong_options_are_named(options: dict, message: str) -> None:
 
 def test_next_step_is_a_probe_of_the_last_checkpoint() -> None:
     steps = Pretraining(image_size=16).next_steps()
-    assert steps == {"probe": "fit --config probe.yaml --model.backbone {last} --data.size 16"}
+    assert steps == {
+        "probe": "fit --config probe.yaml --model.backbone {last} --data.size 16",
+        "fine-tune": "fit --config finetuning.yaml --model.backbone {last} --data.size 16",
+    }
     assert torch.is_tensor(Pretraining(num_fractals=3, image_size=16)(torch.zeros(2, 1, 16, 16)))

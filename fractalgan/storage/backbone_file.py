@@ -1,0 +1,80 @@
+"""Weights of a backbone: plain tensors with the names of the network's library, which load without us."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from fractalgan.errors import InputError
+from fractalgan.storage.atomic import atomic_write
+from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.storage.run_folder import RunFolder
+from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
+
+FORMAT = "pt"  # what transformers and timm write, too
+TASKS = ("Pretraining", "Classifier")  # whose networks are backbones
+
+# Hyperparameters that say what a network is, and those of checkpoints that lack them.
+NETWORK = {"network": "lenet", "width": None, "small_stem": False, "image_size": None, "channels": 1}
+
+
+class BackboneFile(NamedTuple):
+    """The weights of a network without its head.
+
+    Args:
+        weights: by the names of its library.
+        network: the options ``network``, ``width``, ``small_stem``, ``image_size`` and ``channels`` that make
+            the network; empty if the file does not say.
+        provenance: what it was trained on.
+    """
+
+    weights: dict[str, Tensor]
+    network: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def read_backbone(source: str | Path) -> BackboneFile:
+    """Read the weights of a backbone.
+
+    Args:
+        source: a checkpoint of Pretraining or Classifier; a run folder of theirs, of which the last
+            checkpoint is read; or a ``.safetensors`` file: ``backbone.safetensors`` of a run, or weights of
+            torchvision or timm.
+
+    Raises:
+        InputError: if there are none, or if the file has other content.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = RunFolder(path).checkpoint("last")
+    if path.suffix.lower() == ".safetensors":
+        return _read_weights(path)
+    checkpoint = read_checkpoint(path)
+    if checkpoint["task"] not in TASKS:
+        raise InputError(
+            f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
+            " train one with fit --config pretraining.yaml"
+        )
+    with as_checkpoint_error(path):
+        options = checkpoint["hyper_parameters"]
+        network = {name: options.get(name, missing) for name, missing in NETWORK.items()}
+        provenance = {"task": checkpoint["task"], "step": checkpoint["global_step"]}
+        return BackboneFile(submodule_state(checkpoint, "network.features."), network, provenance)
+
+
+def _read_weights(path: Path) -> BackboneFile:
+    if not path.is_file():
+        raise InputError(f"there are no weights {path}: pass a file, a checkpoint or a run folder")
+    weights, metadata = read_safetensors(path)
+    if "network" not in metadata:
+        return BackboneFile(weights, {}, {})
+    network, provenance = metadata_values(path, metadata, "network", "provenance")
+    if not isinstance(network, dict) or not NETWORK.keys() <= network.keys():
+        raise InputError(f"{path} is damaged, it does not say what network it is of: replace it")
+    return BackboneFile(weights, network, provenance)
+
+
+def write_backbone(path: Path, content: BackboneFile) -> None:
+    """Write a ``.safetensors`` file, atomically."""
+    named = {"network": content.network, "provenance": content.provenance}
+    atomic_write(path, safetensors_bytes(content.weights, FORMAT, **named))

@@ -1,0 +1,114 @@
+"""Pre-trained backbones: the network of a task that follows from a file, and the weights in it."""
+
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fractalgan.errors import InputError, as_input_error
+from fractalgan.nn import Network, make_network
+from fractalgan.storage import BackboneFile, read_backbone
+from fractalgan.tasks.channels import match_channels
+
+KIND = ("network", "width", "small_stem")  # options that say what a network is
+HEAD = 2  # tensors of a linear head, which a file of weights may have besides
+
+
+def follow_backbone_(options: MutableMapping[str, Any], backbone: str | None, default: str) -> None:
+    """Let the options of a network that are null be those of a pre-trained backbone.
+
+    Args:
+        options: the hyperparameters of a task: ``network``, ``width`` and ``small_stem``.
+        backbone: as for :func:`read_backbone`; None for random weights. One that is gone is not read: the
+            checkpoint of a task that was trained before has its weights.
+        default: the network without a backbone.
+
+    Raises:
+        InputError: if the file cannot be read, or does not say of which network it is.
+    """
+    known: Mapping[str, Any] = {"network": default}
+    if options["network"] is None and backbone is not None and Path(backbone).exists():
+        known = read_backbone(backbone).network
+        if not known:
+            raise InputError(f"{backbone} does not say what network it is of: set --model.network")
+    for name in KIND:
+        options[name] = known.get(name) if options[name] is None else options[name]
+    options["small_stem"] = bool(options["small_stem"])
+
+
+def network_of(options: Mapping[str, Any], outputs: int) -> Network:
+    """The network of a task's hyperparameters, with random weights.
+
+    Args:
+        options: ``network``, ``width``, ``small_stem``, ``image_size``, and ``channels``, None for 1.
+        outputs: width of the head.
+
+    Raises:
+        InputError: as :func:`make_network`.
+    """
+    sizes = options["image_size"], options["channels"] or 1
+    with as_input_error():
+        return make_network(
+            options["network"], outputs, *sizes, options["width"], small_stem=options["small_stem"]
+        )
+
+
+def load_backbone_(network: Network, options: Mapping[str, Any], source: str) -> None:
+    """Load the weights of a pre-trained backbone.
+
+    Args:
+        network: whose features they become.
+        options: the hyperparameters of a task: its ``backbone``, and what the network is.
+        source: where the images come from.
+
+    Raises:
+        InputError: for weights of another network, or of one for other images.
+    """
+    backbone = options["backbone"]
+    content = read_backbone(backbone)
+    for name in KIND if content.network else ():
+        if (found := content.network[name]) != options[name]:
+            raise InputError(
+                f"{backbone} has the weights of {_described(content.network)}, not of {_described(options)}:"
+                f" set --model.{name} to {'null' if found is None else str(found).lower()}"
+            )
+    if content.network and not network.any_channels:
+        match_channels(dict(content.network), options["channels"], source)
+    expected = network.features.state_dict()
+    _require_same_names(content.weights, expected, options)
+    weights = {name: content.weights[name] for name in expected}
+    for name, value in expected.items():
+        if weights[name].shape != value.shape:
+            raise InputError(_other_shape(content, name, value, backbone))
+    network.features.load_state_dict(weights)
+
+
+def _require_same_names(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], options: Mapping[str, Any]
+) -> None:
+    """Raise InputError for weights of another network; those of a head are not counted."""
+    missing, others = expected.keys() - weights.keys(), weights.keys() - expected.keys()
+    if missing or len(others) > HEAD:
+        example = f"it has no {min(missing)}" if missing else f"a {_described(options)} has no {min(others)}"
+        raise InputError(
+            f"{options['backbone']} has the weights of another network than {_described(options)}:"
+            f" {example}: set --model.network to its own"
+        )
+
+
+def _other_shape(content: BackboneFile, name: str, expected: Tensor, backbone: str) -> str:
+    size = content.network.get("image_size")
+    if size is not None:
+        return f"{backbone} was trained on images of {size} pixels: set --data.size {size}"
+    found = content.weights[name]
+    return (
+        f"{backbone} has a {name} of shape {list(found.shape)}, but the network needs"
+        f" {list(expected.shape)}: set --data.size, --model.small_stem and --model.network to its own"
+    )
+
+
+def _described(options: Mapping[str, Any]) -> str:
+    """Such as "resnet18 with a small stem"."""
+    width = f" of width {options['width']}" if options["width"] is not None else ""
+    return f"{options['network']}{width}{' with a small stem' if options['small_stem'] else ''}"

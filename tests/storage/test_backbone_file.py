@@ -1,0 +1,57 @@
+"""Weights of backbones as files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fractalgan.errors import InputError
+from fractalgan.storage import BackboneFile, read_backbone, write_backbone
+
+OPTIONS = {"network": "lenet", "width": None, "small_stem": False, "image_size": 16, "channels": 1}
+
+
+def content() -> BackboneFile:
+    return BackboneFile({"b": torch.rand(2), "a": torch.rand(3, 4)}, OPTIONS, {"step": 5})
+
+
+def test_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path, written = tmp_path / "backbone.safetensors", content()
+    write_backbone(path, written)
+    found = read_backbone(path)
+    assert found.network == OPTIONS
+    assert found.provenance == {"step": 5}
+    assert all(found.weights[name].equal(each) for name, each in written.weights.items())
+    plain = load_file(path)
+    assert plain.keys() == written.weights.keys()
+    before = path.read_bytes()
+    write_backbone(path, written)
+    assert path.read_bytes() == before
+
+
+def test_other_files_do_not_say_of_which_network_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"fc.weight": torch.rand(2, 3)}, path, {"format": "pt"})
+    found = read_backbone(path)
+    assert found.network == {}
+    assert [*found.weights] == ["fc.weight"]
+
+
+def test_what_is_no_backbone_is_named(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    with pytest.raises(InputError, match=r"there are no weights .*damaged\.safetensors"):
+        read_backbone(damaged)
+    damaged.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="damaged or not a safetensors file"):
+        read_backbone(damaged)
+    for metadata in ({"network": "{"}, {"network": json.dumps(OPTIONS)}):
+        save_file({"a": torch.rand(2)}, damaged, metadata)
+        with pytest.raises(InputError, match="it has no valid network or provenance"):
+            read_backbone(damaged)
+    save_file({"a": torch.rand(2)}, damaged, {"network": "[]", "provenance": "{}"})
+    with pytest.raises(InputError, match="does not say what network it is of"):
+        read_backbone(damaged)
+    with pytest.raises(InputError, match="has no checkpoints"):
+        read_backbone(tmp_path)
