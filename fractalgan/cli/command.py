@@ -23,6 +23,7 @@ from fractalgan.cli.resume import (
     with_config_of_run,
 )
 from fractalgan.cli.run_names import run_stem
+from fractalgan.data.synthetic import SYNTHETIC
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder
@@ -94,12 +95,12 @@ def _find_start(verb: str, parser: LightningArgumentParser, options: Namespace) 
 
 
 def source_fractals(options: Namespace, start: ResumePoint) -> str | None:
-    """The learned fractals that a task is trained on; None for random ones, or if it is not trained on any.
+    """The learned fractals that a task is trained on; None for others, or if it is not trained on any.
 
     Of a run that is resumed it is the run's own copy: the file they came from may be gone.
     """
     fractals = options.data.get("init_args", {}).get("fractals") or "random"
-    if fractals == "random":
+    if fractals in SYNTHETIC:
         return None
     home = None if start.path is None else RunFolder.of_checkpoint(start.path)
     return str(home.fractals) if home is not None and home.fractals.is_file() else str(fractals)

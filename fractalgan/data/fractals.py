@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 
 from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.image_set import ImageSet, first_images
-from fractalgan.data.stream import EndlessBatches, StreamPosition
+from fractalgan.data.stream import EndlessBatches, EndlessStream, StreamPosition
+from fractalgan.data.synthetic import JITTER, SYNTHETIC, Sampling
 from fractalgan.errors import (
     InputError,
     as_input_error,
@@ -19,9 +20,9 @@ from fractalgan.errors import (
     require_features,
     require_image_kind,
 )
-from fractalgan.limits import require_sizes, require_transforms
-from fractalgan.nn import FractalEmbedding, FractalGenerator
-from fractalgan.ops import Procedure, SequenceKind, check_view, random_features, random_fractals
+from fractalgan.limits import require_sizes
+from fractalgan.nn import FractalGenerator
+from fractalgan.ops import Procedure, SequenceKind, check_view
 from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
 from fractalgan.storage.labels import require_labels
 
@@ -29,38 +30,41 @@ log = logging.getLogger(__name__)
 
 POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
 
-RANDOM_COUNT = 100  # random fractals, unless another number is asked for
+COUNT = 100  # fractals that are not learned, unless another number is asked for
+VALIDATION_IMAGES = 10_000  # at most, but one of each fractal at least
+MAX_BYTES = 4 * 2**30  # of training images that are drawn once, and kept
 
 LabelKind = Literal["fractal", "class"]
 
-# How fractals are drawn by default, random ones at 32 x 32 pixels: as good for pre-training as any way that
-# was tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
-JITTER = 0.15
-RANDOM_VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0, "jitter": JITTER}
-
 
 class FractalData(DataModule):
-    """Images of learned or random fractals, each fractal a pseudo-class.
+    """Images of fractals, each fractal a pseudo-class: learned or random ones, or one that is perturbed.
 
     Batches are ``(images [B, C, size, size] float in [0, 1], pseudo-classes [B])``, with C = 3 for fractals
     in color, else 1; with ``labels="class"``, each image has the class of its fractal instead. Training
     batches are an endless stream, as those of real images are.
 
     Args:
-        fractals: source of the images: ``random``, the name of learned fractals that ship with the project,
-            a file of fractals (.safetensors, .json, .flame, .ifs), or a checkpoint or run folder of a task
-            that learns fractals; set by --model.fractals.
+        fractals: source of the images: ``random``; ``perturbed``, one random fractal of which each
+            pseudo-class changes all numbers (Nakamura et al., ECCV 2024, 1p-frac); the name of learned
+            fractals that ship with the project, a file of fractals (.safetensors, .json, .flame, .ifs), or a
+            checkpoint or run folder of a task that learns fractals; set by --model.fractals.
         num_fractals: number of fractals, each a pseudo-class (J), which learned fractals must have; set by
-            --model.num_fractals; null uses all learned ones, or 100 random ones.
+            --model.num_fractals; null uses all learned ones, or 100 others.
         labels: what images are labeled with: their fractal, a pseudo-class, or the class that it carries.
-        num_transforms: number of affine transforms per random fractal (N).
+        num_transforms: number of affine transforms per fractal that is not learned (N); null is 10 for random
+            ones, as in the paper, and 2 for a perturbed one, as in 1p-frac.
+        perturbation: largest relative change of each number of A and b of a perturbed fractal; null is 0.1,
+            as in 1p-frac.
         start: how random fractals are sampled: as in Anderson & Farrell, as in FractalDB, or even, with
             transforms of similar size.
         fractals_seed: random seed of random fractals; null uses --seed_everything.
         features: what transforms of random fractals carry: 3 numbers, a random color; 1, a random gray level;
             or 0, which draws white on black. null is 0, or in a comparison what the real images need.
-        images_per_class: number of training images per fractal.
-        fresh: whether to draw new images at every step, instead of the same ones in every pass.
+        images_per_class: number of training images per fractal; there are a tenth as many validation images,
+            but not more than 10,000 in all, or one per fractal.
+        fresh: whether to draw new images at every step, instead of the same ones in every pass, which are
+            kept in memory.
         size: height and width in pixels.
         num_points: number of points per image (T); null uses that of learned fractals, or 300 for random ones
             at 32 x 32 pixels, and scales with the image size.
@@ -70,8 +74,8 @@ class FractalData(DataModule):
             ones at 32 x 32 pixels, and scales with the image size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image, for b relative
             to a window of 2.5, so that it is the same number of pixels in every window: images of a
-            pseudo-class must vary for a network to learn from them; null uses that of learned fractals, or
-            0.15 for random ones.
+            pseudo-class must vary for a network to learn from them. auto is 0.15, and 0.02 for a perturbed
+            fractal, whose classes differ less; null uses that of learned fractals.
         sequences: random index sequences, or even ones, with which images vary less; null uses those of
             learned fractals, or random ones.
         batch_size: batch size per process.
@@ -86,7 +90,8 @@ class FractalData(DataModule):
         fractals: str = "random",
         num_fractals: int | None = 100,
         labels: LabelKind = "fractal",
-        num_transforms: int = 10,
+        num_transforms: int | None = None,
+        perturbation: float | None = None,
         start: Procedure = "anderson-farrell",
         fractals_seed: int | None = None,
         features: int | None = None,
@@ -96,7 +101,7 @@ class FractalData(DataModule):
         num_points: int | None = None,
         window: float | None = None,
         tau: float | None = None,
-        jitter: float | None = JITTER,
+        jitter: float | Literal["auto"] | None = "auto",
         sequences: SequenceKind | None = None,
         batch_size: int = 128,
         num_workers: int = 0,
@@ -106,14 +111,15 @@ class FractalData(DataModule):
         super().__init__()
         require_choice(LabelKind, labels=labels)
         require_sizes(
-            num_fractals=RANDOM_COUNT if num_fractals is None else num_fractals,
-            num_transforms=num_transforms,
+            num_fractals=COUNT if num_fractals is None else num_fractals,
             images_per_class=images_per_class,
             size=size,
             batch_size=batch_size,
             num_points=1 if num_points is None else num_points,
         )
         require_features(features)
+        if jitter == "auto":
+            jitter = None if fractals in SYNTHETIC else JITTER
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         if num_workers > 0 and not fresh:
             raise InputError("--data.num_workers > 0 needs --data.fresh true: set both, or neither")
@@ -125,14 +131,17 @@ class FractalData(DataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
-        if fractals == "random":
+        if fractals in SYNTHETIC:
+            count = COUNT if num_fractals is None else num_fractals
             drawn_seed = seed if fractals_seed is None else fractals_seed
-            self.generator = random_generator(num_fractals, num_transforms, start, features, drawn_seed)
+            sampling = Sampling(count, num_transforms, start, features or 0, drawn_seed, perturbation)
+            self.generator = SYNTHETIC[fractals](sampling)
         else:
-            require_no_features(features, fractals)
+            require_no_effect(fractals, features=features, perturbation=perturbation)
             self.generator = self._learned_generator(fractals_copy)
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
+        self._check_memory()
         self._override_view(num_points, window, tau, jitter, sequences)
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
@@ -159,6 +168,16 @@ class FractalData(DataModule):
             )
         if self.labels == "class":
             require_labels(self.generator.embedding.labels, self.source)
+
+    def _check_memory(self) -> None:
+        """Raise InputError for training images that are kept, but would fill the memory."""
+        images = self.num_fractals * self.images_per_class
+        needed = images * self.generator.channels * self.size**2
+        if not self.fresh and needed > MAX_BYTES:
+            raise InputError(
+                f"{images} images of {self.size} pixels, {self.images_per_class} of each fractal, take"
+                f" {needed / 1e9:.1f} GB of memory: set --data.fresh true to draw them as they are needed"
+            )
 
     def _override_view(
         self,
@@ -190,37 +209,40 @@ class FractalData(DataModule):
         require_image_kind(channels, source, expected=drawn, reason=reason, remedy=remedy)
 
     def setup(self, stage: str | None = None) -> None:
-        if self.train_images is None:
-            self.train_images, self.validation_images = (
-                self._labeled(draw_images(self.generator, per_class, generator_for(self.seed, purpose)))
-                for per_class, purpose in [
-                    (self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING),
-                    (max(1, self.images_per_class // 10), Purpose.PSEUDO_CLASS_VALIDATION),
-                ]
-            )
+        if self.validation_images is None:
+            at_most = min(self.images_per_class // 10, VALIDATION_IMAGES // self.num_fractals)
+            self.validation_images = self._drawn(max(1, at_most), Purpose.PSEUDO_CLASS_VALIDATION)
+            if not self.fresh:
+                self.train_images = self._drawn(self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING)
 
-    def _labeled(self, images: ImageSet) -> ImageSet:
-        """The images of :func:`draw_images`, with the labels that batches have."""
-        of_fractals = self.generator.embedding.labels if self.labels == "class" else None
-        return images if of_fractals is None else ImageSet(images.images, of_fractals[images.labels])
+    def _drawn(self, per_class: int, purpose: Purpose) -> ImageSet:
+        """Images of every fractal in turn, with the labels that batches have."""
+        images = draw_images(self.generator, per_class, generator_for(self.seed, purpose))
+        return ImageSet(images, self._labels_of_fractals().repeat(per_class))
+
+    def _labels_of_fractals(self) -> Tensor:
+        """[J]."""
+        labels = self.generator.embedding.labels if self.labels == "class" else None
+        return torch.arange(self.num_fractals) if labels is None else labels
 
     def train_dataloader(self) -> Batches:
-        images = self._after_setup(self.train_images)
+        self._after_setup(self.validation_images)
         position = StreamPosition.of(self.seed, self.trainer)
-        if not self.fresh:
-            return DataLoader(EndlessBatches(images, self.batch_size, position), batch_size=None)
-        stream = FreshBatches(images, self.batch_size, position, self.generator)
+        if self.train_images is not None:
+            return DataLoader(EndlessBatches(self.train_images, self.batch_size, position), batch_size=None)
+        total, labels = self.num_fractals * self.images_per_class, self._labels_of_fractals()
+        stream = FreshBatches(self.generator, labels, total, self.batch_size, position)
         return DataLoader(stream, batch_size=None, num_workers=self.num_workers)
 
     def val_dataloader(self) -> Batches:
         return DataLoader(self._after_setup(self.validation_images), batch_size=500)
 
     def sample(self, count: int) -> Tensor:
-        validation, train = self._after_setup(self.validation_images), self._after_setup(self.train_images)
-        return first_images(count, validation, train)
+        validation = self._after_setup(self.validation_images)
+        return first_images(count, *(each for each in (validation, self.train_images) if each is not None))
 
     def _is_set_up(self) -> bool:
-        return self.train_images is not None
+        return self.validation_images is not None
 
     def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {"fractals": self.source}
@@ -229,60 +251,50 @@ class FractalData(DataModule):
         return facts | {"num_points": self.generator.num_points, "tau": round(self.generator.tau, 3)}
 
 
-class FreshBatches(EndlessBatches):
-    """The same stream of images as labeled, but every image is drawn anew, from (seed, batch).
+class FreshBatches(EndlessStream):
+    """The stream of images that are drawn as they are read, each from (seed, batch), its fractals in turn.
 
     Args:
-        images: those of :func:`draw_images`, with any labels.
+        generator: draws the images.
+        labels: [J], of its fractals.
+        total: number of images per pass, as many of each fractal.
         batch_size: images per batch and rank.
         position: where this process reads.
-        generator: draws the images.
     """
 
     def __init__(
-        self, images: ImageSet, batch_size: int, position: StreamPosition, generator: FractalGenerator
+        self,
+        generator: FractalGenerator,
+        labels: Tensor,
+        total: int,
+        batch_size: int,
+        position: StreamPosition,
     ) -> None:
-        super().__init__(images, batch_size, position)
+        super().__init__(total, batch_size, position)
         self.generator = generator
+        self.labels = labels
 
     @torch.no_grad()
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        fractals = indices % len(self.generator.embedding)  # they are in turn
+        fractals = indices % len(self.labels)
         generator = generator_for(self.position.seed, ALL_RANKS, batch, Purpose.PSEUDO_CLASS_FRESH)
         images = self.generator.draw(fractals, RandomSource(generator, self.position.shard))
-        return images, self.images.labels[indices]
+        return images, self.labels[fractals]
 
 
-def random_generator(
-    count: int | None, num_transforms: int, start: Procedure, features: int | None, seed: int
-) -> FractalGenerator:
-    """Random fractals, 100 by default, with random gray levels or colors, drawn as is best for pre-training.
-
-    Raises:
-        InputError: if the procedure cannot sample fractals with so many transforms.
-    """
-    count = RANDOM_COUNT if count is None else count
-    require_transforms(count, num_transforms)
-    random = generator_for(seed, Purpose.PSEUDO_CLASS_FRACTALS)
-    with as_input_error(f"start {start}"):
-        transforms = random_fractals(start, count, num_transforms, random)
-    colors = random_features(transforms.b, features or 0, random)
-    embedding = FractalEmbedding(transforms, "raw", features=colors)
-    return FractalGenerator(embedding, **RANDOM_VIEW)  # type: ignore[arg-type]
-
-
-def require_no_features(features: int | None, fractals: str) -> None:
-    """Raise InputError for gray levels or colors of learned fractals, which have their own."""
-    if features:
-        raise InputError(f"--data.features has no effect with the fractals of {fractals}: remove it")
+def require_no_effect(fractals: str, **options: float | None) -> None:
+    """Raise InputError for the first option of fractals that are sampled, where learned ones are drawn."""
+    for name, value in options.items():
+        if value:
+            raise InputError(f"--data.{name} has no effect with the fractals of {fractals}: remove it")
 
 
 @torch.no_grad()
-def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> ImageSet:
-    """``per_class`` images of every fractal in turn, as 8-bit images labeled with their fractals."""
-    labels = torch.arange(len(generator.embedding)).repeat(per_class)
-    images = torch.empty(len(labels), generator.channels, *generator.size, dtype=torch.uint8)
+def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> Tensor:
+    """``per_class`` images of every fractal in turn, [per_class * J, C, H, W] uint8."""
+    fractals = torch.arange(len(generator.embedding)).repeat(per_class)
+    images = torch.empty(len(fractals), generator.channels, *generator.size, dtype=torch.uint8)
     chunk = max(1, POINTS_AT_A_TIME // generator.num_points)
-    for part, fractals in zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True):
-        part.copy_((generator.draw(fractals, random) * 255).round())
-    return ImageSet(images, labels)
+    for part, drawn in zip(torch.split(images, chunk), torch.split(fractals, chunk), strict=True):
+        part.copy_((generator.draw(drawn, random) * 255).round())
+    return images

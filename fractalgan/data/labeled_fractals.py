@@ -10,6 +10,7 @@ from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.fractals import FractalData
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
+from fractalgan.data.synthetic import SYNTHETIC
 from fractalgan.errors import InputError
 from fractalgan.ops import SequenceKind
 from fractalgan.storage.labels import require_same_classes
@@ -79,7 +80,7 @@ class LabeledFractalData(DataModule):
         fractals_copy: str | None = None,
     ) -> None:
         super().__init__()
-        if fractals is None or fractals == "random":
+        if fractals is None or fractals in SYNTHETIC:
             raise InputError(
                 "set --data.fractals to labeled fractals: learn some with fit --config labeled_fractals.yaml"
             )

@@ -5,8 +5,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from fractalgan.data.datamodule import Batches, DataModule
-from fractalgan.data.image_set import ImageSet
-from fractalgan.data.stream import EndlessBatches, StreamPosition
+from fractalgan.data.stream import EndlessStream, StreamPosition
 from fractalgan.errors import as_input_error, require_above
 from fractalgan.limits import require_sizes, require_transforms
 from fractalgan.ops import (
@@ -118,12 +117,11 @@ class RandomFractalData(DataModule):
         return {name: getattr(self, name) for name in names}
 
 
-class RandomFractalBatches(EndlessBatches):
+class RandomFractalBatches(EndlessStream):
     """An endless stream of the fractals of ``data``, each image drawn anew, from (seed, batch)."""
 
     def __init__(self, data: RandomFractalData, fractals: Transforms, position: StreamPosition) -> None:
-        numbers = ImageSet(torch.empty(data.num_fractals, 0, dtype=torch.uint8))
-        super().__init__(numbers, data.batch_size, position)
+        super().__init__(data.num_fractals, data.batch_size, position)
         self.data = data
         self.fractals = fractals
 

@@ -1,5 +1,6 @@
 """An endless stream of training batches that can be entered at any batch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
@@ -35,13 +36,52 @@ class StreamPosition(NamedTuple):
         return cls(seed, RankShard(trainer.global_rank, trainer.world_size), first)
 
 
-class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches from shuffled passes over ``images``, one pass after the other, without end.
+class EndlessStream(IterableDataset[tuple[Tensor, Tensor]], ABC):
+    """Batches from shuffled passes over numbered items, one pass after the other, without end.
 
     Batch k follows from (seed, k) alone, so a run that is resumed at k reads what an uninterrupted one reads,
     and any number of a loader's workers deliver the same. All ranks read one stream, each its own rows of
     every batch, and together what one rank reads in batches as large as theirs together. Batches are always
     full: one may end in the next pass, and a set smaller than a batch is read more than once per batch.
+
+    Args:
+        total: number of items per pass.
+        batch_size: items per batch and rank.
+        position: where this process reads.
+    """
+
+    def __init__(self, total: int, batch_size: int, position: StreamPosition) -> None:
+        self.total = total
+        self.batch_size = batch_size
+        self.position = position
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()  # the loader takes a batch from each worker in turn
+        number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        (rank, world_size), total = self.position.shard, self.total
+        batch = self.position.first + number
+        orders: dict[int, Tensor] = {}  # of the passes that the batch is part of
+        while True:
+            begin = (batch * world_size + rank) * self.batch_size
+            passes = range(begin // total, (begin + self.batch_size - 1) // total + 1)
+            orders = {each: orders[each] if each in orders else self._order(each) for each in passes}
+            skipped = begin - passes.start * total
+            indices = torch.cat([orders[each] for each in passes])[skipped : skipped + self.batch_size]
+            yield self._take(indices, batch)
+            batch += workers
+
+    @abstractmethod
+    def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """Batch number ``batch``: the items at ``indices``."""
+
+    def _order(self, number: int) -> Tensor:
+        """The order of the items in pass ``number``."""
+        generator = generator_for(self.position.seed, number, Purpose.BATCH_ORDER)
+        return torch.randperm(self.total, generator=generator)
+
+
+class EndlessBatches(EndlessStream):
+    """The stream of the images of a set.
 
     Args:
         images: the set.
@@ -55,33 +95,11 @@ class EndlessBatches(IterableDataset[tuple[Tensor, Tensor]]):
         batch_size: int,
         position: StreamPosition = StreamPosition(),  # noqa: B008
     ) -> None:
+        super().__init__(len(images), batch_size, position)
         self.images = images
-        self.batch_size = batch_size
-        self.position = position
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        worker = get_worker_info()  # the loader takes a batch from each worker in turn
-        number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        (rank, world_size), total = self.position.shard, len(self.images)
-        batch = self.position.first + number
-        orders: dict[int, Tensor] = {}  # of the passes that the batch is part of
-        while True:
-            begin = (batch * world_size + rank) * self.batch_size
-            passes = range(begin // total, (begin + self.batch_size - 1) // total + 1)
-            orders = {each: orders[each] if each in orders else self._order(each) for each in passes}
-            skipped = begin - passes.start * total
-            indices = torch.cat([orders[each] for each in passes])[skipped : skipped + self.batch_size]
-            yield self._take(indices, batch)
-            batch += workers
 
     def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """Batch number ``batch``: the images at ``indices``."""
         return self.images[indices]
-
-    def _order(self, number: int) -> Tensor:
-        """The order of the images in pass ``number``."""
-        generator = generator_for(self.position.seed, number, Purpose.BATCH_ORDER)
-        return torch.randperm(len(self.images), generator=generator)
 
 
 class SameTargets(IterableDataset[tuple[Tensor, Tensor]]):

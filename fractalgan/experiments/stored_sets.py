@@ -9,7 +9,7 @@ from pytorch_lightning import LightningDataModule
 
 from fractalgan.data import OWN_SIZES, ImageData, TargetData
 from fractalgan.data.exemplars import Exemplars
-from fractalgan.data.fractals import random_generator
+from fractalgan.data.synthetic import Sampling, random_generator
 from fractalgan.errors import IMAGE_KINDS, InputError
 from fractalgan.experiments.distillation_plan import DistillationPlan, Recipe
 from fractalgan.experiments.quiet_trainer import quiet_trainer
@@ -222,7 +222,7 @@ class StoredSets:
         labels = torch.arange(len(classes)).repeat_interleave(per_class)
         plan = self.plan
         found = random_generator(
-            len(labels), plan.num_transforms, "anderson-farrell", self.num_features, seed
+            Sampling(len(labels), plan.num_transforms, "anderson-farrell", self.num_features, seed)
         )
         found.embedding.label_(Labels(labels, classes))
         found.provenance = {"start": "anderson-farrell", "seed": seed}

@@ -25,6 +25,7 @@ from fractalgan.ops.compositing import composite
 from fractalgan.ops.features import Features, point_features, random_features
 from fractalgan.ops.fractals import Fractals
 from fractalgan.ops.measure import Measure, measure
+from fractalgan.ops.perturbed import perturbed_fractals
 from fractalgan.ops.pieces import Pieces, View, pieces_in_view
 from fractalgan.ops.random_fractals import (
     Procedure,
@@ -90,6 +91,7 @@ __all__ = [
     "measure",
     "move_to_window",
     "offsets_about",
+    "perturbed_fractals",
     "pieces_in_view",
     "place_copies",
     "point_features",

@@ -173,14 +173,47 @@ def test_a_copy_is_read_instead_of_the_fractals(tmp_path: Path) -> None:
 def test_fresh_images_of_ranks_are_those_of_one_rank() -> None:
     data = FractalData(**FEW, fresh=True)
     data.setup()
-    assert data.train_images is not None
-    alone = next(iter(FreshBatches(data.train_images, 6, StreamPosition(), data.generator)))
-    ranks = [
-        next(iter(FreshBatches(data.train_images, 3, StreamPosition(0, RankShard(rank, 2)), data.generator)))
-        for rank in range(2)
-    ]
+    given = data.generator, torch.arange(5), 40
+    alone = next(iter(FreshBatches(*given, 6, StreamPosition())))
+    ranks = [next(iter(FreshBatches(*given, 3, StreamPosition(0, RankShard(rank, 2))))) for rank in range(2)]
     for whole, parts in zip(alone, zip(*ranks, strict=True), strict=True):
         assert whole.equal(torch.cat(parts))
+
+
+def test_fresh_images_are_not_drawn_before_they_are_needed() -> None:
+    """21,000 classes, of which a million images would not fit in the memory."""
+    given = FEW | {"num_fractals": 21_000, "images_per_class": 1000, "size": 8}
+    data = FractalData("perturbed", fresh=True, **{**given, "num_transforms": None})  # type: ignore[arg-type]
+    (images, labels), *_ = batches(data, 1)
+    assert images.shape == (6, 1, 8, 8)
+    assert labels.max() < 21_000
+    assert data.validation_images is not None
+    assert data.validation_images.labels.equal(torch.arange(21_000))
+
+
+def test_classes_of_a_perturbed_fractal_are_alike() -> None:
+    """They are nearer to each other than random fractals are, but further apart than images of a class."""
+
+    def distance(source: str) -> Tensor:
+        data = FractalData(source, **FEW | {"num_transforms": 2, "num_fractals": 40}, jitter=0, window=1.5)
+        images = [data.generator.draw(torch.arange(40), torch.Generator().manual_seed(k)) for k in (0, 1)]
+        one, other = (each.flatten(1) for each in images)
+        between = torch.cdist(one, other)
+        return torch.stack([between.diag().mean(), between.mean()])
+
+    within, perturbed = distance("perturbed")
+    _, random = distance("random")
+    assert within < 0.8 * perturbed
+    assert perturbed < random
+
+
+def test_perturbed_fractals_have_the_colors_of_one() -> None:
+    data = FractalData("perturbed", num_fractals=3, features=3, images_per_class=1)
+    colors = data.generator.embedding.features().values
+    assert colors.shape == (3, 2, 3)
+    assert colors[0].equal(colors[2])
+    assert not colors[0, 0].equal(colors[0, 1])
+    assert data.generator.jitter == 0.02
 
 
 @pytest.mark.parametrize(
@@ -194,6 +227,13 @@ def test_fresh_images_of_ranks_are_those_of_one_rank() -> None:
         ({"num_workers": 2}, "^num_workers > 0 needs fresh=True: set both, or neither$"),
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
+        ({"perturbation": 0.1}, "perturbation has no effect on random fractals: remove it, or set fractals"),
+        ({"fractals": "perturbed", "perturbation": 0.0}, "perturbation must be > 0, got 0.0"),
+        ({"fractals": "perturbed", "perturbation": 1.5}, "perturbation must be <= 1, got 1.5"),
+        (
+            {"images_per_class": 100_000, "size": 1024},
+            "524.3 GB of memory: set fresh=True to draw them as th",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_explained(given: dict, message: str) -> None:
