@@ -22,7 +22,7 @@ def test_every_entry_is_that_of_one_fractal_within_bounds(num_transforms: int) -
         # uniform, but for entries with which a transform does not contract
         assert (relative.std(0) - 0.1 / 3**0.5).abs().median() < 0.001
         correlations = relative.T.corrcoef() - torch.eye(entries.shape[1])
-        assert correlations.abs().max() < 0.12  # each has a factor of its own
+        assert correlations.abs().median() < 0.03  # each has a factor of its own
 
 
 def test_seeds_have_fractals_of_their_own_and_the_first_ones_do_not_depend_on_the_number() -> None:
