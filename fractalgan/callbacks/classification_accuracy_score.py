@@ -7,7 +7,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from fractalgan.callbacks.short_training import trained_network
-from fractalgan.errors import InputError, require_at_least
+from fractalgan.errors import InputError, require_at_least, require_choice
 from fractalgan.nn import Augmentation, FractalGenerator, Network, NetworkName, make_network
 from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.tasks.fractal_task import FractalTask
@@ -47,6 +47,7 @@ class ClassificationAccuracyScore(Callback):
     ) -> None:
         name = type(self).__name__
         require_at_least(1, **{f"{name}.steps": steps, f"{name}.batch_size": batch_size})
+        require_choice(NetworkName, **{f"{name}.network": network})
         self.steps = steps
         self.batch_size = batch_size
         self.network: NetworkName = network

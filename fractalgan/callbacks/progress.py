@@ -1,4 +1,4 @@
-"""A progress bar that counts steps, with the time left and the losses."""
+"""A progress bar that counts steps, with the time left, the images per second, and the losses."""
 
 import sys
 import time
@@ -9,6 +9,8 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from fractalgan.tasks.protocols import datamodule_of
 
 
 class StepProgress(ProgressBar):
@@ -104,9 +106,18 @@ class StepProgress(ProgressBar):
             self._bar = None
 
     def _numbers(self, trainer: Trainer) -> str:
-        """The metrics logged for the progress bar: "discriminator_loss 1.31  generator_loss 0.72"."""
+        """Speed and metrics logged for the bar: "920 images/s  discriminator_loss 1.31"."""
         metrics = trainer.progress_bar_metrics
-        return "  ".join(f"{name.rpartition('/')[2]} {_short(value)}" for name, value in metrics.items())
+        numbers = [f"{name.rpartition('/')[2]} {_short(value)}" for name, value in metrics.items()]
+        return "  ".join([*self._speed(trainer), *numbers])
+
+    def _speed(self, trainer: Trainer) -> list[str]:
+        """The images that all processes read per second since the start: ["1,204 images/s"]."""
+        batch_size = getattr(datamodule_of(trainer), "batch_size", None)
+        if batch_size is None:
+            return []
+        images = (trainer.global_step - self._first_step) * batch_size * trainer.world_size
+        return [f"{images / (time.monotonic() - self._started):,.0f} images/s"]
 
     def _line(self, trainer: Trainer) -> str:
         done = trainer.global_step

@@ -97,6 +97,7 @@ class Distillation(DistillationEvaluation):
         super().__init__()
         require_choice(DistillationLoss, loss=loss)
         require_choice(Schedule, schedule=schedule)
+        require_choice(NetworkName, network=network)
         require_sizes(num_images=num_images, networks=networks, image_size=image_size)
         require_above(0, network_lr=network_lr, ridge=ridge, lr=lr, clip=1.0 if clip is None else clip)
         require_choice(NetworkImages, network_images=network_images)
