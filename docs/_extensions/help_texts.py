@@ -26,7 +26,7 @@ DETAILS = re.compile(r" ?\(((?:required, )?type: .*)\)$")
 NO_OPTIONS = re.compile(
     r"-h, --help|--print_config|\S+\.help |"
     r"--(trainer|model|data|init_args|plan|pretraining|drawing) CONFIG|"
-    r"--(classifier|reconstruction|gan|distillation) CONFIG"
+    r"--(classifier|reconstruction|gan|distillation|finetuning) CONFIG"
 )
 
 

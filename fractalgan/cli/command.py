@@ -23,7 +23,7 @@ from fractalgan.cli.resume import (
     with_config_of_run,
 )
 from fractalgan.cli.run_names import run_stem
-from fractalgan.data.synthetic import SYNTHETIC
+from fractalgan.data import SYNTHETIC
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.storage import RunFolder

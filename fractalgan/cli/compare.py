@@ -8,9 +8,12 @@ from jsonargparse.typing import NonNegativeInt
 
 from fractalgan.cli.command import prepare
 from fractalgan.cli.experiment import (
+    CLASSIFIER_SET,
     IMAGES_SET,
+    add_recipe,
     make_experiment_parser,
     parse_experiment,
+    recipe_of,
     run_experiment,
     stem_of,
 )
@@ -20,7 +23,7 @@ from fractalgan.data import FractalData, ImageData
 from fractalgan.experiments import Comparison, ComparisonPlan
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
-from fractalgan.tasks import Pretraining
+from fractalgan.tasks import Classifier, Pretraining
 
 # The parts of a comparison, and their arguments that it sets itself.
 PARTS: dict[str, tuple[type, set[str]]] = {
@@ -32,6 +35,9 @@ PARTS: dict[str, tuple[type, set[str]]] = {
     ),
 }
 
+# The network is that of the pre-training.
+FINETUNING_SET = CLASSIFIER_SET | {"network", "width", "small_stem"}
+
 CHANGEABLE = {"plan": {"seeds", "workers"}, "data": {"root"}}
 
 
@@ -40,7 +46,8 @@ def compare(arguments: list[str]) -> int:
     parser = _make_parser()
     options = parse_experiment(parser, arguments)
     plan = ComparisonPlan(**vars(options.plan))
-    comparison = Comparison(plan, **{name: vars(options[name]) for name in PARTS})
+    parts = {name: vars(options[name]) for name in PARTS}
+    comparison = Comparison(plan, **parts, finetuning=recipe_of(options.finetuning))
     real = comparison.check()
 
     def run(folder: RunFolder) -> None:
@@ -55,6 +62,8 @@ def _make_parser() -> ArgumentParser:
     parser.add_class_arguments(ComparisonPlan, "plan")
     for name, (part, skipped) in PARTS.items():
         parser.add_class_arguments(part, name, skip=skipped)
+    add_recipe(parser, "finetuning", Classifier, FINETUNING_SET, steps=1000, batch_size=128)
+    parser.set_defaults({"finetuning.optimizer": "AdamW", "finetuning.warmup": 0.05})
     return parser
 
 

@@ -14,7 +14,7 @@ from fractalgan.experiments import AblationPlan, ComparisonPlan, DistillationPla
 from fractalgan.storage import CONFIGS
 
 GROUPS = {"model", "data", "trainer", "plan", "pretraining", "drawing"}
-GROUPS |= {"classifier", "reconstruction", "gan", "distillation"}
+GROUPS |= {"classifier", "reconstruction", "gan", "distillation", "finetuning"}
 SINGLE = {"run", "config", "ckpt_path", "seed_everything", "images", "out", "fractals", "overwrite"}
 OF_DRAW = {"zoom", "center", "colormap", "background", "animate", "seconds", "fps", "points_per_pixel"}
 CUTOFF = 0.75  # of similarity

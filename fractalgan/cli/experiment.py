@@ -7,17 +7,22 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
 
 from fractalgan.cli.config_files import parse_with_configs
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.cli.report import print_page
 from fractalgan.cli.run_command import EXIT_STATUS
 from fractalgan.errors import InputError
+from fractalgan.experiments import Recipe
 from fractalgan.reports import format_commands, quote
 from fractalgan.storage import RunFolder, atomic_write, record_start
 
 # Arguments of ImageData that an experiment sets itself.
 IMAGES_SET = {"binarize", "batch_size", "seed", "per_class", "exemplars", "choice"}
+
+# Those of Classifier.
+CLASSIFIER_SET = {"num_classes", "image_size", "channels", "backbone", "seed"}
 
 # Options that may change when an experiment is resumed, by group.
 Changeable = dict[str, set[str]]
@@ -34,6 +39,36 @@ def make_experiment_parser(verb: str) -> ArgumentParser:
         help=f"Folder of the run, resumed if it exists; default: the next free of runs/{verb}-...",
     )
     return parser
+
+
+def add_recipe(
+    parser: ArgumentParser, name: str, task: type, skipped: set[str], steps: int, batch_size: int | None
+) -> None:
+    """Add the options of a task that an experiment trains, and its steps and batch size.
+
+    Args:
+        parser: of the experiment.
+        name: of the group of options.
+        task: whose arguments they are.
+        skipped: arguments that the experiment sets itself.
+        steps: default.
+        batch_size: default; None for a task that determines it.
+    """
+    parser.add_class_arguments(task, name, skip=skipped)
+    parser.add_argument(f"--{name}.steps", type=PositiveInt, default=steps, help="Training steps.")
+    if batch_size is not None:
+        option = f"--{name}.batch_size"
+        parser.add_argument(option, type=PositiveInt, default=batch_size, help="Images per batch.")
+
+
+def recipe_of(part: Namespace) -> Recipe:
+    """How a task is trained: the options of its group that are arguments of it, and those that are not."""
+    arguments = dict(vars(part))
+    own: dict[str, Any] = {
+        name: arguments.pop(name) for name in ("steps", "batch_size", "binarize") if name in arguments
+    }
+    sizes = {name: int(value) for name, value in own.items() if name != "binarize"}
+    return Recipe(**own | sizes, arguments=arguments)
 
 
 def parse_experiment(parser: ArgumentParser, arguments: list[str]) -> Namespace:
@@ -97,7 +132,7 @@ def experiment_folder(
     kept.config = kept.run = None
     config = str(parser.dump(kept, skip_none=False))
     if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
-        if _fixed_options(folder.config.read_text(), changeable) != _fixed_options(config, changeable):
+        if _fixed_options(_started_with(parser, folder), changeable) != _fixed_options(config, changeable):
             raise InputError(f"{folder} was started with different options: set another --run")
     else:
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
@@ -111,6 +146,13 @@ def stem_of(verb: str, data: Namespace) -> str:
     """The name of a new folder without its number: the verb, and the data set or the folder of images."""
     own = data.name == "folder" and data.root
     return f"{verb}-{Path(data.root).resolve().name if own else data.name}"
+
+
+def _started_with(parser: ArgumentParser, folder: RunFolder) -> str:
+    """The config.yaml of a run, with the defaults of options that its version did not have."""
+    started = parse_with_configs(parser, ["--config", str(folder.config)])
+    started.config = started.run = None
+    return str(parser.dump(started, skip_none=False))
 
 
 def _fixed_options(config: str, changeable: Changeable) -> Any:

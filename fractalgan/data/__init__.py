@@ -8,10 +8,12 @@ from fractalgan.data.labeled_fractals import LabeledFractalData
 from fractalgan.data.random_fractals import RandomFractalData
 from fractalgan.data.sources import OWN_SIZES, SourceName
 from fractalgan.data.stream import EndlessBatches, StreamPosition
+from fractalgan.data.synthetic import SYNTHETIC
 from fractalgan.data.targets import TargetData, TargetName
 
 __all__ = [
     "OWN_SIZES",
+    "SYNTHETIC",
     "Batches",
     "DataModule",
     "EndlessBatches",

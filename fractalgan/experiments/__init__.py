@@ -1,9 +1,11 @@
 """Experiments of many trainings: Figure 5 and Table 1 of the paper, and the table of labeled fractals."""
 
-from fractalgan.experiments.distillation_plan import DistillationPlan, Recipe
+from fractalgan.experiments.comparison import Comparison
+from fractalgan.experiments.comparison_plan import ComparisonPlan
+from fractalgan.experiments.distillation_plan import DistillationPlan
 from fractalgan.experiments.distillation_table import DistillationTable
-from fractalgan.experiments.figure5 import Comparison, ComparisonPlan
 from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.stored_sets import StoredSets
 from fractalgan.experiments.table1 import AblationPlan, run_ablation
 

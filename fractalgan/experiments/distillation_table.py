@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from fractalgan.experiments.distillation_plan import GROUPS, DistillationPlan, Recipe
+from fractalgan.experiments.distillation_plan import GROUPS, DistillationPlan
+from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import CellsJob, missing_jobs, run_cells
 from fractalgan.experiments.set_accuracy import SetAccuracies
 from fractalgan.experiments.stored_sets import StoredSets
-from fractalgan.nn.networks import WITH_WIDTH
 from fractalgan.reports import distill, write_summary
 from fractalgan.storage import Cells, Row, RunFolder, atomic_write, write_csv
 from fractalgan.tasks import Classifier
@@ -60,7 +60,7 @@ class DistillationTable:
     def _report(self, folder: RunFolder, rows: list[Row]) -> None:
         sets = self.sets
         numbers = sets.numbers_of_image * len(sets.real.classes)
-        summary = distill.summarize(rows, sets.real.source, self._network(), numbers)
+        summary = distill.summarize(rows, sets.real.source, self._task().network.title, numbers)
         write_summary(folder, summary)
         write_csv(folder.path / "distill.csv", distill.COLUMNS, rows)
         text = distill.as_markdown(summary)
@@ -71,12 +71,6 @@ class DistillationTable:
 
     def _task(self) -> Classifier:
         return Classifier(image_size=self.sets.data["size"], **self.classifier.arguments)
-
-    def _network(self) -> str:
-        """What is trained: "ConvNet of width 32"."""
-        task = self._task()
-        width = task.hparams["width"] or WITH_WIDTH.get(task.hparams["network"])
-        return type(task.network).__name__ + ("" if width is None else f" of width {width}")
 
 
 def jobs_of(plan: DistillationPlan) -> tuple[list[CellsJob], list[CellsJob]]:

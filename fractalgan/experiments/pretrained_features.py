@@ -1,4 +1,4 @@
-"""What fractals are worth for pre-training: a LeNet trained on their images, and linear probes of it."""
+"""What fractals are worth for pre-training: a network trained on their images, probed and fine-tuned."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,15 +10,19 @@ import torch
 from pytorch_lightning import Trainer
 
 from fractalgan.callbacks import BestCheckpoint, PeriodicCheckpoint
-from fractalgan.data import FractalData, ImageData
+from fractalgan.data import SYNTHETIC, FractalData, ImageData
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.experiments.real_images import real_images
+from fractalgan.experiments.real_images import few_labels, real_images
+from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.storage import Row, RunFolder
-from fractalgan.tasks import LinearProbe, Pretraining
+from fractalgan.tasks import Classifier, LinearProbe, Pretraining
+from fractalgan.tasks.accuracy import AccuracyTask
+from fractalgan.tasks.probe import UNTRAINED
 
-# Drawing options of random fractals only: points and window of learned ones are those of their training.
-RANDOM_ONLY = {"start", "num_transforms", "num_points", "window", "tau", "features"}
+# Drawing options of fractals that are not learned: learned ones have their own points and window.
+SAMPLED_ONLY = {"start", "num_transforms", "perturbation", "num_points", "window", "tau", "features"}
+VALIDATIONS = 5  # of a network that is fine-tuned; the best of them is tested
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class BackboneJob(CellsJob):
     Args:
         source: of its images.
         seed: random seed.
-        fractals: "random" or a file; None for a backbone without pre-training.
+        fractals: random, perturbed, or a file; None for a backbone without pre-training.
     """
 
     source: str
@@ -39,20 +43,32 @@ class BackboneJob(CellsJob):
 class BackboneOptions(NamedTuple):
     """What all jobs of an experiment share."""
 
-    num_fractals: int
+    num_fractals: int  # of those that are not learned
     data: dict[str, Any]  # arguments of ImageData
     pretraining: dict[str, Any]  # arguments of Pretraining
     drawing: dict[str, Any]  # arguments of FractalData
-    steps: int  # training steps of a LeNet
-    every: int  # steps from one probe to the next
+    finetuning: Recipe  # of Classifier
+    steps: int  # pre-training steps of a network
+    every: int  # steps from one evaluation to the next
 
-    def pretraining_task(self) -> Pretraining:
-        """The LeNet to be trained.
+    def pretraining_task(self, num_fractals: int | None = None) -> Pretraining:
+        """The network to be trained.
 
         Raises:
             InputError: for invalid arguments.
         """
-        return Pretraining(num_fractals=self.num_fractals, image_size=self.data["size"], **self.pretraining)
+        number = self.num_fractals if num_fractals is None else num_fractals
+        return Pretraining(num_fractals=number, image_size=self.data["size"], **self.pretraining)
+
+    def finetuning_task(self, backbone: str | None, seed: int) -> Classifier:
+        """The task that fine-tunes a backbone, or trains such a network from random weights.
+
+        Raises:
+            InputError: for invalid arguments.
+        """
+        kind = {name: self.pretraining_task().hparams[name] for name in ("network", "width", "small_stem")}
+        arguments = kind | self.finetuning.arguments
+        return Classifier(backbone=backbone, image_size=self.data["size"], seed=seed, **arguments)
 
     def fractal_data(self, fractals: str, seed: int, channels: int = 1) -> FractalData:
         """The images that it is trained on; random fractals have colors if the real images do.
@@ -60,49 +76,58 @@ class BackboneOptions(NamedTuple):
         Raises:
             InputError: for invalid arguments.
         """
-        drawing = {
-            name: value
-            for name, value in self.drawing.items()
-            if fractals == "random" or name not in RANDOM_ONLY
-        }
-        if fractals == "random" and channels == 3 and drawing.get("features") is None:
+        sampled = fractals in SYNTHETIC
+        drawing = {name: value for name, value in self.drawing.items() if sampled or name not in SAMPLED_ONLY}
+        if fractals == "random":
+            drawing.pop("perturbation", None)
+        if sampled and channels == 3 and drawing.get("features") is None:
             drawing["features"] = 3
-        return FractalData(fractals, self.num_fractals, size=self.data["size"], seed=seed, **drawing)
+        number = self.num_fractals if sampled else None
+        return FractalData(fractals, number, size=self.data["size"], seed=seed, **drawing)
 
 
 def measure_backbone(options: BackboneOptions, job: BackboneJob) -> Iterator[Row]:
-    """Pre-train the LeNet of a job, if it has one, and yield its cells with the accuracy of a probe."""
+    """Pre-train the network of a job, if it has one, and yield its cells with their accuracies."""
     real = real_images(**options.data, binarize=None)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         if job.fractals:
             _pretrain(job, options, run, real)
         for cell in job.cells:
-            backbone = str(run.periodic(cell["lenet_step"])) if job.fractals else job.source
-            yield cell | {"accuracy": _probe(backbone, cell["labels"], job.seed, real)}
+            backbone = str(run.periodic(cell["network_step"])) if job.fractals else job.source
+            labels = None if cell["labels"] == "all" else int(cell["labels"])
+            measure = _probe if cell["protocol"] == "probe" else _finetune
+            yield cell | measure(options, backbone, labels, job.seed, real)
 
 
 def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder, real: ImageData) -> None:
-    """Leave a checkpoint of the LeNet in the folder after every ``options.every`` steps."""
+    """Leave a checkpoint of the network in the folder after every ``options.every`` steps."""
     torch.manual_seed(job.seed)
-    task, channels = options.pretraining_task(), real.sample(1).shape[1]
-    data = options.fractal_data(str(job.fractals), job.seed, channels)
+    data = options.fractal_data(str(job.fractals), job.seed, real.sample(1).shape[1])
+    task = options.pretraining_task(data.num_fractals)
     checkpoints = PeriodicCheckpoint(run, options.every)
     quiet_trainer(options.steps, limit_val_batches=0, callbacks=[checkpoints]).fit(task, data)
 
 
-def _probe(backbone: str, labels: int | str, seed: int, real: ImageData) -> float:
-    """Accuracy on the test images, with the penalty that is best on the validation images."""
-    labels_per_class = None if labels == "all" else int(labels)
+def _probe(
+    options: BackboneOptions, backbone: str, labels: int | None, seed: int, real: ImageData
+) -> dict[str, float]:
+    """The accuracies with the penalty that is best on the validation images."""
+    kind = options.pretraining_task().hparams if backbone == UNTRAINED else {}
+    network = {name: kind[name] for name in ("network", "width", "small_stem") if kind}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        trainer, _ = fit_probe(backbone, labels_per_class, real, seed, run)
-        (metrics,) = trainer.test(trainer.lightning_module, real, run.best, False, weights_only=True)
-    return round(float(metrics["test/accuracy"]), 6)
+        trainer, best = fit_probe(backbone, labels, real, seed, run, **network)
+        return _accuracies(trainer, best, real)
 
 
 def fit_probe(
-    backbone: str, labels_per_class: int | None, real: ImageData, seed: int, run: RunFolder
+    backbone: str,
+    labels_per_class: int | None,
+    real: ImageData,
+    seed: int,
+    run: RunFolder,
+    **network: Any,
 ) -> tuple[Trainer, BestCheckpoint]:
     """Fit a linear probe.
 
@@ -111,8 +136,36 @@ def fit_probe(
         validation error.
     """
     torch.manual_seed(seed)
-    task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed)
+    task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed, **network)
     best = BestCheckpoint(run, task.monitor)
     trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
     trainer.fit(task, real)
     return trainer, best
+
+
+def _finetune(
+    options: BackboneOptions, backbone: str, labels: int | None, seed: int, real: ImageData
+) -> dict[str, float]:
+    """The accuracies of the best of some validations, from a backbone or from random weights."""
+    torch.manual_seed(seed)
+    recipe = options.finetuning
+    task = options.finetuning_task(None if backbone == UNTRAINED else backbone, seed)
+    data = few_labels(real, labels, recipe.batch_size, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        best = BestCheckpoint(RunFolder(Path(folder)), task.monitor)
+        interval = max(1, recipe.steps // VALIDATIONS)
+        trainer = quiet_trainer(recipe.steps, val_check_interval=interval, callbacks=[best])
+        trainer.fit(task, data)
+        return _accuracies(trainer, best, data)
+
+
+def _accuracies(trainer: Trainer, best: BestCheckpoint, real: ImageData) -> dict[str, float]:
+    """The accuracy of the best checkpoint on the test images, and on the validation images."""
+    task = trainer.lightning_module
+    assert isinstance(task, AccuracyTask)
+    assert best.score is not None
+    (metrics,) = trainer.test(task, real, str(best.path), False, weights_only=True)
+    return {
+        "accuracy": round(float(metrics["test/accuracy"]), 6),
+        "validation": round(1 - best.score, 6),
+    }

@@ -7,6 +7,8 @@ from typing import Any
 
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError
+from fractalgan.randomness import Purpose, generator_for
+from fractalgan.tasks.probe import labeled_indices
 
 
 def real_images(**arguments: Any) -> ImageData:
@@ -36,4 +38,14 @@ def in_batches(images: ImageData, batch_size: int, seed: int) -> ImageData:
     """The same images, not read again, in batches of another size, and in an order that follows the seed."""
     batches = copy(images)
     batches.batch_size, batches.seed = batch_size, seed
+    return batches
+
+
+def few_labels(images: ImageData, per_class: int | None, batch_size: int, seed: int) -> ImageData:
+    """The same images in batches, of which so many of each class are trained on: those of a LinearProbe."""
+    batches = in_batches(images, batch_size, seed)
+    assert images.train_images is not None
+    random = generator_for(seed, Purpose.PROBE_LABELS)
+    chosen = labeled_indices(images.train_images.labels, per_class, random)
+    batches.train_images = images.train_images if per_class is None else images.train_images.select(chosen)
     return batches

@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import LightningDataModule, Trainer
 
 from fractalgan.data import LabeledFractalData
-from fractalgan.experiments.distillation_plan import Recipe
 from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.experiments.stored_sets import StoredSets
 from fractalgan.reports import distill

@@ -11,9 +11,10 @@ from fractalgan.data import OWN_SIZES, ImageData, TargetData
 from fractalgan.data.exemplars import Exemplars
 from fractalgan.data.synthetic import Sampling, random_generator
 from fractalgan.errors import IMAGE_KINDS, InputError
-from fractalgan.experiments.distillation_plan import DistillationPlan, Recipe
+from fractalgan.experiments.distillation_plan import DistillationPlan
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.real_images import in_batches, real_images, require_classes
+from fractalgan.experiments.recipe import Recipe
 from fractalgan.nn import FractalGenerator, Labels
 from fractalgan.storage import fractals_per_class, numbers_per_fractal
 from fractalgan.tasks import Distillation, FractalGAN, Reconstruction

@@ -47,6 +47,7 @@ class Backbone(Network):
 
     def __init__(self, name: str, outputs: int, image_size: int = 32, small_stem: bool = False) -> None:
         super().__init__()
+        self.name, self.small_stem = name.removeprefix(TIMM), small_stem
         make = _of_timm if name.startswith(TIMM) else _of_torchvision
         with _as_size_error(name, image_size):
             self.features = make(name.removeprefix(TIMM), image_size)
@@ -56,6 +57,10 @@ class Backbone(Network):
             self.num_features = _count_features(self.features, image_size)
         self.head = nn.Linear(self.num_features, outputs)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} with a small stem" if self.small_stem else self.name
 
     def embed(self, images: Tensor) -> Tensor:
         colors = images.expand(-1, COLORS, -1, -1)

@@ -33,10 +33,15 @@ class ConvNet(Network):
         if image_size < MIN_IMAGE_SIZE:
             raise InputError(f"image_size must be >= {MIN_IMAGE_SIZE} for a ConvNet, got {image_size}")
         side = image_size // 2**BLOCKS
+        self.width = width
         self.num_features = width * side * side
         blocks = [_block(channels if number == 0 else width, width) for number in range(BLOCKS)]
         self.features = nn.Sequential(*blocks, nn.Flatten())
         self.head = nn.Linear(self.num_features, outputs)
+
+    @property
+    def title(self) -> str:
+        return f"ConvNet of width {self.width}"
 
 
 def _block(channels: int, width: int) -> nn.Sequential:

@@ -18,6 +18,11 @@ class Network(nn.Module):
     head: nn.Linear
     num_features: int
 
+    @property
+    def title(self) -> str:
+        """Its name for people: "LeNet"."""
+        return type(self).__name__
+
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, C, H, W] -> [B, outputs]."""
         logits: Tensor = self.head(self.embed(images))

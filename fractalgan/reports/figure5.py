@@ -1,8 +1,9 @@
-"""Figure 5 from its cells: plot, summary, and a paired test of learned against random fractals."""
+"""Pre-training data compared (Figure 5): plot, summary, and paired tests of learned fractals."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,43 +12,65 @@ from scipy import stats
 from fractalgan.reports.spread import Spread
 from fractalgan.storage import Row, atomic_path
 
-COLUMNS = ("source", "seed", "gan_step", "lenet_step", "labels", "accuracy")
+KEY = ("source", "seed", "gan_step", "network_step", "labels", "protocol")  # identifies a cell
+COLUMNS = (*KEY, "accuracy", "validation")
+
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
+COLORS |= {"perturbed": "tab:orange"}
+OTHERS = ("tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")  # of other fractals
+
+MEASURES = {"probe": "a linear probe", "finetune": "fine-tuning"}  # by protocol
+
+
+class Panel(NamedTuple):
+    """What one panel of the figure shows."""
+
+    protocol: str
+    labels: int | str
+
+    def __str__(self) -> str:
+        labels = "all labels" if self.labels == "all" else f"{self.labels} labels per class"
+        return f"{labels}, {MEASURES[self.protocol]}"
+
+
+def current_row(row: Row) -> Row:
+    """A row of today for one of an earlier version, which had LeNets and probes only."""
+    renamed = {"network_step" if name == "lenet_step" else name: value for name, value in row.items()}
+    known = {"protocol": "probe", "validation": None} | renamed
+    return {name: known[name] for name in COLUMNS}
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:
-    """Mean and std of every curve, and learned against random fractals at the last step."""
-    last = max(row["lenet_step"] for row in rows)
-    labels = _labels(rows)
+    """Mean and std of every curve, and learned against other fractals at the last step."""
+    last = max(row["network_step"] for row in rows)
+    panels = _panels(rows)
     return {
-        "lenet_steps": last,
+        "network_steps": last,
         "curves": {
-            f"{source}, {count} labels": {str(step): each._asdict() for step, each in curve.items()}
-            for count in labels
-            for source in COLORS
-            if (curve := _curve(rows, source, count, "lenet_step"))
+            f"{source}, {panel}": {str(step): each._asdict() for step, each in curve.items()}
+            for panel in panels
+            for source in _sources(rows)
+            if (curve := _curve(rows, source, panel))
         },
-        "learned_against_random": {str(count): _paired(rows, count, last) for count in labels},
+        "learned_against": {
+            f"{source}, {panel}": _paired(rows, source, panel)
+            for panel in panels
+            for source in _sources(rows)
+            if source not in ("learned", "pixels") and _curve(rows, "learned", panel)
+        },
     }
 
 
-def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] | None:
+def _paired(rows: list[Row], other: str, panel: Panel) -> dict[str, float] | None:
     """A paired t-test over common seeds; None for fewer than two, or if all pairs are equal."""
-    by_seed: dict[str, dict[int, float]] = {
-        source: {
-            row["seed"]: row["accuracy"]
-            for row in _main(rows)
-            if (row["source"], row["labels"], row["lenet_step"]) == (source, labels, step)
-        }
-        for source in ("learned", "random")
-    }
-    seeds = sorted(by_seed["learned"].keys() & by_seed["random"].keys())
-    if len(seeds) < 2 or by_seed["learned"] == by_seed["random"]:
+    first, second = (_by_seed(rows, source, panel) for source in ("learned", other))
+    seeds = sorted(first.keys() & second.keys())
+    if len(seeds) < 2 or first == second:
         return None
-    learned, random = ([by_seed[source][seed] for seed in seeds] for source in ("learned", "random"))
-    found = stats.ttest_rel(learned, random)
+    learned, others = ([each[seed] for seed in seeds] for each in (first, second))
+    found = stats.ttest_rel(learned, others)
     low, high = found.confidence_interval()
-    difference = Spread.of([a - b for a, b in zip(learned, random, strict=True)])
+    difference = Spread.of([a - b for a, b in zip(learned, others, strict=True)])
     return {
         "seeds": len(seeds),
         "points": 100 * difference.mean,
@@ -57,56 +80,95 @@ def _paired(rows: list[Row], labels: int | str, step: int) -> dict[str, float] |
     }
 
 
+def _by_seed(rows: list[Row], source: str, panel: Panel) -> dict[int, float]:
+    """The accuracies of a source after its last step, by seed."""
+    of_source = [row for row in _main(rows) if row["source"] == source and _panel(row) == panel]
+    last = max((row["network_step"] for row in of_source), default=0)
+    return {row["seed"]: row["accuracy"] for row in of_source if row["network_step"] == last}
+
+
 def lines(summary: dict[str, Any]) -> list[str]:
     """The summary as it is printed: the end of each curve, and the lead of learned fractals."""
     lines = []
+    width = max(24, *map(len, summary["curves"]))
     for name, curve in summary["curves"].items():
         end = curve[list(curve)[-1]]
         band = "" if end["std"] is None else f" +- {100 * end['std']:.1f}"
-        lines.append(f"  {name:<24} {100 * end['mean']:5.1f}{band} %")
-    for labels, found in summary["learned_against_random"].items():
+        lines.append(f"  {name:<{width}} {100 * end['mean']:5.1f}{band} %")
+    for name, found in _leads(summary):
         if found:
             lines.append(
-                f"learned - random, {labels} labels: {found['points']:+.1f} points"
+                f"learned - {name}: {found['points']:+.1f} points"
                 f" ({found['points_low']:+.1f} to {found['points_high']:+.1f}; p = {found['p_value']:.2g},"
                 f" {found['seeds']} pairs)"
             )
-    return ["accuracy of a linear probe on the test images, mean +- standard deviation over seeds:", *lines]
+    return ["accuracy on the test images, mean +- standard deviation over seeds:", *lines]
+
+
+def _leads(summary: dict[str, Any]) -> Iterator[tuple[str, dict[str, float] | None]]:
+    """The paired tests of a summary, of an earlier version, too."""
+    for labels, found in summary.get("learned_against_random", {}).items():
+        yield f"random, {labels} labels", found
+    yield from summary.get("learned_against", {}).items()
 
 
 def draw(path: Path, rows: list[Row], title: str) -> None:
-    """Plot the mean of every source with a band of one std, over LeNet steps and over GAN steps."""
-    labels = _labels(rows)
-    over_gan = _curve(_final(rows), "learned", labels[0], "gan_step")
-    count = len(labels) + (len(over_gan) > 1)
-    figure = Figure(figsize=(4.2 * count, 3.8), layout="constrained")
-    axes: list[Axes] = list(figure.subplots(1, count, squeeze=False)[0])
-    for axis, each in zip(axes, labels, strict=False):
-        for source in COLORS:
-            _plot(axis, source, _curve(rows, source, each, "lenet_step"))
-        axis.set_xlabel("LeNet steps")
-        axis.set_title("all labels" if each == "all" else f"{each} labels per class")
+    """Plot the mean of every source with a band of one std, over the steps of networks and of a GAN."""
+    panels = _panels(rows)
+    protocols = list(dict.fromkeys(panel.protocol for panel in panels))
+    over_gan = _curve(_final(rows), "learned", panels[0], "gan_step")
+    columns = len(panels) // len(protocols) + (len(over_gan) > 1)
+    figure = Figure(figsize=(4.2 * columns, 3.8 * len(protocols)), layout="constrained")
+    grid = figure.subplots(len(protocols), columns, squeeze=False)
+    for axes, protocol in zip(grid, protocols, strict=True):
+        of_protocol = [panel for panel in panels if panel.protocol == protocol]
+        for axis, panel in zip(axes, of_protocol, strict=False):
+            _draw_panel(axis, rows, panel)
+        axes[0].set_ylabel(f"accuracy of {MEASURES[protocol]}, test images")
+        for axis in axes[len(of_protocol) :]:
+            axis.set_visible(False)
     if len(over_gan) > 1:
-        _plot(axes[-1], "learned", over_gan)
-        _plot(axes[-1], "random", _level(rows, "random", labels[0]))
-        axes[-1].set_xlabel("GAN steps")
-        axes[-1].set_title("after all LeNet steps")
-    axes[0].set_ylabel("accuracy of a linear probe, test images")
-    axes[0].legend()
-    seeds = max(each.seeds for each in _curve(rows, "learned", labels[0], "lenet_step").values())
+        _draw_gan_steps(grid[0][-1], rows, over_gan, panels[0])
+    grid[0][0].legend()
+    seeds = 1 + max(row["seed"] for row in rows)
     figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
 
-def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:
+def _draw_panel(axis: Axes, rows: list[Row], panel: Panel) -> None:
+    for source, color in _colors(rows).items():
+        _plot(axis, source, color, _curve(rows, source, panel))
+    axis.set_xlabel("pre-training steps")
+    axis.set_title(str(panel).partition(",")[0])
+
+
+def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], panel: Panel) -> None:
+    axis.set_visible(True)
+    colors = _colors(rows)
+    _plot(axis, "learned", colors["learned"], over_gan)
+    for source in set(colors) & {"random", "perturbed"}:
+        end = _curve(rows, source, panel)
+        _plot(axis, source, colors[source], dict([max(end.items())]) if end else {})
+    axis.set_xlabel("GAN steps")
+    axis.set_title("after all pre-training steps")
+
+
+def _colors(rows: list[Row]) -> dict[str, str]:
+    """The color of each source."""
+    others = [source for source in _sources(rows) if source not in COLORS]
+    cycle = {source: OTHERS[number % len(OTHERS)] for number, source in enumerate(others)}
+    return {source: (COLORS | cycle)[source] for source in _sources(rows)}
+
+
+def _plot(axis: Axes, source: str, color: str, curve: dict[int, Spread]) -> None:
     """A line with its band, or a horizontal line for a single point."""
     if not curve:
         return
     steps, mean = list(curve), [each.mean for each in curve.values()]
     low, high = ([each.mean + sign * (each.std or 0) for each in curve.values()] for sign in (-1, 1))
-    line: dict[str, Any] = {"color": COLORS[source], "label": source}
-    band: dict[str, Any] = {"color": COLORS[source], "alpha": 0.2, "linewidth": 0}
+    line: dict[str, Any] = {"color": color, "label": source}
+    band: dict[str, Any] = {"color": color, "alpha": 0.2, "linewidth": 0}
     if len(steps) == 1:
         axis.axhline(mean[0], linestyle="--", **line)
         axis.axhspan(low[0], high[0], **band)
@@ -115,10 +177,28 @@ def _plot(axis: Axes, source: str, curve: dict[int, Spread]) -> None:
         axis.fill_between(steps, low, high, **band)
 
 
-def _labels(rows: list[Row]) -> list[int | str]:
-    """Numbers of labels per class, in descending order, "all" first."""
-    found = {row["labels"] for row in rows}
-    return sorted(found, key=lambda each: -float("inf") if each == "all" else -each)
+def _sources(rows: list[Row]) -> list[str]:
+    """The sources, the known ones first."""
+    found = dict.fromkeys(row["source"] for row in rows)
+    return [
+        *(source for source in COLORS if source in found),
+        *(each for each in found if each not in COLORS),
+    ]
+
+
+def _panels(rows: list[Row]) -> list[Panel]:
+    """The panels by protocol, and by numbers of labels per class in descending order, "all" first."""
+    found = {_panel(row) for row in rows}
+    order = list(MEASURES)
+
+    def place(panel: Panel) -> tuple[int, float]:
+        return order.index(panel.protocol), -float("inf") if panel.labels == "all" else -float(panel.labels)
+
+    return sorted(found, key=place)
+
+
+def _panel(row: Row) -> Panel:
+    return Panel(row["protocol"], row["labels"])
 
 
 def _main(rows: list[Row]) -> list[Row]:
@@ -128,21 +208,15 @@ def _main(rows: list[Row]) -> list[Row]:
 
 
 def _final(rows: list[Row]) -> list[Row]:
-    """The rows after all LeNet steps."""
-    last = max(row["lenet_step"] for row in rows)
-    return [row for row in rows if row["lenet_step"] == last and row["gan_step"] is not None]
+    """The rows after all steps of the networks that are trained on learned fractals."""
+    last = max(row["network_step"] for row in rows)
+    return [row for row in rows if row["network_step"] == last and row["gan_step"] is not None]
 
 
-def _curve(rows: list[Row], source: str, labels: int | str, along: str) -> dict[int, Spread]:
+def _curve(rows: list[Row], source: str, panel: Panel, along: str = "network_step") -> dict[int, Spread]:
     """The spread over seeds at each step."""
     values: dict[int, list[float]] = defaultdict(list)
-    for row in _main(rows) if along == "lenet_step" else rows:
-        if row["source"] == source and row["labels"] == labels:
+    for row in _main(rows) if along == "network_step" else rows:
+        if row["source"] == source and _panel(row) == panel:
             values[row[along]].append(row["accuracy"])
     return {step: Spread.of(values[step]) for step in sorted(values)}
-
-
-def _level(rows: list[Row], source: str, labels: int | str) -> dict[int, Spread]:
-    """The end of a source's curve, as a curve with one point."""
-    curve = _curve(rows, source, labels, "lenet_step")
-    return dict([max(curve.items())]) if curve else {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,18 @@ class Cells:
     Args:
         path: the file; created with the first row.
         key: the names of the columns that identify a cell, in sorting order.
+        current: makes a row of an earlier version one of today.
 
     Raises:
         InputError: if the file has a line that is not a row, or two rows with the same key.
     """
 
-    def __init__(self, path: Path, key: tuple[str, ...]) -> None:
+    def __init__(
+        self, path: Path, key: tuple[str, ...], current: Callable[[Row], Row] = lambda row: row
+    ) -> None:
         self.path = path
         self.key = key
+        self.current = current
         self.rows: list[Row] = []
         self._keys: set[tuple[Any, ...]] = set()
         if path.exists():
@@ -63,7 +68,7 @@ class Cells:
         complete, _, incomplete = self.path.read_text().rpartition("\n")
         for number, line in enumerate(complete.splitlines(), 1):
             try:
-                row = json.loads(line)
+                row = self.current(json.loads(line))
                 duplicate = row in self
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(

@@ -53,7 +53,7 @@ def test_figure_is_complete_and_can_be_resumed(
         assert (folder / name).is_file(), name
     with (folder / "figure5.csv").open(newline="") as file:
         cells = [
-            (row["source"], row["seed"], row["lenet_step"], row["labels"]) for row in csv.DictReader(file)
+            (row["source"], row["seed"], row["network_step"], row["labels"]) for row in csv.DictReader(file)
         ]
     expected = [("pixels", "0", "0", "all"), ("pixels", "0", "0", "10"), ("pixels", "1", "0", "10")]
     for seed in ("0", "1"):
@@ -65,7 +65,7 @@ def test_figure_is_complete_and_can_be_resumed(
     assert "the GAN has no earlier checkpoint of [500]: skipped" in err
     assert "FractalGAN on digits: finished" in out
     assert "pre-train:" not in out  # the comparison uses the fractals itself
-    assert "learned - random, all labels" in out
+    assert "learned - random, all labels, a linear probe" in out
 
     # killed with half of the cells done and the last line incomplete; the GAN is not trained again
     whole = {name: (folder / name).read_bytes() for name in ("cells.jsonl", "figure5.csv", "summary.json")}
@@ -156,7 +156,48 @@ def test_every_shipped_config_runs(
     assert Path("figure/figure5.png").is_file()
 
 
+def test_other_networks_and_sources_are_fine_tuned(
+    compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [option for option in SMALL if "gan_options" not in option]
+    options += [
+        "--plan.sources=[pixels,untrained,random,perturbed,digits]",
+        "--plan.protocols=[probe,finetune]",
+    ]
+    options += ["--plan.num_fractals=3", "--pretraining.network=resnet18", "--pretraining.small_stem=true"]
+    options += ["--finetuning.steps=2", "--finetuning.batch_size=8", "--plan.labels=[2]", "--plan.seeds=1"]
+    options += ["--drawing.images_per_class=2", "--plan.every=4"]
+    assert compare_here(*options) == 0
+    with Path("figure/figure5.csv").open(newline="") as file:
+        cells = {(row["source"], row["protocol"]): float(row["validation"]) for row in csv.DictReader(file)}
+    expected = {(source, "probe") for source in ("pixels", "untrained", "random", "perturbed", "digits")}
+    assert cells.keys() == expected | {(source, "finetune") for source, _ in expected if source != "pixels"}
+    assert len(set(cells.values())) > 3
+    assert "random, 2 labels per class, fine-tuning" in capsys.readouterr().out
+    assert not Path("figure/gan").exists()
+
+
 BAD = {
+    "source": (["--plan.sources=[random,none]", "--plan.gan_options=[]"], "there are no fractals 'none'"),
+    "sources twice": (["--plan.sources=[random,random]"], "--plan.sources must be distinct"),
+    "protocol": (["--plan.protocols=[probes]"], "plan.protocols"),
+    "learned without effect": (
+        ["--plan.sources=[random]", "--plan.learned=digits", "--plan.gan_options=[]"],
+        "--plan.learned has no effect: add learned to --plan.sources, or remove it",
+    ),
+    "number without effect": (
+        ["--plan.sources=[learned]", "--plan.num_fractals=3"],
+        "--plan.num_fractals has no effect without random or perturbed",
+    ),
+    "pixels alone": (
+        ["--plan.sources=[pixels]", "--plan.protocols=[finetune]", "--plan.gan_options=[]"],
+        "must have one that can be fine-tuned, which pixels cannot",
+    ),
+    "network": (["--pretraining.network=resnet19"], "did you mean resnet18"),
+    "fine-tuning": (
+        ["--plan.protocols=[finetune]", "--finetuning.mixup=-1"],
+        "finetuning.mixup must be >= 0, got -1",
+    ),
     "another task": (
         ["--plan.learned=probe.ckpt"],
         "is a checkpoint of LinearProbe, which does not learn fractals",

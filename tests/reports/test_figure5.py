@@ -17,7 +17,8 @@ RANDOM = [0.76, 0.77, 0.79, 0.75]
 
 def rows(labels: tuple[int | str, ...] = ("all", 10)) -> list[dict]:
     def row(source: str, seed: int, gan_step: int | None, step: int, count: int | str, value: float) -> dict:
-        return dict(zip(figure5.COLUMNS, (source, seed, gan_step, step, count, value), strict=True))
+        values = (source, seed, gan_step, step, count, "probe", value, value - 0.01)
+        return dict(zip(figure5.COLUMNS, values, strict=True))
 
     found = []
     for count in labels:
@@ -33,12 +34,16 @@ def rows(labels: tuple[int | str, ...] = ("all", 10)) -> list[dict]:
 
 def test_means_deviations_and_the_paired_test() -> None:
     summary = figure5.summarize(rows())
-    curve = summary["curves"]["learned, all labels"]
+    curve = summary["curves"]["learned, all labels, a linear probe"]
     assert list(curve) == ["1000", "2000"]  # without the fractals of earlier GAN steps
     assert curve["2000"]["mean"] == pytest.approx(np.mean(LEARNED))
     assert curve["2000"]["std"] == pytest.approx(np.std(LEARNED, ddof=1))
-    assert summary["curves"]["pixels, 10 labels"]["0"] == {"mean": 0.84, "std": None, "seeds": 1}
-    found = summary["learned_against_random"]["all"]
+    assert summary["curves"]["pixels, 10 labels per class, a linear probe"]["0"] == {
+        "mean": 0.84,
+        "std": None,
+        "seeds": 1,
+    }
+    found = summary["learned_against"]["random, all labels, a linear probe"]
     assert found["points"] == pytest.approx(100 * np.mean(np.subtract(LEARNED, RANDOM)))
     assert found["p_value"] == pytest.approx(stats.ttest_rel(LEARNED, RANDOM).pvalue)
     assert found["points_low"] < found["points"] < found["points_high"]
@@ -47,7 +52,8 @@ def test_means_deviations_and_the_paired_test() -> None:
 def test_one_pair_is_not_tested() -> None:
     alone = [row for row in rows() if row["seed"] == 0]
     summary = figure5.summarize(alone)
-    assert summary["learned_against_random"] == {"all": None, "10": None}
+    assert len(summary["learned_against"]) == 4  # two sources, two numbers of labels
+    assert set(summary["learned_against"].values()) == {None}
     assert figure5.lines(summary)
 
 
@@ -56,7 +62,7 @@ def test_table_has_every_cell(tmp_path: Path) -> None:
     with (tmp_path / "figure5.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     assert len(read) == len(rows())
-    assert list(read[0]) == ["source", "seed", "gan_step", "lenet_step", "labels", "accuracy"]
+    assert list(read[0]) == [*figure5.COLUMNS]
     assert float(read[-1]["accuracy"]) == rows()[-1]["accuracy"]
 
 
@@ -72,3 +78,38 @@ def test_picture_has_a_panel_for_each_number_of_labels_and_for_gan_steps(tmp_pat
             widths.append(image.width)
     assert widths[1] == pytest.approx(2 * widths[0], abs=2)
     assert widths[2] == pytest.approx(3 * widths[0], abs=2)
+
+
+def test_rows_of_earlier_versions_are_probes_of_lenets() -> None:
+    old = {"source": "random", "seed": 0, "gan_step": None, "lenet_step": 5, "labels": 10, "accuracy": 0.5}
+    row = figure5.current_row(old)
+    assert tuple(row) == figure5.COLUMNS
+    assert (row["network_step"], row["protocol"], row["validation"]) == (5, "probe", None)
+    assert figure5.current_row(row) == row
+
+
+def test_summaries_of_earlier_versions_are_printed() -> None:
+    summary = figure5.summarize(rows())
+    (first, *_) = summary.pop("learned_against").values()
+    printed = figure5.lines(summary | {"learned_against_random": {"all": first, "10": None}})
+    assert [line for line in printed if line.startswith("learned - random, all labels: +")]
+
+
+def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:
+    """Learned against every other source, which perturbed ones and files are."""
+    several = rows()
+    for row in rows():
+        if row["source"] == "random":
+            several += [row | {"source": "perturbed"}, row | {"source": "mine.json", "accuracy": 0.5}]
+    several += [row | {"protocol": "finetune"} for row in several if row["source"] != "pixels"]
+    summary = figure5.summarize(several)
+    found = summary["learned_against"]
+    assert len(found) == 4 * 4
+    against = found["mine.json, 10 labels per class, fine-tuning"]
+    assert against["points"] == pytest.approx(100 * (np.mean(LEARNED) - 0.5))
+    assert found["perturbed, all labels, a linear probe"] == found["random, all labels, a linear probe"]
+    figure5.draw(tmp_path / "several.png", several, "some data")
+    figure5.draw(tmp_path / "one.png", rows(), "some data")
+    with Image.open(tmp_path / "several.png") as image, Image.open(tmp_path / "one.png") as one:
+        assert image.height == pytest.approx(2 * one.height, abs=2)
+        assert image.width == one.width
