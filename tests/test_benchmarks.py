@@ -226,3 +226,11 @@ def test_drawing(lines: Lines) -> None:
     assert zoom["zoom"] == 1e3
     assert zoom["time_over_whole"] > 0
     assert 0 < zoom["filled"] <= 1
+
+
+def test_images_per_second(lines: Lines) -> None:
+    cases = lines("images_per_second", "--quick", "--repeats", "1", "--sources", "perturbed")
+    assert [(case["features"], case["processes"]) for case in cases] == [(0, 1), (0, 2), (3, 1), (3, 2)]
+    for case in cases:
+        assert case["points"] == 75  # 300 at 32 x 32
+        assert case["ratio"] == pytest.approx(case["drawn_images_s"] / case["read_images_s"], rel=0.05)
