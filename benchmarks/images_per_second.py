@@ -6,9 +6,9 @@ Both are loaders of batches in float: FractalData with --data.fresh true, 1,000 
 and torchvision's ImageFolder of the first of the same images, one folder per class, written once. They take
 turns within a repeat, so that a busy machine slows both down.
 
-"processes" are those that make the batches: 1 is the main process alone, 2 are two data workers. The rates are
-medians over the repeats; "ratio" is that of drawing to reading in the same repeat, "million_minutes" the time
-of a million drawn images.
+"processes" are those that make the batches: 1 is the main process alone, 2 are two data workers. The rates
+are medians over the repeats; "ratio" is that of drawing to reading in the same repeat, "million_minutes" the
+time of a million drawn images.
 """
 
 import argparse

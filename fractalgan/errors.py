@@ -137,6 +137,7 @@ def require_features(features: int | None) -> None:
 # Extras and their packages.
 EXTRAS = {
     "backbones": "timm",
+    "cluster": "distributed",
     "hub": "huggingface_hub",
     "mlflow": "mlflow",
     "video": "av",

@@ -8,7 +8,7 @@ from fractalgan.experiments import AblationPlan, run_ablation
 from fractalgan.tasks import Reconstruction
 
 # The encoder may be named later: the rows that need it record it.
-CHANGEABLE = {"plan": {"data", "rows", "seeds", "workers", "root", "encoder"}}
+CHANGEABLE = {"plan": {"data", "rows", "seeds", "workers", "cluster", "root", "encoder"}}
 
 # Arguments of Reconstruction that follow --plan.size and the seeds.
 SET_BY_PLAN = {"image_size", "seed"}

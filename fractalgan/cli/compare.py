@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 # The network is that of the pre-training.
 FINETUNING_SET = CLASSIFIER_SET | {"network", "width", "small_stem"}
 
-CHANGEABLE = {"plan": {"seeds", "workers"}, "data": {"root"}}
+CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 
 
 def compare(arguments: list[str]) -> int:

@@ -46,7 +46,7 @@ TASKS: dict[str, tuple[type, set[str], int, int | None]] = {
     ),
 }
 
-CHANGEABLE = {"plan": {"sources", "images_per_class", "seeds", "workers"}, "data": {"root"}}
+CHANGEABLE = {"plan": {"sources", "images_per_class", "seeds", "workers", "cluster"}, "data": {"root"}}
 
 
 def distill(arguments: list[str]) -> int:

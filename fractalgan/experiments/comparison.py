@@ -84,7 +84,7 @@ class Comparison:
         options = self.backbone_options(next(iter(learned.values()), None))
         count = sum(len(job.cells) for job in jobs)
         work = partial(measure_backbone, options)
-        run_cells("compare", work, jobs, count, self.plan.workers, cells, _describe)
+        run_cells("compare", work, jobs, count, self.plan, cells, _describe)
         cells.sort()
         _report(folder, cells.rows, source, options.pretraining_task().network.title)
 

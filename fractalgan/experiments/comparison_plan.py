@@ -39,6 +39,8 @@ class ComparisonPlan:
         every: pre-training steps from one evaluation to the next.
         labels: numbers of labeled images per class that networks are evaluated with; 0 uses all.
         workers: number of processes, with one thread each.
+        cluster: address of the scheduler of a dask cluster, such as tcp://host:8786, whose workers run the
+            jobs in place of processes of this machine; or local, for a cluster on this machine.
     """
 
     sources: list[str] = field(default_factory=lambda: [*FIGURE5])
@@ -53,6 +55,7 @@ class ComparisonPlan:
     every: int = 1000
     labels: list[int] = field(default_factory=lambda: [0, 100, 10])
     workers: int = 2
+    cluster: str | None = None
 
     @property
     def pretrained(self) -> list[str]:

@@ -45,6 +45,8 @@ class DistillationPlan:
             each source and storage, at the first seed.
         seeds: number of random seeds.
         workers: number of processes, with one thread each.
+        cluster: address of the scheduler of a dask cluster, such as tcp://host:8786, whose workers run the
+            jobs in place of processes of this machine; or local, for a cluster on this machine.
         accelerator: cpu or gpu, which all processes share.
         precision: of classifiers and distillations: 32-true, or bf16-mixed, which is faster on many
             processors.
@@ -57,6 +59,7 @@ class DistillationPlan:
     jitters: list[float] = field(default_factory=lambda: [0.0, 0.02, 0.05])
     seeds: int = 3
     workers: int = 2
+    cluster: str | None = None
     accelerator: Device = "cpu"
     precision: Precision = "32-true"
 

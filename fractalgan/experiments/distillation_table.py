@@ -53,7 +53,7 @@ class DistillationTable:
         for jobs in (first, later):
             count = sum(len(job.cells) for job in missing_jobs([*first, *later], cells))
             missing = [with_jitters(job, cells.rows) for job in missing_jobs(jobs, cells)]
-            run_cells("distill", work, missing, count, self.plan.workers, cells, _describe)
+            run_cells("distill", work, missing, count, self.plan, cells, _describe)
         cells.sort()
         self._report(folder, cells.rows)
 

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fractalgan.experiments.cluster import run_on_cluster
 from fractalgan.experiments.workers import run_jobs
 from fractalgan.storage import Cells, Row
 
@@ -28,6 +29,18 @@ class CellsJob:
     cells: list[Row] = field(kw_only=True)
 
 
+class Place(Protocol):
+    """Where jobs run, as a plan says."""
+
+    @property
+    def workers(self) -> int:
+        """Number of processes of this machine."""
+
+    @property
+    def cluster(self) -> str | None:
+        """Address of a dask scheduler, or ``local``, in place of these processes."""
+
+
 WithCells = TypeVar("WithCells", bound=CellsJob)
 
 
@@ -42,18 +55,18 @@ def run_cells(
     work: Callable[[Job], Iterator[Row]],
     jobs: Sequence[Job],
     count: int,
-    workers: int,
+    place: Place,
     cells: Cells,
     describe: Callable[[Row], str],
 ) -> None:
-    """Run jobs in several processes and append their cells.
+    """Run jobs in several processes, or on a cluster, and append their cells.
 
     Args:
         name: shown beside the progress bar.
         work: yields the cells of a job.
         jobs: that are missing.
         count: the number of missing cells, of these jobs and of those that are to follow.
-        workers: number of processes.
+        place: where they run.
         cells: the file that the cells are appended to.
         describe: a finished cell in a few words.
 
@@ -72,12 +85,20 @@ def run_cells(
     )
     with _sigterm_as_ctrl_c(), bar:
         task = bar.add_task("cells", total=done + count, completed=done, last="")
-        for row in run_jobs(work, jobs, workers):
+        for row in _rows(work, jobs, place):
+            if row in cells:  # of a job that a cluster has started again
+                continue
             cells.append(row)
             bar.update(task, advance=1, last=describe(row))
             if bar.disable:
                 line = f"cell {len(cells)} of {done + count}  {describe(row)}"
                 print(line, file=sys.stderr, flush=True)
+
+
+def _rows(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], place: Place) -> Iterator[Row]:
+    if place.cluster is None or not jobs:
+        return run_jobs(work, jobs, place.workers)
+    return run_on_cluster(work, jobs, place.cluster, place.workers)
 
 
 @contextlib.contextmanager

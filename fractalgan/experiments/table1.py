@@ -90,6 +90,8 @@ class AblationPlan:
         size: height and width in pixels.
         root: folder of the downloaded data sets.
         workers: number of processes, with one thread each.
+        cluster: address of the scheduler of a dask cluster, such as tcp://host:8786, whose workers run the
+            jobs in place of processes of this machine; or local, for a cluster on this machine.
         options: arguments of Reconstruction for all rows.
     """
 
@@ -103,6 +105,7 @@ class AblationPlan:
     size: int = 32
     root: str = "data"
     workers: int = 2
+    cluster: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def targets(self, name: str) -> TargetData:
@@ -223,7 +226,7 @@ def run_ablation(plan: AblationPlan, folder: RunFolder, targets: dict[str, Tenso
     for name, images in targets.items():
         _save_strip(strips / f"{name}-targets.png", images)
     work = partial(measure_reconstruction, plan, strips)
-    run_cells("ablate", work, jobs, len(jobs), plan.workers, cells, _describe)
+    run_cells("ablate", work, jobs, len(jobs), plan, cells, _describe)
     cells.sort()
     _report(folder, strips, plan, cells.rows)
 

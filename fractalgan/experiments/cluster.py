@@ -1,0 +1,149 @@
+"""The jobs of an experiment on a dask cluster: workers on any number of machines that share a file system."""
+
+import logging
+import os
+import queue
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+
+from fractalgan.errors import InputError, require_extra
+from fractalgan.storage import Row
+
+log = logging.getLogger(__name__)
+
+Job = TypeVar("Job")
+
+LOCAL = "local"  # a cluster on this machine, in place of an address
+TIMEOUT = 10  # seconds to reach a scheduler
+
+
+def run_on_cluster(
+    work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], cluster: str, workers: int
+) -> Iterator[Row]:
+    """Yield the rows of ``work(job)`` for all jobs, as workers finish them.
+
+    Every row comes at once, and again with the others of its job when that is finished, or is started again,
+    because its worker died.
+
+    Args:
+        work: a picklable function that yields the rows of a job.
+        jobs: are started in this order.
+        cluster: address of the scheduler, such as ``tcp://host:8786``; or ``local``.
+        workers: number of processes of a local cluster.
+
+    Yields:
+        Finished rows, each at least once.
+
+    Raises:
+        InputError: if the cluster cannot be reached or used, and if a job's workers die again and again.
+        Exception: whatever ``work`` raises.
+    """
+    require_extra("cluster", f"--plan.cluster {cluster}")
+    from distributed import Future, KilledWorker
+
+    with _client(cluster, workers) as client:
+        topic = f"fractalgan-{uuid.uuid4()}"
+        found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        client.subscribe_topic(topic, lambda event: found.put(event[1]["row"]))
+        futures = [
+            client.submit(_run, work, job, topic, key=f"{topic}-{number}", priority=-number, pure=False)
+            for number, job in enumerate(jobs)
+        ]
+        for future in futures:
+            future.add_done_callback(found.put)
+        try:
+            left = len(futures)
+            while left:
+                each = found.get()
+                if isinstance(each, Future):
+                    left -= 1
+                    yield from each.result()
+                else:
+                    yield each
+        except KilledWorker as error:
+            raise InputError(
+                "the workers of a job died again and again, possibly out of memory: see their logs"
+            ) from error
+        finally:
+            client.unsubscribe_topic(topic)
+            client.cancel(futures, force=True)
+
+
+def _run(work: Callable[[Job], Iterator[Row]], job: Job, topic: str) -> list[Row]:
+    """On a worker: the rows of a job, each of which is sent to the client at once, too."""
+    from distributed import get_worker
+
+    rows = []
+    for row in work(job):
+        get_worker().log_event(topic, {"row": row})  # to which it adds its address
+        rows.append(row)
+    return rows
+
+
+@contextmanager
+def _client(cluster: str, workers: int) -> Iterator[Any]:
+    """A client of a cluster whose workers are ready for jobs."""
+    from distributed import Client, LocalCluster
+
+    if cluster == LOCAL:
+        options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(**options, silence_logs=logging.ERROR) as own, Client(own) as client:
+            _prepare(client)
+            yield client
+        return
+    try:
+        client = Client(cluster, timeout=TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--plan.cluster: there is no dask scheduler at {cluster}: start one with `dask scheduler`"
+        ) from error
+    with client:
+        _prepare(client)
+        yield client
+
+
+def _prepare(client: Any) -> None:
+    """Let workers, and those that come later, work as the processes of this machine do.
+
+    Raises:
+        InputError: for workers with several threads, and those that do not have this folder.
+    """
+    threads = client.nthreads()
+    if not threads:
+        address = client.scheduler.address
+        log.warning("the cluster has no workers yet: start some with `dask worker %s --nthreads 1`", address)
+    if crowded := [address for address, number in threads.items() if number > 1]:
+        raise InputError(
+            f"--plan.cluster: the worker {crowded[0]} would run several jobs in one process:"
+            " start it with `dask worker --nthreads 1`"
+        )
+    try:
+        client.register_plugin(_make_plugin(os.getcwd()), name="fractalgan")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"--plan.cluster: a worker does not have the folder {os.getcwd()}: all machines have to share it"
+        ) from error
+
+
+def _make_plugin(folder: str) -> Any:
+    """What every worker does before its first job."""
+    from distributed import WorkerPlugin
+
+    class Prepared(WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            prepare_worker(folder)
+
+    return Prepared()
+
+
+def prepare_worker(folder: str) -> None:
+    """On a worker: go to the folder that relative paths refer to, and work with one thread, quietly."""
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
