@@ -4,11 +4,12 @@
 
 Both are loaders of batches in float: FractalData with --data.fresh true, 1,000 classes, and points by area;
 and torchvision's ImageFolder of the first of the same images, one folder per class, written once. They take
-turns within a repeat, so that a busy machine slows both down.
+turns within a repeat, so that a busy machine slows both down. ImageFolder makes three channels of images in
+grayscale; "read_grayscale" is that with a loader of one channel.
 
 "processes" are those that make the batches: 1 is the main process alone, 2 are two data workers. The rates
-are medians over the repeats; "ratio" is that of drawing to reading in the same repeat, "million_minutes" the
-time of a million drawn images.
+are medians over the repeats; "ratio" is that of drawing to reading in the same repeat, and "million_minutes"
+the time of a million drawn images.
 """
 
 import argparse
@@ -78,11 +79,10 @@ def read_in_grayscale(path: str) -> Image.Image:
         return image.convert("L")
 
 
-def read(folder: Path, size: int, features: int, workers: int) -> Iterator[Any]:
-    """Batches of the files, without end."""
+def read(folder: Path, size: int, workers: int, **options: Any) -> Iterator[Any]:
+    """Batches of the files, without end; ``options`` are those of ImageFolder."""
     transform = v2.Compose([v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)])
-    options = {} if features == 3 else {"loader": read_in_grayscale}
-    files = ImageFolder(str(folder), transform, **options)  # type: ignore[arg-type]
+    files = ImageFolder(str(folder), transform, **options)
     batch_size = min(batch_size_of(size), len(files))
     loader = DataLoader(files, batch_size, shuffle=True, drop_last=True, num_workers=workers)
     return itertools.chain.from_iterable(itertools.repeat(loader))
@@ -103,24 +103,33 @@ def measure(source: str, size: int, features: int, processes: int, options: argp
     workers = 0 if processes == 1 else processes
     classes, batches = (20, 2) if options.quick else (CLASSES, BATCHES)
     data = drawn(source, classes, size, features, workers)
-    rates: dict[str, list[float]] = {"drawn": [], "read": []}
+    ways = {"drawn": None, "read": {}} | (
+        {} if features else {"read_grayscale": {"loader": read_in_grayscale}}
+    )
+    rates: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder), data, classes * 2)
         for _ in range(options.repeats):
-            rates["drawn"].append(images_per_second(iter(data.train_dataloader()), batches))
-            rates["read"].append(images_per_second(read(Path(folder), size, features, workers), batches))
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    ratios = [one / other for one, other in zip(*rates.values(), strict=True)]
+            for way, loader in ways.items():
+                files = None if loader is None else read(Path(folder), size, workers, **loader)
+                rates[way].append(images_per_second(files or iter(data.train_dataloader()), batches))
+    medians = {f"{way}_images_s": round(statistics.median(values)) for way, values in rates.items()}
+    ratios = {
+        way.replace("read", "ratio"): statistics.median(
+            one / other for one, other in zip(rates["drawn"], rates[way], strict=True)
+        )
+        for way in ways
+        if way != "drawn"
+    }
     return {
         "source": source,
         "size": size,
         "features": features,
         "points": data.generator.num_points,
         "processes": processes,
-        "drawn_images_s": round(medians["drawn"]),
-        "read_images_s": round(medians["read"]),
-        "ratio": round(statistics.median(ratios), 2),
-        "million_minutes": round(1e6 / medians["drawn"] / 60, 1),
+        **medians,
+        **{name: round(ratio, 2) for name, ratio in ratios.items()},
+        "million_minutes": round(1e6 / medians["drawn_images_s"] / 60, 1),
     }
 
 
