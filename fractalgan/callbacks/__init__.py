@@ -6,7 +6,7 @@ from fractalgan.callbacks.film import Film
 from fractalgan.callbacks.fitted_fractals import SaveFittedFractals
 from fractalgan.callbacks.graceful_stop import GracefulStop, restore_handlers, set_handlers
 from fractalgan.callbacks.hyper_parameters import LogHyperParameters
-from fractalgan.callbacks.image_writer import ImageWriter
+from fractalgan.callbacks.image_writer import FolderWriter, ImageWriter, ShardWriter
 from fractalgan.callbacks.last_validation import FinalValidation, LastValidation
 from fractalgan.callbacks.loggers import EventsLogger, JsonLinesLogger
 from fractalgan.callbacks.net_threads import NetThreads
@@ -27,6 +27,7 @@ __all__ = [
     "EventsLogger",
     "Film",
     "FinalValidation",
+    "FolderWriter",
     "GracefulStop",
     "ImageWriter",
     "JsonLinesLogger",
@@ -43,6 +44,7 @@ __all__ = [
     "SaveFittedFractals",
     "SaveSourceFractals",
     "SetMetrics",
+    "ShardWriter",
     "StepCount",
     "StepProgress",
     "WandbTracker",

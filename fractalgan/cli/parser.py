@@ -1,7 +1,7 @@
 """The options of Lightning's verbs: a task, its data, the Trainer, and ours."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
@@ -62,6 +62,18 @@ def make_parser(verb: str) -> LightningArgumentParser:
     if verb == "predict":
         parser.add_argument(
             "--images", type=PositiveInt | None, default=None, help="Images per fractal; default: 600."
+        )
+        parser.add_argument(
+            "--format",
+            type=Literal["imagefolder", "webdataset"],
+            default="imagefolder",
+            help="PNG files in one folder per label, or the shards of a WebDataset.",
+        )
+        parser.add_argument(
+            "--labels",
+            type=Literal["fractal", "class"],
+            default="fractal",
+            help="What images are labeled with: their fractal, or the class that it carries.",
         )
     parser.add_class_arguments(  # as add_lightning_class_args does, but for one option
         Trainer, "trainer", skip={"logger"}, instantiate=False, fail_untyped=False, sub_configs=True

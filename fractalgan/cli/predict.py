@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from fractalgan.callbacks import ImageWriter
+from fractalgan.callbacks.image_writer import WRITERS
 from fractalgan.cli.command import Command, exclusive, prepare
 from fractalgan.cli.run_names import run_stem
 from fractalgan.cli.trainer import build_trainer, check_trainer
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
 from fractalgan.reports import format_commands, quote
-from fractalgan.storage import RunFolder
+from fractalgan.storage import RunFolder, read_fractals
 from fractalgan.tasks import Encoder, FractalTask
 
 
@@ -34,18 +34,29 @@ def predict(arguments: list[str]) -> int:
         build_trainer(command.trainer, task).predict(task, return_predictions=False)
         return 0
     run = _run_folder(command)
+    options = command.options
+    provenance = read_fractals(str(command.checkpoint_path)).provenance
+    writer = WRITERS[options.format](run.predictions, options.labels, provenance)
     trainer = build_trainer(
         command.trainer,
         task,
-        [ImageWriter(run.predictions)],
+        [writer],
         default_root_dir=command.trainer.default_root_dir or str(run),
     )
     with exclusive(run, command.start):
         trainer.predict(task, ckpt_path=command.checkpoint_path, weights_only=True, return_predictions=False)
     if trainer.is_global_zero:
-        print(f"images written to {run.predictions}, one folder per fractal")
-        print(*format_commands(learn=f"fit --data.name folder --data.root {quote(run.predictions)}"))
+        _print_end(command, run)
     return 0
+
+
+def _print_end(command: Command, run: RunFolder) -> None:
+    options = command.options
+    if options.format == "webdataset":
+        print(f"images written to {run.predictions}, as a WebDataset labeled by {options.labels}")
+        return
+    print(f"images written to {run.predictions}, one folder per {options.labels}")
+    print(*format_commands(learn=f"fit --data.name folder --data.root {quote(run.predictions)}"))
 
 
 def _run_folder(command: Command) -> RunFolder:

@@ -1,12 +1,8 @@
 """The model card of fractals: the README.md of their repository on the Hugging Face Hub."""
 
-import json
-import re
-from collections.abc import Iterator
-from typing import Any
-
 import yaml
 
+from fractalgan.nn.card_tables import escaped, section
 from fractalgan.storage.fractal_content import FractalFile
 from fractalgan.storage.hub import LIBRARY
 
@@ -16,13 +12,6 @@ METADATA = {
     "library_name": LIBRARY,
     "tags": ["fractals", "iterated-function-systems", "formula-driven-supervised-learning"],
 }
-MAX_VALUE = 200  # characters of a value that are shown
-MAX_ROWS = 200  # of a table
-
-# Values may come from a stranger's file: none of them is to be read as Markdown, HTML or a link.
-SPECIAL = re.compile(r"[!-+.:-<>-@\[-`{-~]")  # ASCII punctuation but for , - / =
-HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
 CARD = """\
 ---
 {metadata}---
@@ -59,8 +48,6 @@ LEARNED = f""" They were learned by gradient descent, as in
 LICENSE_OF_LEARNED = "MIT, for these numbers. The data that they were learned from has a license of its own."
 NO_LICENSE = "No license is recorded: these fractals were not learned by fractalgan. Say here what theirs is."
 
-NOT_RECORDED = "The file does not say."
-
 
 def model_card(content: FractalFile, repository: str) -> str:
     """A model card that says what a file of fractals says of their origin.
@@ -82,7 +69,7 @@ def model_card(content: FractalFile, repository: str) -> str:
     tables = {"Data": data, "Recipe": recipe, "Training": known, "Drawing": content.settings}
     return CARD.format(
         metadata=yaml.safe_dump(license_ | METADATA, sort_keys=False),
-        title="Fractals" if name is None else f"Fractals learned from {_escaped(name)}",
+        title="Fractals" if name is None else f"Fractals learned from {escaped(name)}",
         count=count,
         transforms=transforms,
         origin=LEARNED if learned else "",
@@ -91,36 +78,5 @@ def model_card(content: FractalFile, repository: str) -> str:
         repository=repository,
         channels=1 if features is None else features.shape[2],
         size=content.settings["image_size"],
-        sections="".join(_section(title, values) for title, values in (tables | {"Scores": scores}).items()),
+        sections="".join(section(title, values) for title, values in (tables | {"Scores": scores}).items()),
     )
-
-
-def _section(title: str, values: Any) -> str:
-    rows = list(_rows(values))[:MAX_ROWS]
-    lines = [f"| {_escaped(name)} | {_escaped(value)} |" for name, value in rows]
-    return "\n".join(
-        ["", f"## {title}", "", *(["| | |", "|---|---|", *lines] if lines else [NOT_RECORDED]), ""]
-    )
-
-
-def _rows(values: Any, group: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and plain values of nested tables."""
-    if isinstance(values, dict):
-        for name, value in values.items():
-            yield from _rows(value, f"{group}.{name}" if group else str(name))
-    elif group or values is not None:
-        yield group or "name", values
-
-
-def _escaped(value: Any) -> str:
-    """A value as text that is the same in Markdown and in HTML."""
-    if isinstance(value, float):
-        text = f"{value:.4g}"
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
-    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    if len(text) > MAX_VALUE:
-        text = text[:MAX_VALUE] + " ..."
-    if isinstance(value, int | float):
-        return text
-    return SPECIAL.sub(lambda match: HTML.get(match[0], "\\" + match[0]), text)

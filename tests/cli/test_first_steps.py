@@ -156,7 +156,7 @@ def test_predict_says_how_many_files_before_it_writes_them(
     trained("gan", "gan")
     monkeypatch.setattr(FractalGAN, "images_per_fractal", 7)
     assert call("predict", "--ckpt_path=best", "--run=gan") == 0
-    assert "writing 28 files to gan/predictions: 7 per fractal (set --images" in logs.text
+    assert "writing 28 images to gan/predictions: 7 per fractal (set --images" in logs.text
     shutil.rmtree("gan/predictions")
     assert call("predict", "--ckpt_path=best", "--run=gan", "--images=5") == 0
     assert len(list(Path("gan/predictions").glob("*/*.png"))) == 4 * 5
