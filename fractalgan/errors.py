@@ -140,6 +140,7 @@ EXTRAS = {
     "cluster": "distributed",
     "hub": "huggingface_hub",
     "mlflow": "mlflow",
+    "onnx": "onnxscript",
     "video": "av",
     "wandb": "wandb",
 }

@@ -1,19 +1,22 @@
-"""`export`: fractals from any source to a file, in the format of its suffix."""
+"""`export`: fractals from any source, or a backbone, to a file, in the format of its suffix."""
 
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from fractalgan.cli.shared_options import make_fractals_parser, require_writable, typed_indices
-from fractalgan.nn import FractalGenerator
+from fractalgan.errors import InputError
+from fractalgan.nn import FractalGenerator, export_backbone
 from fractalgan.reports import format_commands, quote
-from fractalgan.storage import READERS, read_fractals, require_suffix
+from fractalgan.storage import READERS, is_backbone, read_backbone, read_fractals, require_suffix
 
 
 def export(arguments: list[str]) -> int:
     """Run `export`; the exit status."""
     options = _make_parser().parse_args(arguments)
     path = Path(options.out)
+    if is_backbone(options.source):
+        return _export_backbone(options, path)
     require_suffix(path)
     require_writable(path, options.overwrite)
     indices = typed_indices(options.fractals)
@@ -26,13 +29,28 @@ def export(arguments: list[str]) -> int:
     return 0
 
 
+def _export_backbone(options: Namespace, path: Path) -> int:
+    if options.fractals is not None:
+        raise InputError(f"--fractals has no effect with {options.source}, which is a network: remove it")
+    require_writable(path, options.overwrite)
+    content = read_backbone(options.source)
+    export_backbone(content, path, options.source)
+    size = content.network["image_size"]
+    print(f"{content.network['network']} for images of {size} x {size} pixels written to {path}")
+    if path.suffix.lower() == ".safetensors":
+        commands = {"fine-tune": f"fit --config finetuning.yaml --model.backbone {quote(path)}"}
+        print(*format_commands(**commands), sep="\n")
+    return 0
+
+
 def _make_parser() -> ArgumentParser:
     parser = make_fractals_parser("export")
     parser.add_argument(
         "--out",
         type=str,
         required=True,
-        help="File to write; its suffix is the format: .safetensors, .json, .flame, .flam3, .ifs or .svg.",
+        help="File to write; its suffix is the format: .safetensors, .json, .flame, .flam3, .ifs or .svg for"
+        " fractals, .safetensors, .onnx or .pt2 (torch.export) for a network of Pretraining or Classifier.",
     )
     return parser
 

@@ -1,6 +1,7 @@
 """What has parameters: learnable fractals, LeNet, and the losses between them."""
 
 from fractalgan.nn.augmentation import Augmentation
+from fractalgan.nn.backbone_export import BACKBONE_FORMATS, export_backbone
 from fractalgan.nn.backbones import Backbone
 from fractalgan.nn.candidates import Candidates, require_halvings
 from fractalgan.nn.clipping import clip_per_fractal
@@ -61,6 +62,7 @@ from fractalgan.ops import PROBABILITIES, ProbabilityRule
 from fractalgan.storage import FractalFile, Labels, read_fractals, shipped_fractals, write_fractals
 
 __all__ = [
+    "BACKBONE_FORMATS",
     "LOSSES",
     "MAX_ZOOM",
     "MIN_ZOOM",
@@ -117,6 +119,7 @@ __all__ = [
     "collage_fractals",
     "covered_shapes",
     "distribution_loss",
+    "export_backbone",
     "features_at",
     "frechet_distance",
     "image_in_view",

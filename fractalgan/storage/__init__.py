@@ -1,7 +1,7 @@
 """What is on disk: atomic writes, checkpoints, run folders, files of fractals, finished cells."""
 
 from fractalgan.storage.atomic import atomic_path, atomic_write
-from fractalgan.storage.backbone_file import BackboneFile, read_backbone, write_backbone
+from fractalgan.storage.backbone_file import BackboneFile, is_backbone, read_backbone, write_backbone
 from fractalgan.storage.cells import Cells, Row
 from fractalgan.storage.checkpoints import (
     AtomicCheckpointIO,
@@ -41,6 +41,7 @@ __all__ = [
     "atomic_write",
     "find_config",
     "fractals_per_class",
+    "is_backbone",
     "is_repository",
     "newest_readable",
     "numbers_per_fractal",

@@ -7,7 +7,12 @@ from torch import Tensor
 
 from fractalgan.errors import InputError
 from fractalgan.storage.atomic import atomic_write
-from fractalgan.storage.checkpoints import as_checkpoint_error, read_checkpoint, submodule_state
+from fractalgan.storage.checkpoints import (
+    as_checkpoint_error,
+    newest_readable,
+    read_checkpoint,
+    submodule_state,
+)
 from fractalgan.storage.run_folder import RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
@@ -38,18 +43,16 @@ def read_backbone(source: str | Path) -> BackboneFile:
 
     Args:
         source: a checkpoint of Pretraining or Classifier; a run folder of theirs, of which the last
-            checkpoint is read; or a ``.safetensors`` file: ``backbone.safetensors`` of a run, or weights of
-            torchvision or timm.
+            checkpoint is read, or the best of a Classifier; or a ``.safetensors`` file:
+            ``backbone.safetensors`` of a run, or weights of torchvision or timm.
 
     Raises:
         InputError: if there are none, or if the file has other content.
     """
     path = Path(source)
-    if path.is_dir():
-        path = RunFolder(path).checkpoint("last")
-    if path.suffix.lower() == ".safetensors":
+    if path.suffix.lower() == ".safetensors" and not path.is_dir():
         return _read_weights(path)
-    checkpoint = read_checkpoint(path)
+    path, checkpoint = _in_run_folder(RunFolder(path)) if path.is_dir() else (path, read_checkpoint(path))
     if checkpoint["task"] not in TASKS:
         raise InputError(
             f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
@@ -60,6 +63,28 @@ def read_backbone(source: str | Path) -> BackboneFile:
         network = {name: options.get(name, missing) for name, missing in NETWORK.items()}
         provenance = {"task": checkpoint["task"], "step": checkpoint["global_step"]}
         return BackboneFile(submodule_state(checkpoint, "network.features."), network, provenance)
+
+
+def _in_run_folder(run: RunFolder) -> tuple[Path, dict[str, Any]]:
+    """The last checkpoint of a run, or the best of one that is judged by real images."""
+    path = run.checkpoint("last")
+    checkpoint = read_checkpoint(path)
+    if checkpoint["task"] == "Classifier" and run.best.is_file():
+        return run.best, read_checkpoint(run.best)
+    return path, checkpoint
+
+
+def is_backbone(source: str | Path) -> bool:
+    """Whether there is a backbone at a path, as for :func:`read_backbone`, and not something else."""
+    path = Path(source)
+    if path.suffix.lower() == ".safetensors" and path.is_file():
+        return "network" in read_safetensors(path)[1]
+    found = None
+    if path.is_dir():
+        found = newest_readable(RunFolder(path).checkpoints.glob("*.ckpt"))
+    elif path.is_file():
+        found = newest_readable([path])
+    return found is not None and found[1]["task"] in TASKS
 
 
 def _read_weights(path: Path) -> BackboneFile:

@@ -8,6 +8,7 @@ import torch
 
 from fractalgan import FractalGenerator
 from fractalgan.storage import read_fractals
+from tests.cli.errors import only_error
 from tests.conftest import TINY_PRETRAINING
 
 Call = Callable[..., int]
@@ -115,3 +116,23 @@ def test_bad_input_is_one_line(
 def test_help_of_classes_is_refused(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("export", "--model.help") == 2
     assert "export has no --model.help: use export --help-all" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:No complete tensor found")  # of torch.export, on loading
+def test_backbones_are_exported(call: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    """From a run of Pretraining, a checkpoint, and the weights that it leaves."""
+    assert call("fit", "--config=pretraining.yaml", *TINY_PRETRAINING, "--run=run") == 0
+    capsys.readouterr()
+    for number, source in enumerate(["run", "run/checkpoints/last.ckpt", "run/backbone.safetensors"]):
+        assert call("export", source, "--out", f"{number}.pt2") == 0
+        assert f"lenet for images of 16 x 16 pixels written to {number}.pt2" in capsys.readouterr().out
+        assert torch.export.load(f"{number}.pt2").module()(torch.zeros(3, 1, 16, 16)).shape == (3, 84)
+    assert call("export", "run", "--out", "copy.safetensors") == 0
+    assert "--model.backbone copy.safetensors" in capsys.readouterr().out
+    for options, message in [
+        (["--out=copy.safetensors"], "copy.safetensors exists already"),
+        (["--out=net.svg"], "a file of a backbone must end in .safetensors, .onnx or .pt2, got net.svg"),
+        (["--out=net.pt2", "--fractals", "3"], "--fractals has no effect with run, which is a network"),
+    ]:
+        assert call("export", "run", *options) == 2
+        assert message in only_error(capsys)
