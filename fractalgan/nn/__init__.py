@@ -54,6 +54,7 @@ from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prot
 from fractalgan.nn.renderer import Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
 from fractalgan.nn.sample_scores import RealImages, SampleScores
+from fractalgan.nn.sparse_gradients import keep_drawn_rows
 from fractalgan.nn.target_fractals import Objective, Part, TargetFractals
 from fractalgan.nn.target_scores import TargetScores, intersection_over_union, warn_of_detail
 from fractalgan.nn.views import MAX_ZOOM, MIN_ZOOM, Detail, image_in_view, picture_layer
@@ -125,6 +126,7 @@ __all__ = [
     "image_in_view",
     "instance_noise",
     "intersection_over_union",
+    "keep_drawn_rows",
     "layer_groups",
     "make_discriminator",
     "make_network",

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam, Optimizer, SparseAdam
 
 from fractalgan.nn import (
     LOSSES,
@@ -14,6 +14,7 @@ from fractalgan.nn import (
     MatricesForm,
     ProbabilityRule,
     instance_noise,
+    keep_drawn_rows,
     parameter_groups,
     prototype_distance,
     r1_penalty,
@@ -21,7 +22,7 @@ from fractalgan.nn import (
 from fractalgan.ops import SequenceKind
 from fractalgan.randomness import Purpose
 from fractalgan.tasks.feature_options import Blend, resolve_features
-from fractalgan.tasks.gan_options import GANStart, OptimizerName, check_options
+from fractalgan.tasks.gan_options import GANStart, GeneratorOptimizerName, OptimizerName, check_options
 from fractalgan.tasks.gan_preparation import GANPreparation
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.schedules import Schedule, schedule_factor
@@ -79,7 +80,8 @@ class FractalGAN(GANPreparation):
             linearly to 0 at the end of the run.
         parameter_noise: std of the Gaussian noise that is added to the transforms; 0 disables it.
         parameter_noise_interval: number of steps between additions of parameter noise.
-        generator_optimizer: optimizer of the fractals.
+        generator_optimizer: optimizer of the fractals; SparseAdam moves only those that a step draws, which
+            is for more fractals than images per batch.
         generator_lr: learning rate of the fractals.
         generator_schedule: learning rate schedule of the fractals: constant, halving after each quarter of
             the run, or cosine to 0; the last two need to know the last step, max_steps.
@@ -132,7 +134,7 @@ class FractalGAN(GANPreparation):
         instance_noise: float = 0.2,
         parameter_noise: float = 0.0,
         parameter_noise_interval: int = 5,
-        generator_optimizer: OptimizerName = "Adam",
+        generator_optimizer: GeneratorOptimizerName = "Adam",
         generator_lr: float = 5e-2,
         generator_schedule: Schedule = "cosine",
         generator_betas: tuple[float, float] = (0.5, 0.99),
@@ -169,12 +171,15 @@ class FractalGAN(GANPreparation):
     def _optimizer(self, side: Side) -> Optimizer:
         module = self.generator if side == "generator" else self.discriminator
         kind: type[Adam] = getattr(torch.optim, self.hparams[f"{side}_optimizer"])
-        return kind(
+        optimizer = kind(
             parameter_groups(module.parameters(), self.generator.embedding.features),
             lr=self.hparams[f"{side}_lr"],
             betas=tuple(self.hparams[f"{side}_betas"]),
             **({"fused": True} if kind is Adam else {}),  # the others have no fused form
         )
+        if isinstance(optimizer, SparseAdam):
+            optimizer.register_step_pre_hook(keep_drawn_rows)
+        return optimizer
 
     # -- training -------------------------------------------------------------------------------
 

@@ -19,6 +19,9 @@ from fractalgan.tasks.schedules import Schedule
 # Optimizers that take a learning rate and two betas, and have no weight decay by default.
 OptimizerName = Literal["Adam", "NAdam", "RAdam"]
 
+# Of the fractals: the last moves only those that a step draws.
+GeneratorOptimizerName = Literal["Adam", "NAdam", "RAdam", "SparseAdam"]
+
 # A procedure for random fractals, or collages of real images.
 GANStart = Literal[Procedure, "collage"]
 
@@ -29,7 +32,7 @@ CHOICES = {
     "sequences": SequenceKind,
     "loss": LossName,
     "generator_schedule": Schedule,
-    "generator_optimizer": OptimizerName,
+    "generator_optimizer": GeneratorOptimizerName,
     "discriminator_optimizer": OptimizerName,
 }
 

@@ -458,3 +458,28 @@ def test_learning_rate_that_falls_needs_a_last_step() -> None:
         endless.fit(tiny(), digits())
     endless.fit(tiny(generator_schedule="constant"), digits())
     assert endless.global_step > 0
+
+
+class WatchFractals(Callback):
+    """Notes which fractals each step has moved."""
+
+    def __init__(self) -> None:
+        self.moved: list[list[bool]] = []
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: FractalGAN, *args) -> None:
+        self.before = pl_module.generator.embedding.b.detach().clone()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: FractalGAN, *args) -> None:
+        now = pl_module.generator.embedding.b.detach()
+        self.moved.append((now != self.before).flatten(1).any(1).tolist())
+
+
+def test_sparse_adam_moves_only_the_fractals_that_are_drawn() -> None:
+    """Of twelve, a batch of eight draws others at every step."""
+    watch = WatchFractals()
+    model = tiny(num_fractals=12, generator_optimizer="SparseAdam")
+    train(model, 3, watch)
+    assert [sum(each) for each in watch.moved] == [8, 8, 8]
+    watch = WatchFractals()
+    train(tiny(num_fractals=12), 3, watch)
+    assert [sum(each) for each in watch.moved] == [8, 12, 12]
