@@ -9,9 +9,9 @@ SUMMARIES = {
     "test": "evaluate a checkpoint on the test images",
     "predict": "write images of learned fractals to disk, one folder per fractal",
     "draw": "draw pictures and animations of fractals, at any size and zoom",
-    "export": "write fractals to a file, for other programs (.flame, .ifs, .svg, .json) or for this one",
+    "export": "write fractals, or a network, to a file for other programs (.flame, .svg, .onnx, ...)",
     "report": "write a page about runs, with fractals that can be zoomed into",
-    "compare": "reproduce Figure 5 of the paper: pre-training on learned versus random fractals",
+    "compare": "compare pre-training on learned, random and perturbed fractals: Figure 5 of the paper",
     "distill": "compare what a network learns from labeled fractals and from a few stored images",
     "ablate": "reproduce Table 1 of the paper: how well fractals reconstruct images, by recipe",
 }
@@ -87,8 +87,8 @@ model
   --model.conditional WAY   projection or auxiliary: learn with labels, which fractals keep (default: null)
   --model.features N        3 for a color per transform, 1 for a gray level, 0 for white on black (default: 3
                             for images in color, else 0)
-  --model.fractals SOURCE   with pretraining.yaml: random, digits, fashion-mnist, a file, a run folder, or
-                            user/name of the Hugging Face Hub; with distillation.yaml: labeled ones
+  --model.fractals SOURCE   with pretraining.yaml: random, perturbed, digits, fashion-mnist, a file, a run
+                            folder, or user/name of the Hugging Face Hub; with distillation.yaml: labeled ones
   --model.network NAME      with pretraining.yaml, finetuning.yaml, and classifier.yaml: lenet, convnet,
                             resnet18 or another of torchvision, timm/vit_tiny_patch16_224 or another of timm
   --model.backbone FILE     with probe.yaml and finetuning.yaml: a checkpoint or a run of Pretraining, or
@@ -149,10 +149,13 @@ PREDICT = f"""\
 usage: python -m fractalgan predict --ckpt_path FILE [options]
 
 Draw images of the fractals of a FractalGAN, Reconstruction or Distillation, and write them to predictions/
-in the run folder, as <fractal>/<number>.png: a data set that `fit --data.name folder` can read.
+in the run folder, as <fractal>/<number>.png: a data set that `fit --data.name folder` can read. README.md
+says what they are.
 
 {CHECKPOINT}
   --images N               images per fractal (default: 600)
+  --format NAME            imagefolder, or webdataset for shards of 10,000 images (default: imagefolder)
+  --labels NAME            fractal, or class, which fractals with labels carry (default: fractal)
   --run DIR                with --ckpt_path last or best: the run folder to read from and to write to
                            with --ckpt_path FILE: a new folder to write to (default: that of FILE's own run)
   --trainer.OPTION VALUE   override an option of Lightning's Trainer, such as --trainer.accelerator cpu
@@ -222,7 +225,12 @@ FILE is the format:
   .ifs                  for FRACTINT
   .svg                  a drawing of the transforms, as the parallelograms that they make of the window
 
-A warning says what a format cannot hold.
+A warning says what a format cannot hold. If SOURCE is a run or a checkpoint of Pretraining or Classifier, or
+its backbone.safetensors, the network without its head is written:
+
+  .safetensors          weights with the names of torchvision or timm
+  .onnx                 for ONNX Runtime and others (which needs pip install 'fractalgan[onnx]')
+  .pt2                  for torch.export.load
 
   --out FILE            file to write
   --fractals N [N ...]  indices of the fractals to write (default: all)
@@ -232,6 +240,7 @@ examples
   python -m fractalgan export digits --out digits.flame
   python -m fractalgan export runs/gan-digits-1 --out some.svg --fractals 0 3 7
   python -m fractalgan export somebodys.flame --out somebodys.safetensors
+  python -m fractalgan export runs/pretraining-digits-1 --out backbone.onnx
 """
 
 PAGES = {

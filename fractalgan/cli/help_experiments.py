@@ -3,22 +3,29 @@
 COMPARE = """\
 usage: python -m fractalgan compare [options]
 
-Reproduce Figure 5 of the paper: train LeNets on images of learned and of random fractals, with several random
-seeds, and evaluate linear probes of their features. --run resumes an interrupted comparison.
+Compare pre-training data: train networks on images of learned and of other fractals, with several random
+seeds, and evaluate them by linear probes or by fine-tuning. By default this is Figure 5 of the paper. --run
+resumes an interrupted comparison.
 
-  --config FILE                compare_digits.yaml, compare_fashion_mnist.yaml, or your own
+  --config FILE                compare_digits.yaml, compare_fashion_mnist.yaml, compare_mnist.yaml, or your
+                               own
   --run DIR                    folder of the run, resumed if it exists (default: the next free of
                                runs/compare-digits-1, -2, ...)
+  --plan.sources [SOURCE,...]  pixels, untrained, random, perturbed, learned, and other fractals by name or
+                               path (default: [pixels,untrained,random,learned])
   --plan.learned SOURCE        learned fractals: a name, file, checkpoint, or run folder (default: null, which
                                trains a GAN first)
-  --plan.seeds N               random seeds, each with a LeNet per source of fractals (default: 10)
-  --plan.steps N               training steps per LeNet (default: 5000)
-  --plan.every N               LeNet steps between two probes (default: 1000)
-  --plan.labels [N,...]        labeled images per class for the probes; 0 uses all (default: [0,100,10])
+  --plan.protocols [NAME,...]  probe, finetune (default: [probe])
+  --plan.seeds N               random seeds, each with a network per source of fractals (default: 10)
+  --plan.steps N               pre-training steps per network (default: 5000)
+  --plan.every N               steps between two evaluations (default: 1000)
+  --plan.labels [N,...]        labeled images per class; 0 uses all (default: [0,100,10])
   --plan.workers N             number of processes (default: 2)
+  --plan.cluster ADDRESS       dask scheduler, tcp://HOST:8786, whose workers run the jobs (default: null)
   --data.name NAME             real images: digits, MNIST, FashionMNIST, KMNIST, or folder (default: digits)
   --data.root DIR              folder of your own images, or of downloaded data sets (default: data)
-  --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.lr 0.001
+  --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.network resnet18
+  --finetuning.OPTION VALUE    steps, batch_size, or an option of Classifier, such as --finetuning.lr 0.001
   --drawing.OPTION VALUE       option of FractalData, such as --drawing.jitter 0.1; num_points, window and tau
                                are those of random fractals only
   --help-all                   all options
@@ -48,6 +55,7 @@ several random seeds, and test it on real images. --run resumes an interrupted t
   --plan.jitters [X,...]        jitters to choose from, by validation images (default: [0.0,0.02,0.05])
   --plan.seeds N                random seeds, each with other exemplars, fractals and networks (default: 3)
   --plan.workers N              number of processes (default: 2)
+  --plan.cluster ADDRESS        dask scheduler, whose workers run the jobs (default: null)
   --plan.accelerator NAME       cpu or gpu (default: cpu)
   --plan.precision NAME         32-true, or bf16-mixed, which is faster on many processors (default: 32-true)
   --data.name NAME              digits, MNIST, FashionMNIST, KMNIST, CIFAR10, ..., or folder (default: digits)
@@ -81,6 +89,7 @@ the errors beside the paper's. --run resumes an interrupted ablation, or adds ro
   --plan.encoder FILE       checkpoint of the encoder that the rows with an encoder need
   --plan.root DIR           folder of downloaded data sets (default: data)
   --plan.workers N          number of processes (default: 2)
+  --plan.cluster ADDRESS    dask scheduler, whose workers run the jobs (default: null)
   --help-all                all options
 
 examples

@@ -154,6 +154,11 @@ def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], pa
     axis.set_title("after all pre-training steps")
 
 
+def _title(source: str) -> str:
+    """A source by its name: the last part of a path, without its suffix."""
+    return source if source in COLORS else Path(source).stem
+
+
 def _colors(rows: list[Row]) -> dict[str, str]:
     """The color of each source."""
     others = [source for source in _sources(rows) if source not in COLORS]
@@ -167,7 +172,7 @@ def _plot(axis: Axes, source: str, color: str, curve: dict[int, Spread]) -> None
         return
     steps, mean = list(curve), [each.mean for each in curve.values()]
     low, high = ([each.mean + sign * (each.std or 0) for each in curve.values()] for sign in (-1, 1))
-    line: dict[str, Any] = {"color": color, "label": source}
+    line: dict[str, Any] = {"color": color, "label": _title(source)}
     band: dict[str, Any] = {"color": color, "alpha": 0.2, "linewidth": 0}
     if len(steps) == 1:
         axis.axhline(mean[0], linestyle="--", **line)

@@ -147,6 +147,9 @@ def test_every_shipped_config_runs(
 ) -> None:
     options = ["--plan.gan_steps=[]", "--plan.labels=[0]"]
     options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
+    options += ["--finetuning.steps=2", "--finetuning.batch_size=8"]
+    if config.stem == "compare_mnist":
+        options += [f"--data.root={mnist_like('MNIST')}", "--plan.gan=null"]
     if "fashion" in config.stem:
         metrics = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
         options += [f"--data.root={mnist_like('FashionMNIST')}"]
