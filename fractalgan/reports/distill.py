@@ -92,9 +92,9 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
 
 
 def table(summary: dict[str, Any]) -> dict[str, list[Line]]:
-    """The lines by storage, under its name: "1 image per class: 7,840 numbers"."""
+    """The lines by storage, under its name: "1 image per class: 7,840 numbers, 5 seeds"."""
     return {
-        f"{_counted(int(images), 'image')} per class: {found['numbers']:,} numbers": _lines(
+        f"{_counted(int(images), 'image')} per class: {found['numbers']:,} numbers, {_seeds(found)}": _lines(
             int(images), found
         )
         for images, found in summary["images_per_class"].items()
@@ -123,17 +123,16 @@ def _published(method: str) -> str:
     return f"{method}, width {PUBLISHED_WIDTH} (published)"
 
 
-def _seeds(summary: dict[str, Any]) -> int:
-    """The largest number of seeds of a source."""
-    storage = summary["images_per_class"].values()
-    return max((each["seeds"] for found in storage for each in found["sources"].values()), default=0)
+def _seeds(found: dict[str, Any]) -> str:
+    """The largest number of seeds of a source in a storage: "5 seeds"."""
+    return _counted(max((each["seeds"] for each in found["sources"].values()), default=0), "seed")
 
 
 def as_markdown(summary: dict[str, Any]) -> str:
     """The table as Markdown."""
     parts = [
-        f"Test accuracy on {summary['data']}, mean ± std of {_counted(_seeds(summary), 'seed')}:"
-        f" {summary['network']}, trained on a stored set.",
+        f"Test accuracy on {summary['data']}, mean ± std over seeds: {summary['network']}, trained on a"
+        " stored set.",
         "",
     ]
     for title, lines in table(summary).items():
@@ -180,9 +179,8 @@ def draw(path: Path, summary: dict[str, Any]) -> None:
         axis.invert_yaxis()
         axis.grid(axis="x", alpha=0.3)
         axis.set_xlabel("test accuracy, %")
-        axis.set_title(f"{_counted(int(images), 'image')} per class", fontsize="medium")
-    seeds = _counted(_seeds(summary), "seed")
-    title = f"{summary['network']} on {summary['data']}: mean and std of {seeds}"
+        axis.set_title(f"{_counted(int(images), 'image')} per class, {_seeds(found)}", fontsize="medium")
+    title = f"{summary['network']} on {summary['data']}: mean and std over seeds"
     figure.suptitle(title, fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

@@ -60,9 +60,9 @@ def test_published_figures_are_of_the_same_data_and_storage(
 def test_table_says_what_is_stored() -> None:
     text = distill.as_markdown(summary(images=(1,)))
     assert (
-        "Test accuracy on MNIST, mean ± std of 3 seeds: ConvNet of width 64, trained on a stored set." in text
+        "Test accuracy on MNIST, mean ± std over seeds: ConvNet of width 64, trained on a stored set." in text
     )
-    assert "### 1 image per class: 7,840 numbers" in text
+    assert "### 1 image per class: 7,840 numbers, 3 seeds" in text
     assert "| distilled | 13 fractals | 7,807 | 0.02 | 95.0 ± 1.0 |" in text
     assert "| pixels | 13 images | 101,920 |  | 91.7 ± 1.5 |" in text
     assert "| DC, width 128 (published) | 1 image | 7,840 |  | 91.7 |" in text
