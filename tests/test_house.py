@@ -157,3 +157,9 @@ def test_type_checkers_see_every_public_name() -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import sys, fractalgan; assert 'FractalGAN' in dir(fractalgan); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_folder_of_shipped_fractals_has_nothing_else() -> None:
+    """Runs in this folder would leave their checkpoints there."""
+    found = {path.suffix for path in (Path(__file__).parents[1] / "fractalgan" / "checkpoints").iterdir()}
+    assert found == {".md", ".png", ".safetensors"}

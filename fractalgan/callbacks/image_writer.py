@@ -3,11 +3,12 @@
 import io
 import json
 import logging
+import re
 import tarfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import BasePredictionWriter
@@ -15,6 +16,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan import __version__
+from fractalgan.data.fractals import LabelKind
 from fractalgan.nn import FractalGenerator
 from fractalgan.nn.dataset_card import dataset_card
 from fractalgan.storage import atomic_write
@@ -23,9 +25,8 @@ from fractalgan.tasks import FractalTask
 
 log = logging.getLogger(__name__)
 
-LabelKind = Literal["fractal", "class"]
-
 SHARD_IMAGES = 10_000
+UNSAFE = re.compile(r"[^\w .+()-]")  # characters in the name of a folder
 
 
 class Sample(NamedTuple):
@@ -100,9 +101,15 @@ class ImageWriter(BasePredictionWriter, ABC):
         """The label of a fractal's images, and its name for a path."""
         labels = generator.embedding.labels
         if self.labels == "fractal" or labels is None:
-            return fractal, f"{fractal:03d}"
+            return fractal, f"{fractal:0{max(3, len(str(len(generator.embedding) - 1)))}d}"
         label = int(labels[fractal])
-        return label, generator.embedding.classes[label].replace("/", "_")
+        return label, folder_names(generator.embedding.classes)[label]
+
+
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """A folder for each class: its name without what a path cannot have, with its number if two are alike."""
+    names = [UNSAFE.sub("_", name).strip(". ") or "_" for name in classes]
+    return [name if names.count(name) == 1 else f"{number}_{name}" for number, name in enumerate(names)]
 
 
 class FolderWriter(ImageWriter):

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from fractalgan.tasks import Task
 from fractalgan.tasks.protocols import datamodule_of
 
 
@@ -26,6 +27,8 @@ class StepProgress(ProgressBar):
         self._enabled = True
         self._started = 0.0
         self._first_step = 0
+        self._batches = 0
+        self._validating = 0.0  # seconds in validations that have ended
 
     def disable(self) -> None:
         self._enabled = False
@@ -37,16 +40,21 @@ class StepProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started, self._first_step = time.monotonic(), trainer.global_step
+        self._batches, self._validating = 0, 0.0
         self._open("fit", trainer.max_steps if trainer.max_steps > 0 else None, trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._batches += 1
         if self._bar:
             self._bar.update(self._task, completed=trainer.global_step, numbers=self._numbers(trainer))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn == "fit" and self._enabled and self._bar is None:
+        if trainer.state.fn != "fit":
+            return
+        self._validating += time.monotonic()
+        if self._enabled and self._bar is None:
             print(self._line(trainer), file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -57,6 +65,8 @@ class StepProgress(ProgressBar):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "validate":
             self._open("validate", sum(trainer.num_val_batches))
+        elif trainer.state.fn == "fit":
+            self._validating -= time.monotonic()
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         if trainer.state.fn == "validate":
@@ -112,12 +122,13 @@ class StepProgress(ProgressBar):
         return "  ".join([*self._speed(trainer), *numbers])
 
     def _speed(self, trainer: Trainer) -> list[str]:
-        """The images that all processes read per second since the start: ["1,204 images/s"]."""
+        """The images that all processes were trained on per second: ["1,204 images/s"]."""
         batch_size = getattr(datamodule_of(trainer), "batch_size", None)
-        if batch_size is None:
+        task = trainer.lightning_module
+        if batch_size is None or not isinstance(task, Task) or not task.trains_on_batches:
             return []
-        images = (trainer.global_step - self._first_step) * batch_size * trainer.world_size
-        return [f"{images / (time.monotonic() - self._started):,.0f} images/s"]
+        seconds = time.monotonic() - self._started - self._validating
+        return [f"{self._batches * batch_size * trainer.world_size / seconds:,.0f} images/s"]
 
     def _line(self, trainer: Trainer) -> str:
         done = trainer.global_step

@@ -10,12 +10,14 @@ from fractalgan.nn import FractalGenerator, export_backbone
 from fractalgan.reports import format_commands, quote
 from fractalgan.storage import READERS, is_backbone, read_backbone, read_fractals, require_suffix
 
+GRAPHS = (".onnx", ".pt2")  # suffixes of networks only
+
 
 def export(arguments: list[str]) -> int:
     """Run `export`; the exit status."""
     options = _make_parser().parse_args(arguments)
     path = Path(options.out)
-    if is_backbone(options.source):
+    if is_backbone(options.source) or path.suffix.lower() in GRAPHS:
         return _export_backbone(options, path)
     require_suffix(path)
     require_writable(path, options.overwrite)

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from fractalgan.data.datamodule import Batches, DataModule
+from fractalgan.data.drawn_images import FreshBatches, draw_images
 from fractalgan.data.image_set import ImageSet, first_images
-from fractalgan.data.stream import EndlessBatches, EndlessStream, StreamPosition
+from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.synthetic import JITTER, SYNTHETIC, Sampling
 from fractalgan.errors import (
     InputError,
@@ -23,15 +24,14 @@ from fractalgan.errors import (
 from fractalgan.limits import require_sizes
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Procedure, SequenceKind, check_view
-from fractalgan.randomness import ALL_RANKS, Purpose, RandomSource, generator_for
+from fractalgan.randomness import Purpose, generator_for
 from fractalgan.storage.labels import require_labels
 
 log = logging.getLogger(__name__)
 
-POINTS_AT_A_TIME = 1_500_000  # 5,000 images of 300
-
 COUNT = 100  # fractals that are not learned, unless another number is asked for
-VALIDATION_IMAGES = 10_000  # at most, but one of each fractal at least
+# At most, but one validation image of each fractal at least.
+VALIDATION_IMAGES, VALIDATION_BYTES = 10_000, 2**29
 MAX_BYTES = 4 * 2**30  # of training images that are drawn once, and kept
 
 LabelKind = Literal["fractal", "class"]
@@ -62,7 +62,8 @@ class FractalData(DataModule):
         features: what transforms of random fractals carry: 3 numbers, a random color; 1, a random gray level;
             or 0, which draws white on black. null is 0, or in a comparison what the real images need.
         images_per_class: number of training images per fractal; there are a tenth as many validation images,
-            but not more than 10,000 in all, or one per fractal.
+            at most
+            10,000 and 512 MiB in all, or one per fractal.
         fresh: whether to draw new images at every step, instead of the same ones in every pass, which are
             kept in memory.
         size: height and width in pixels.
@@ -118,8 +119,7 @@ class FractalData(DataModule):
             num_points=1 if num_points is None else num_points,
         )
         require_features(features)
-        if jitter == "auto":
-            jitter = None if fractals in SYNTHETIC else JITTER
+        jitter = own_jitter(fractals) if jitter == "auto" else jitter
         require_at_least(0, num_workers=num_workers, fractals_seed=fractals_seed or 0, jitter=jitter or 0)
         if num_workers > 0 and not fresh:
             raise InputError("--data.num_workers > 0 needs --data.fresh true: set both, or neither")
@@ -132,30 +132,20 @@ class FractalData(DataModule):
         self.num_workers = num_workers
         self.seed = seed
         if fractals in SYNTHETIC:
-            count = COUNT if num_fractals is None else num_fractals
-            drawn_seed = seed if fractals_seed is None else fractals_seed
-            sampling = Sampling(count, num_transforms, start, features or 0, drawn_seed, perturbation)
+            own_seed = seed if fractals_seed is None else fractals_seed
+            kind = num_transforms, start, features or 0, own_seed, perturbation
+            sampling = Sampling(num_fractals or COUNT, *kind)
             self.generator = SYNTHETIC[fractals](sampling)
         else:
             require_no_effect(fractals, features=features, perturbation=perturbation)
-            self.generator = self._learned_generator(fractals_copy)
+            self.generator = learned_generator(fractals, fractals_copy)
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
         self._check_memory()
         self._override_view(num_points, window, tau, jitter, sequences)
         self.train_images: ImageSet | None = None
-        self.validation_images: ImageSet | None = None
-
-    def _learned_generator(self, copy: str | None) -> FractalGenerator:
-        """The fractals of ``source``, or of its copy, with a warning of those that are not finite."""
-        copied = copy is not None and Path(copy).is_file()
-        generator = FractalGenerator.from_pretrained(copy if copy is not None and copied else self.source)
-        A, b = generator.embedding()
-        blank = len(b) - int((A.flatten(1).isfinite().all(1) & b.flatten(1).isfinite().all(1)).sum())
-        if blank:
-            message = "%d of the %d fractals of %s are not finite: they draw nothing"
-            log.warning(message, blank, len(b), self.source)
-        return generator
+        self._validation: ImageSet | None = None
+        self._ready = False
 
     def _check_fractals(self, expected: int | None) -> None:
         """Raise InputError for another number of fractals, and where labels are needed but missing."""
@@ -170,14 +160,12 @@ class FractalData(DataModule):
             require_labels(self.generator.embedding.labels, self.source)
 
     def _check_memory(self) -> None:
-        """Raise InputError for training images that are kept, but would fill the memory."""
-        images = self.num_fractals * self.images_per_class
-        needed = images * self.generator.channels * self.size**2
-        if not self.fresh and needed > MAX_BYTES:
-            raise InputError(
-                f"{images} images of {self.size} pixels, {self.images_per_class} of each fractal, take"
-                f" {needed / 1e9:.1f} GB of memory: set --data.fresh true to draw them as they are needed"
-            )
+        of_image, number = self._bytes_of_image(), self.num_fractals
+        smaller = "set a smaller --data.size, or fewer --model.num_fractals"
+        require_memory("validation images", number * self._validation_per_class(), of_image, smaller)
+        if not self.fresh:
+            fresh = "set --data.fresh true to draw them as they are needed"
+            require_memory("training images", number * self.images_per_class, of_image, fresh)
 
     def _override_view(
         self,
@@ -209,11 +197,24 @@ class FractalData(DataModule):
         require_image_kind(channels, source, expected=drawn, reason=reason, remedy=remedy)
 
     def setup(self, stage: str | None = None) -> None:
-        if self.validation_images is None:
-            at_most = min(self.images_per_class // 10, VALIDATION_IMAGES // self.num_fractals)
-            self.validation_images = self._drawn(max(1, at_most), Purpose.PSEUDO_CLASS_VALIDATION)
-            if not self.fresh:
-                self.train_images = self._drawn(self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING)
+        if not self.fresh and self.train_images is None:
+            self.train_images = self._drawn(self.images_per_class, Purpose.PSEUDO_CLASS_TRAINING)
+        self._ready = True
+
+    @property
+    def validation_images(self) -> ImageSet | None:
+        """Those that are validated on, drawn when they are first needed; None before ``setup``."""
+        if self._validation is None and self._ready:
+            per_class = self._validation_per_class()
+            self._validation = self._drawn(per_class, Purpose.PSEUDO_CLASS_VALIDATION)
+        return self._validation
+
+    def _validation_per_class(self) -> int:
+        at_most = min(VALIDATION_IMAGES, VALIDATION_BYTES // self._bytes_of_image())
+        return max(1, min(self.images_per_class // 10, at_most // self.num_fractals))
+
+    def _bytes_of_image(self) -> int:
+        return self.generator.channels * self.size**2
 
     def _drawn(self, per_class: int, purpose: Purpose) -> ImageSet:
         """Images of every fractal in turn, with the labels that batches have."""
@@ -226,7 +227,7 @@ class FractalData(DataModule):
         return torch.arange(self.num_fractals) if labels is None else labels
 
     def train_dataloader(self) -> Batches:
-        self._after_setup(self.validation_images)
+        self._after_setup(self._ready or None)
         position = StreamPosition.of(self.seed, self.trainer)
         if self.train_images is not None:
             return DataLoader(EndlessBatches(self.train_images, self.batch_size, position), batch_size=None)
@@ -242,7 +243,7 @@ class FractalData(DataModule):
         return first_images(count, *(each for each in (validation, self.train_images) if each is not None))
 
     def _is_set_up(self) -> bool:
-        return self.validation_images is not None
+        return self._ready
 
     def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {"fractals": self.source}
@@ -251,50 +252,31 @@ class FractalData(DataModule):
         return facts | {"num_points": self.generator.num_points, "tau": round(self.generator.tau, 3)}
 
 
-class FreshBatches(EndlessStream):
-    """The stream of images that are drawn as they are read, each from (seed, batch), its fractals in turn.
-
-    Args:
-        generator: draws the images.
-        labels: [J], of its fractals.
-        total: number of images per pass, as many of each fractal.
-        batch_size: images per batch and rank.
-        position: where this process reads.
-    """
-
-    def __init__(
-        self,
-        generator: FractalGenerator,
-        labels: Tensor,
-        total: int,
-        batch_size: int,
-        position: StreamPosition,
-    ) -> None:
-        super().__init__(total, batch_size, position)
-        self.generator = generator
-        self.labels = labels
-
-    @torch.no_grad()
-    def _take(self, indices: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        fractals = indices % len(self.labels)
-        generator = generator_for(self.position.seed, ALL_RANKS, batch, Purpose.PSEUDO_CLASS_FRESH)
-        images = self.generator.draw(fractals, RandomSource(generator, self.position.shard))
-        return images, self.labels[fractals]
+def own_jitter(fractals: str) -> float | None:
+    """The jitter "auto": that of the procedure, or for learned fractals more than that of their training."""
+    return None if fractals in SYNTHETIC else JITTER
 
 
 def require_no_effect(fractals: str, **options: float | None) -> None:
     """Raise InputError for the first option of fractals that are sampled, where learned ones are drawn."""
     for name, value in options.items():
-        if value:
+        if value not in (None, 0):
             raise InputError(f"--data.{name} has no effect with the fractals of {fractals}: remove it")
 
 
-@torch.no_grad()
-def draw_images(generator: FractalGenerator, per_class: int, random: torch.Generator) -> Tensor:
-    """``per_class`` images of every fractal in turn, [per_class * J, C, H, W] uint8."""
-    fractals = torch.arange(len(generator.embedding)).repeat(per_class)
-    images = torch.empty(len(fractals), generator.channels, *generator.size, dtype=torch.uint8)
-    chunk = max(1, POINTS_AT_A_TIME // generator.num_points)
-    for part, drawn in zip(torch.split(images, chunk), torch.split(fractals, chunk), strict=True):
-        part.copy_((generator.draw(drawn, random) * 255).round())
-    return images
+def require_memory(what: str, images: int, of_image: int, remedy: str) -> None:
+    """Raise InputError for images that are kept, but would fill the memory."""
+    if images * of_image > MAX_BYTES:
+        raise InputError(f"{images} {what} take {images * of_image / 1e9:.1f} GB of memory: {remedy}")
+
+
+def learned_generator(source: str, copy: str | None) -> FractalGenerator:
+    """The fractals of a source, or of its copy, with a warning of those that are not finite."""
+    copied = copy is not None and Path(copy).is_file()
+    generator = FractalGenerator.from_pretrained(copy if copy is not None and copied else source)
+    A, b = generator.embedding()
+    blank = len(b) - int((A.flatten(1).isfinite().all(1) & b.flatten(1).isfinite().all(1)).sum())
+    if blank:
+        message = "%d of the %d fractals of %s are not finite: they draw nothing"
+        log.warning(message, blank, len(b), source)
+    return generator

@@ -65,9 +65,9 @@ class EndlessStream(IterableDataset[tuple[Tensor, Tensor]], ABC):
             begin = (batch * world_size + rank) * self.batch_size
             passes = range(begin // total, (begin + self.batch_size - 1) // total + 1)
             orders = {each: orders[each] if each in orders else self._order(each) for each in passes}
-            skipped = begin - passes.start * total
-            indices = torch.cat([orders[each] for each in passes])[skipped : skipped + self.batch_size]
-            yield self._take(indices, batch)
+            end = begin + self.batch_size
+            parts = [orders[each][max(0, begin - each * total) : end - each * total] for each in passes]
+            yield self._take(torch.cat(parts), batch)
             batch += workers
 
     @abstractmethod

@@ -24,7 +24,7 @@ PERTURBATION = 0.1  # as in 1p-frac
 # tried, by Fashion-MNIST's validation images (docs/figure5/README.md).
 JITTER = 0.15
 VIEW = {"num_points": 300, "window": 1.5, "tau": 1.0}
-PERTURBED_JITTER = 0.02  # more would make classes alike that differ by a tenth of each number
+PERTURBED_JITTER = 0.02  # a larger one would make the classes overlap
 SPAN = 0.95  # share of the window that a perturbed fractal fills
 
 

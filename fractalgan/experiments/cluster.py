@@ -3,14 +3,17 @@
 import logging
 import os
 import queue
+import signal
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import torch
 
+from fractalgan import __version__
 from fractalgan.errors import InputError, require_extra
 from fractalgan.storage import Row
 
@@ -44,11 +47,11 @@ def run_on_cluster(
         Exception: whatever ``work`` raises.
     """
     require_extra("cluster", f"--plan.cluster {cluster}")
-    from distributed import Future, KilledWorker
+    from distributed import Event, Future, KilledWorker
 
     with _client(cluster, workers) as client:
         topic = f"fractalgan-{uuid.uuid4()}"
-        found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        stop, found = Event(topic, client=client), queue.SimpleQueue[Any]()
         client.subscribe_topic(topic, lambda event: found.put(event[1]["row"]))
         futures = [
             client.submit(_run, work, job, topic, key=f"{topic}-{number}", priority=-number, pure=False)
@@ -69,30 +72,42 @@ def run_on_cluster(
             raise InputError(
                 "the workers of a job died again and again, possibly out of memory: see their logs"
             ) from error
+        except CancelledError as error:
+            raise InputError(
+                f"lost the dask scheduler at {cluster}: start it and its workers, then resume with --run"
+            ) from error
         finally:
-            client.unsubscribe_topic(topic)
-            client.cancel(futures, force=True)
+            with suppress(OSError, RuntimeError, CancelledError):  # of a scheduler that is gone
+                stop.set()
+                client.unsubscribe_topic(topic)
+                client.cancel(futures, force=True)
 
 
 def _run(work: Callable[[Job], Iterator[Row]], job: Job, topic: str) -> list[Row]:
-    """On a worker: the rows of a job, each of which is sent to the client at once, too."""
-    from distributed import get_worker
+    """On a worker: the rows of a job, each of which is sent to the client at once, too.
 
-    rows = []
+    A job cannot be interrupted, but it ends after a row if the client has stopped.
+    """
+    from distributed import Event, get_worker
+
+    rows, stop = [], Event(topic)
     for row in work(job):
         get_worker().log_event(topic, {"row": row})  # to which it adds its address
         rows.append(row)
+        if stop.is_set():
+            break
     return rows
 
 
 @contextmanager
 def _client(cluster: str, workers: int) -> Iterator[Any]:
     """A client of a cluster whose workers are ready for jobs."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if cluster == LOCAL:
-        options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-        with LocalCluster(**options, silence_logs=logging.ERROR) as own, Client(own) as client:
+        with _without_ctrl_c():
+            own = _local_cluster(workers)
+        with own, Client(own) as client:
             _prepare(client)
             yield client
         return
@@ -105,6 +120,18 @@ def _client(cluster: str, workers: int) -> Iterator[Any]:
     with client:
         _prepare(client)
         yield client
+
+
+def _local_cluster(workers: int) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        memory_limit=0,  # by default, workers of a machine with many cores may use a small share each
+        dashboard_address=None,
+        silence_logs=logging.ERROR,
+    )
 
 
 def _prepare(client: Any) -> None:
@@ -123,27 +150,48 @@ def _prepare(client: Any) -> None:
             " start it with `dask worker --nthreads 1`"
         )
     try:
-        client.register_plugin(_make_plugin(os.getcwd()), name="fractalgan")
+        client.register_plugin(_make_plugin(os.getcwd(), _versions()), name="fractalgan")
     except FileNotFoundError as error:
         raise InputError(
             f"--plan.cluster: a worker does not have the folder {os.getcwd()}: all machines have to share it"
         ) from error
 
 
-def _make_plugin(folder: str) -> Any:
+def _make_plugin(folder: str, versions: dict[str, str]) -> Any:
     """What every worker does before its first job."""
     from distributed import WorkerPlugin
 
     class Prepared(WorkerPlugin):  # type: ignore[misc]
         def setup(self, worker: Any) -> None:
-            prepare_worker(folder)
+            prepare_worker(folder, versions)
 
     return Prepared()
 
 
-def prepare_worker(folder: str) -> None:
-    """On a worker: go to the folder that relative paths refer to, and work with one thread, quietly."""
+def prepare_worker(folder: str, versions: dict[str, str]) -> None:
+    """On a worker: go to the folder that relative paths refer to, and work with one thread, quietly.
+
+    Raises:
+        InputError: for other versions than those of the client, with which results would differ.
+    """
+    if (found := _versions()) != versions:
+        raise InputError(f"--plan.cluster: a worker has {found}, not {versions}: install the same versions")
     os.chdir(folder)
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
+
+
+def _versions() -> dict[str, str]:
+    """Of what results follow from."""
+    return {"fractalgan": __version__, "torch": torch.__version__}
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """A context in which processes are started that ignore Ctrl-C: it reaches all processes of a terminal."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

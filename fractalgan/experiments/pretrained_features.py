@@ -18,6 +18,7 @@ from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.storage import Row, RunFolder
 from fractalgan.tasks import Classifier, LinearProbe, Pretraining
 from fractalgan.tasks.accuracy import AccuracyTask
+from fractalgan.tasks.pretrained import KIND
 from fractalgan.tasks.probe import UNTRAINED
 
 # Drawing options of fractals that are not learned: learned ones have their own points and window.
@@ -60,14 +61,18 @@ class BackboneOptions(NamedTuple):
         number = self.num_fractals if num_fractals is None else num_fractals
         return Pretraining(num_fractals=number, image_size=self.data["size"], **self.pretraining)
 
+    def network(self) -> dict[str, Any]:
+        """The options that say what the network is."""
+        options = self.pretraining_task().hparams
+        return {name: options[name] for name in KIND}
+
     def finetuning_task(self, backbone: str | None, seed: int) -> Classifier:
         """The task that fine-tunes a backbone, or trains such a network from random weights.
 
         Raises:
             InputError: for invalid arguments.
         """
-        kind = {name: self.pretraining_task().hparams[name] for name in ("network", "width", "small_stem")}
-        arguments = kind | self.finetuning.arguments
+        arguments = self.network() | self.finetuning.arguments
         return Classifier(backbone=backbone, image_size=self.data["size"], seed=seed, **arguments)
 
     def fractal_data(self, fractals: str, seed: int, channels: int = 1) -> FractalData:
@@ -113,8 +118,7 @@ def _probe(
     options: BackboneOptions, backbone: str, labels: int | None, seed: int, real: ImageData
 ) -> dict[str, float]:
     """The accuracies with the penalty that is best on the validation images."""
-    kind = options.pretraining_task().hparams if backbone == UNTRAINED else {}
-    network = {name: kind[name] for name in ("network", "width", "small_stem") if kind}
+    network = options.network() if backbone == UNTRAINED else {}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         trainer, best = fit_probe(backbone, labels, real, seed, run, **network)

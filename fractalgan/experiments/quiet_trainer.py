@@ -3,10 +3,11 @@
 from typing import Any
 
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Checkpoint
 
 
 def quiet_trainer(max_steps: int, **given: Any) -> Trainer:
-    """A Trainer on one CPU process that prints and writes nothing by itself.
+    """A Trainer on one CPU process that prints nothing, and writes only the checkpoints of given callbacks.
 
     Args:
         max_steps: training steps.
@@ -21,5 +22,7 @@ def quiet_trainer(max_steps: int, **given: Any) -> Trainer:
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
+        # otherwise Lightning would add a callback of its own
+        "enable_checkpointing": any(isinstance(each, Checkpoint) for each in given.get("callbacks", ())),
     }
     return Trainer(max_steps=max_steps, **options | given)

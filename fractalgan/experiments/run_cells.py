@@ -29,7 +29,7 @@ class CellsJob:
     cells: list[Row] = field(kw_only=True)
 
 
-class Place(Protocol):
+class WorkersPlan(Protocol):
     """Where jobs run, as a plan says."""
 
     @property
@@ -55,7 +55,7 @@ def run_cells(
     work: Callable[[Job], Iterator[Row]],
     jobs: Sequence[Job],
     count: int,
-    place: Place,
+    plan: WorkersPlan,
     cells: Cells,
     describe: Callable[[Row], str],
 ) -> None:
@@ -66,7 +66,7 @@ def run_cells(
         work: yields the cells of a job.
         jobs: that are missing.
         count: the number of missing cells, of these jobs and of those that are to follow.
-        place: where they run.
+        plan: says where they run.
         cells: the file that the cells are appended to.
         describe: a finished cell in a few words.
 
@@ -85,7 +85,7 @@ def run_cells(
     )
     with _sigterm_as_ctrl_c(), bar:
         task = bar.add_task("cells", total=done + count, completed=done, last="")
-        for row in _rows(work, jobs, place):
+        for row in _rows(work, jobs, plan):
             if row in cells:  # of a job that a cluster has started again
                 continue
             cells.append(row)
@@ -95,10 +95,10 @@ def run_cells(
                 print(line, file=sys.stderr, flush=True)
 
 
-def _rows(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], place: Place) -> Iterator[Row]:
-    if place.cluster is None or not jobs:
-        return run_jobs(work, jobs, place.workers)
-    return run_on_cluster(work, jobs, place.cluster, place.workers)
+def _rows(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], plan: WorkersPlan) -> Iterator[Row]:
+    if plan.cluster is None or not jobs:
+        return run_jobs(work, jobs, plan.workers)
+    return run_on_cluster(work, jobs, plan.cluster, plan.workers)
 
 
 @contextlib.contextmanager

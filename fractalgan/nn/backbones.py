@@ -17,6 +17,7 @@ TIMM = "timm/"  # before the names of its networks: torchvision has others of th
 
 COLORS = 3  # channels of the input of all of them
 STEM = 3  # kernel size of a small stem
+OUTSIDE_OF_BLOCKS = ("", "features")  # where the pooling of a stem is, and none of a block
 WITH_IMAGE_SIZE = "vit_"  # torchvision's networks that are made for one image size
 WITH_AUXILIARY_LOGITS = ("googlenet", "inception_v3")  # that torchvision returns beside the logits
 
@@ -44,17 +45,19 @@ class Backbone(Network):
     """
 
     any_channels = True
+    may_be_random = True
 
     def __init__(self, name: str, outputs: int, image_size: int = 32, small_stem: bool = False) -> None:
         super().__init__()
         self.name, self.small_stem = name.removeprefix(TIMM), small_stem
         make = _of_timm if name.startswith(TIMM) else _of_torchvision
-        with _as_size_error(name, image_size):
+        with _as_input_error(f"image_size: {name} does not take {image_size} pixels"):
             self.features = make(name.removeprefix(TIMM), image_size)
+            self.num_features = _count_features(self.features, image_size)
         if small_stem:
             make_small_stem_(self.features, name)
-        with _as_size_error(name, image_size):
-            self.num_features = _count_features(self.features, image_size)
+            with _as_input_error(f"small_stem must be false for {name}, which needs its own stem"):
+                _count_features(self.features, image_size)
         self.head = nn.Linear(self.num_features, outputs)
         self.to(memory_format=torch.channels_last)
 
@@ -88,7 +91,7 @@ def require_known_network(name: str, own: tuple[str, ...]) -> None:
     near = difflib.get_close_matches(name, [*own, *known], cutoff=0.7)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise InputError(
-        f"network must be {', '.join(own)}, a network of torchvision, such as resnet18, or timm/ and one of"
+        f"network must be {', '.join(own)}, a model of torchvision, such as resnet18, or timm/ and one of"
         f" timm, such as timm/vit_tiny_patch16_224, got {name!r}{hint}"
     )
 
@@ -136,7 +139,7 @@ def make_small_stem_(model: nn.Module, name: str) -> None:
     nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")  # as in He et al. (2015)
     model.set_submodule(path, small)
     poolings = [path for path, module in modules[number:] if isinstance(module, nn.MaxPool2d)]
-    if poolings:
+    if poolings and poolings[0].rpartition(".")[0] in OUTSIDE_OF_BLOCKS:
         model.set_submodule(poolings[0], nn.Identity())
 
 
@@ -149,7 +152,7 @@ def _count_features(model: nn.Module, image_size: int) -> int:
 
 
 @contextmanager
-def _as_size_error(name: str, image_size: int) -> Iterator[None]:
+def _as_input_error(message: str) -> Iterator[None]:
     """Raise InputError for what libraries raise about the size of an image."""
     try:
         with warnings.catch_warnings():
@@ -159,4 +162,4 @@ def _as_size_error(name: str, image_size: int) -> Iterator[None]:
         raise
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"image_size: {name} does not take {image_size} pixels ({reason})") from error
+        raise InputError(f"{message} ({reason})") from error

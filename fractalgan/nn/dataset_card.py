@@ -3,7 +3,7 @@
 import yaml
 
 from fractalgan.nn.card_tables import escaped, section
-from fractalgan.nn.model_card import LICENSE_OF_LEARNED, METADATA
+from fractalgan.nn.model_card import METADATA, NO_LICENSE
 from fractalgan.storage.fractal_content import FractalFile
 
 CARD = """\
@@ -21,6 +21,9 @@ random numbers of their own, by fractalgan {version}.
 
 {license}
 """
+
+LICENSE = """MIT, for these images of fractals that were learned by fractalgan. What the fractals were learned
+from has a license of its own."""
 
 LABELS = {
     "fractal": "An image is labeled with its fractal, a pseudo-class.",
@@ -44,10 +47,12 @@ def dataset_card(content: FractalFile, per_fractal: int, labels: str, version: s
     features = content.parameters.get("features.values")
     colored = features is not None and features.shape[2] == 3
     classes = content.settings.get("classes") or []
+    learned = "data" in content.provenance or "step" in content.provenance
+    license_ = {"license": "mit"} if learned else {}
     tables = {"Fractals": content.provenance, "Drawing": content.settings}
     named = {"Classes": {str(k): name for k, name in enumerate(classes)}} if labels == "class" else {}
     return CARD.format(
-        metadata=yaml.safe_dump({"license": "mit", "tags": METADATA["tags"]}, sort_keys=False),
+        metadata=yaml.safe_dump(license_ | {"tags": METADATA["tags"]}, sort_keys=False),
         count=count,
         images=count * per_fractal,
         per_fractal=per_fractal,
@@ -57,5 +62,5 @@ def dataset_card(content: FractalFile, per_fractal: int, labels: str, version: s
         transforms=transforms,
         version=escaped(version),
         sections="".join(section(title, values) for title, values in (named | tables).items()),
-        license=LICENSE_OF_LEARNED,
+        license=LICENSE if learned else NO_LICENSE,
     )

@@ -6,6 +6,8 @@ from torch import nn
 
 from fractalgan.nn.network import Network
 
+BLOCKS = "blocks"  # what stages of timm's networks call the list of theirs
+
 
 def layer_groups(network: Network, lr: float, layer_decay: float, head_lr: float) -> list[dict[str, Any]]:
     """Parameter groups of an optimizer with a learning rate for each layer (Clark et al. 2020, ELECTRA).
@@ -28,21 +30,28 @@ def layer_groups(network: Network, lr: float, layer_decay: float, head_lr: float
 
 
 def layers_of(module: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The parameters of a network by layer, in their order: ``conv1``, ..., ``layer1.0``, ``layer1.1``, ...
+    """The parameters of a network by layer, from the input up: ``stem``, ``layer1.0``, ``layer1.1``, ...
 
-    A layer is an entry of a ``Sequential`` or a ``ModuleList``, such as a residual or a transformer block, or
-    a part of the network outside of all of them.
+    A layer is a block: an entry of a ``Sequential`` or a ``ModuleList``, or of the ``blocks`` of such an
+    entry. What comes before the first block is one layer, the stem, and so is what comes after the last.
     """
     layers: dict[str, list[nn.Parameter]] = {}
+    outside = "stem"
     for name, parameter in module.named_parameters():
-        layers.setdefault(_layer_of(module, name), []).append(parameter)
+        block = _block_of(module, name)
+        if block is not None:
+            outside = "end"
+        layers.setdefault(block or outside, []).append(parameter)
     return layers
 
 
-def _layer_of(module: nn.Module, name: str) -> str:
-    parts = name.split(".")
+def _block_of(module: nn.Module, name: str) -> str | None:
+    """The path of the block that a parameter belongs to; None if it is in no list."""
+    parts, found = name.split("."), None
     for number, part in enumerate(parts):
         if isinstance(module, nn.Sequential | nn.ModuleList):
-            return ".".join(parts[: number + 1])
+            found = ".".join(parts[: number + 1])
+        elif found is not None and part != BLOCKS:
+            break
         module = getattr(module, part)
-    return parts[0]
+    return found

@@ -11,9 +11,11 @@ class Network(nn.Module):
         head: features -> logits [B, outputs].
         num_features: number of features.
         any_channels: whether it takes images in grayscale as well as in color.
+        may_be_random: whether layers, such as dropout, may draw random numbers in training.
     """
 
     any_channels: bool = False
+    may_be_random: bool = False
     features: nn.Module
     head: nn.Linear
     num_features: int

@@ -43,7 +43,7 @@ def make_network(
             effect.
     """
     if width is not None and name not in WITH_WIDTH:
-        raise InputError(f"width must be null for a {name}, which has no width, got {width}")
+        raise InputError(f"width must be null for a {name}, which has a fixed one, got {width}")
     if name not in NETWORKS:
         require_known_network(name, tuple(NETWORKS))
         return Backbone(name, outputs, image_size, small_stem)

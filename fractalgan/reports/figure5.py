@@ -17,6 +17,7 @@ COLUMNS = (*KEY, "accuracy", "validation")
 
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
 COLORS |= {"perturbed": "tab:orange"}
+REFERENCES = ("random", "perturbed", "untrained", "pixels")  # that learned fractals are compared with
 OTHERS = ("tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")  # of other fractals
 
 MEASURES = {"probe": "a linear probe", "finetune": "fine-tuning"}  # by protocol
@@ -41,7 +42,7 @@ def current_row(row: Row) -> Row:
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:
-    """Mean and std of every curve, and learned against other fractals at the last step."""
+    """Mean and std of every curve, and learned fractals against others at the last step."""
     last = max(row["network_step"] for row in rows)
     panels = _panels(rows)
     return {
@@ -53,24 +54,26 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
             if (curve := _curve(rows, source, panel))
         },
         "learned_against": {
-            f"{source}, {panel}": _paired(rows, source, panel)
+            f"{_title(ours)} - {other}, {panel}": _paired(rows, ours, other, panel)
             for panel in panels
-            for source in _sources(rows)
-            if source not in ("learned", "pixels") and _curve(rows, "learned", panel)
+            for ours in _sources(rows)
+            if ours not in REFERENCES
+            for other in _sources(rows)
+            if other in REFERENCES and other != "pixels" and _curve(rows, ours, panel)
         },
     }
 
 
-def _paired(rows: list[Row], other: str, panel: Panel) -> dict[str, float] | None:
-    """A paired t-test over common seeds; None for fewer than two, or if all pairs are equal."""
-    first, second = (_by_seed(rows, source, panel) for source in ("learned", other))
+def _paired(rows: list[Row], ours: str, other: str, panel: Panel) -> dict[str, float] | None:
+    """A paired t-test over common seeds; None for fewer than two, or if all differences are equal."""
+    first, second = (_by_seed(rows, source, panel) for source in (ours, other))
     seeds = sorted(first.keys() & second.keys())
-    if len(seeds) < 2 or first == second:
+    differences = [first[seed] - second[seed] for seed in seeds]
+    if len({round(each, 9) for each in differences}) < 2:
         return None
-    learned, others = ([each[seed] for seed in seeds] for each in (first, second))
-    found = stats.ttest_rel(learned, others)
+    found = stats.ttest_1samp(differences, 0)  # that of the pairs
     low, high = found.confidence_interval()
-    difference = Spread.of([a - b for a, b in zip(learned, others, strict=True)])
+    difference = Spread.of(differences)
     return {
         "seeds": len(seeds),
         "points": 100 * difference.mean,
@@ -98,7 +101,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
     for name, found in _leads(summary):
         if found:
             lines.append(
-                f"learned - {name}: {found['points']:+.1f} points"
+                f"{name}: {found['points']:+.1f} points"
                 f" ({found['points_low']:+.1f} to {found['points_high']:+.1f}; p = {found['p_value']:.2g},"
                 f" {found['seeds']} pairs)"
             )
@@ -108,7 +111,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
 def _leads(summary: dict[str, Any]) -> Iterator[tuple[str, dict[str, float] | None]]:
     """The paired tests of a summary, of an earlier version, too."""
     for labels, found in summary.get("learned_against_random", {}).items():
-        yield f"random, {labels} labels", found
+        yield f"learned - random, {labels} labels", found
     yield from summary.get("learned_against", {}).items()
 
 
@@ -155,8 +158,9 @@ def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], pa
 
 
 def _title(source: str) -> str:
-    """A source by its name: the last part of a path, without its suffix."""
-    return source if source in COLORS else Path(source).stem
+    """A source by its name: the folder of its run, or its file without the suffix."""
+    path = Path(source)
+    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
 
 
 def _colors(rows: list[Row]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What tasks that train a network to classify images have in common: loss, optimizer, schedule, metrics."""
 
 from abc import ABC
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import require_above, require_at_least, require_choice
 from fractalgan.nn import Network
+from fractalgan.randomness import Purpose, torch_seeded
 from fractalgan.tasks.log_interval import should_log
 from fractalgan.tasks.schedules import schedule_factor, warmup_factor
 from fractalgan.tasks.task import Task
@@ -86,14 +88,23 @@ class ClassificationTask(Task, ABC):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, classes = batch
         changed, targets = self.augmented(images, classes)
-        logits = self(changed)
+        with self._random_layers():
+            logits = self(changed)
         loss = F.cross_entropy(logits, targets, label_smoothing=self.hparams.get("label_smoothing", 0.0))
         self.require_finite("the loss", loss)
         if should_log(self.trainer, self.global_step + 1):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
-            accuracy = (logits.argmax(1) == classes).float().mean()
+            likeliest = targets if targets.ndim == 1 else targets.argmax(1)  # of a mixed image
+            accuracy = (logits.argmax(1) == likeliest).float().mean()
             self.log("train/accuracy", accuracy, prog_bar=True, sync_dist=True)
         return loss
+
+    def _random_layers(self) -> AbstractContextManager[None]:
+        """A context in which random numbers of layers follow from (seed, step, rank), to resume exactly."""
+        if not self.network.may_be_random:
+            return nullcontext()
+        key = self.global_step, self.global_rank, Purpose.RANDOM_LAYERS
+        return torch_seeded(torch.initial_seed(), *key)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, classes = batch

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fractalgan.errors import InputError, as_input_error
 from fractalgan.nn import Network, make_network
+from fractalgan.nn.networks import WITH_WIDTH
 from fractalgan.storage import BackboneFile, read_backbone
 from fractalgan.tasks.channels import match_channels
 
@@ -67,12 +68,12 @@ def load_backbone_(network: Network, options: Mapping[str, Any], source: str) ->
     """
     backbone = options["backbone"]
     content = read_backbone(backbone)
-    for name in KIND if content.network else ():
-        if (found := content.network[name]) != options[name]:
-            raise InputError(
-                f"{backbone} has the weights of {_described(content.network)}, not of {_described(options)}:"
-                f" set --model.{name} to {'null' if found is None else str(found).lower()}"
-            )
+    if content.network and (other := _different(content.network, options)):
+        found = content.network[other]
+        raise InputError(
+            f"{backbone} has the weights of {_described(content.network)}, not of {_described(options)}:"
+            f" set --model.{other} to {'null' if found is None else str(found).lower()}"
+        )
     if content.network and not network.any_channels:
         match_channels(dict(content.network), options["channels"], source)
     expected = network.features.state_dict()
@@ -82,6 +83,15 @@ def load_backbone_(network: Network, options: Mapping[str, Any], source: str) ->
         if weights[name].shape != value.shape:
             raise InputError(_other_shape(content, name, value, backbone))
     network.features.load_state_dict(weights)
+
+
+def _different(found: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
+    """The first option by which two networks differ; None if they are the same."""
+    default = {"width": WITH_WIDTH.get(options["network"])}
+    return next(
+        (name for name in KIND if (found[name] or default.get(name)) != (options[name] or default.get(name))),
+        None,
+    )
 
 
 def _require_same_names(

@@ -50,6 +50,7 @@ class LinearProbe(AccuracyTask):
     """
 
     run_name = "probe"
+    trains_on_batches = False  # but on all images
     legacy_names = {"deviation": "std"}
     legacy_options: ClassVar = {"channels": 1}
     mean: Tensor

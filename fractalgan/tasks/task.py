@@ -27,6 +27,7 @@ class Task(LightningModule):
         checkpoint_interval: steps between checkpoints that are kept permanently; None keeps none.
         independent_targets: whether parts learn independently, so that one that diverges stops no other.
         broadcast_buffers: whether DDP copies the buffers of rank 0 to the other ranks.
+        trains_on_batches: whether a step trains on the images of a batch, and not on others.
         run_name: the stem of run folders; by default the class name in lower case.
         shard: this rank's rows of what all ranks draw together.
         callbacks: names of callbacks in ``fractalgan.callbacks`` that the command line adds to a fit.
@@ -38,6 +39,7 @@ class Task(LightningModule):
     checkpoint_interval: int | None = None
     independent_targets: bool = False
     broadcast_buffers: bool = True
+    trains_on_batches: bool = True
     run_name: str = ""
     shard: RankShard = RankShard()
     callbacks: tuple[str, ...] = ()

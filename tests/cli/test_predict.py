@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from fractalgan.callbacks.image_writer import folder_names
 from tests.cli.errors import only_error
 from tests.conftest import TINY
 
@@ -20,7 +21,7 @@ pytestmark = [
 ]
 
 Call = Callable[..., int]
-LABELED = [*TINY, "--config=gan_labeled.yaml", "--model.num_fractals=20"]
+LABELED = ["--config=gan_labeled.yaml", *TINY, "--model.num_fractals=20"]
 
 
 @pytest.fixture
@@ -73,6 +74,16 @@ def test_pseudo_classes_are_fractals(labeled: Path, call: Call) -> None:
     found = samples(labeled)
     assert sorted(int(sample["cls"]) for sample in found) == sorted([*range(20)] * 2)
     assert "An image is labeled with its fractal, a pseudo-class" in (labeled / "README.md").read_text()
+
+
+def test_folders_have_safe_and_distinct_names() -> None:
+    assert folder_names(["T-shirt/top", "T-shirt:top", "..", "", "Bag (1.5)"]) == [
+        "0_T-shirt_top",
+        "1_T-shirt_top",
+        "2__",
+        "3__",
+        "Bag (1.5)",
+    ]
 
 
 def test_classes_of_fractals_without_labels_are_an_error(

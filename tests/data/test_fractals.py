@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.data import FractalData, StreamPosition
-from fractalgan.data.fractals import FreshBatches
+from fractalgan.data.drawn_images import FreshBatches
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, FractalGenerator, Labels
 from fractalgan.nn.resolution import points_for, scaled, tau_for

@@ -15,7 +15,7 @@ import torch
 
 from fractalgan.cli.program import run
 from fractalgan.errors import InputError
-from fractalgan.experiments.cluster import run_on_cluster
+from fractalgan.experiments.cluster import prepare_worker, run_on_cluster
 from fractalgan.experiments.workers import run_jobs
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,6 +28,7 @@ class Cluster(NamedTuple):
 
     address: str
     workers: list[subprocess.Popen]
+    scheduler: subprocess.Popen
 
 
 def squares(job: int) -> Iterator[dict]:
@@ -70,7 +71,7 @@ def start(folder: Path, *workers: str) -> Iterator[Cluster]:
         with Client(scheduler_file=str(file), timeout=60) as client:
             client.wait_for_workers(len(workers), timeout=120)
             address = client.scheduler_info()["address"]
-        yield Cluster(address, processes)
+        yield Cluster(address, processes, scheduler)
     finally:
         for process in [*processes, scheduler]:
             process.kill()
@@ -131,6 +132,36 @@ def test_experiment_on_a_cluster_equals_the_local_one_to_the_byte(
     assert run(["compare", *options, "--run=here", "--plan.workers=1"]) == 0
     for name in ("cells.jsonl", "figure5.csv", "summary.json"):
         assert Path("cluster", name).read_bytes() == Path("here", name).read_bytes(), name
+
+
+def ticks(job: int) -> Iterator[dict]:
+    for step in range(100):
+        Path("ticks").write_text(str(step))
+        yield {"job": job, "step": step}
+        time.sleep(0.2)
+
+
+def test_job_ends_when_the_client_stops_and_a_lost_scheduler_is_named(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = run_on_cluster(ticks, [1], cluster.address, 0)
+    next(rows)
+    rows.close()
+    time.sleep(2)
+    before = Path("ticks").read_text()
+    time.sleep(2)
+    assert Path("ticks").read_text() == before
+    rows = run_on_cluster(ticks, [2], cluster.address, 0)
+    next(rows)
+    cluster.scheduler.kill()
+    with pytest.raises(InputError, match=f"lost the dask scheduler at {cluster.address}: start it and"):
+        list(rows)
+
+
+def test_workers_of_another_version_are_refused() -> None:
+    with pytest.raises(InputError, match=r"a worker has .*, not .*: install the same versions"):
+        prepare_worker("/", {"fractalgan": "0.0", "torch": "0.0"})
 
 
 def test_cluster_that_cannot_be_used_is_explained(crowded: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

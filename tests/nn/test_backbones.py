@@ -88,6 +88,12 @@ def test_small_stem_keeps_the_resolution(name: str) -> None:
         ("vgg11", 16, False, r"image_size: vgg11 does not take 16 pixels \(Given input size"),
         ("timm/vit_tiny_patch16_224", 64, True, "which cuts images into patches of 16 pixels, got true"),
         ("vgg11", 32, True, "small_stem must be false for vgg11, which has a small one, got true"),
+        (
+            "timm/coatnet_nano_rw_224",
+            32,
+            True,
+            "small_stem must be false for timm/coatnet_nano_rw_224, which ne",
+        ),
         ("lenet", 32, True, "small_stem must be false for a lenet, which is made for small images, got true"),
     ],
 )

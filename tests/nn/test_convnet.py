@@ -55,8 +55,8 @@ def test_networks_are_made_by_name() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "resnet"}, "network must be lenet, convnet, a network of torchvision"),
-        ({"name": "lenet", "width": 32}, "width must be null for a lenet, which has no width, got 32"),
+        ({"name": "resnet"}, "network must be lenet, convnet, a model of torchvision"),
+        ({"name": "lenet", "width": 32}, "width must be null for a lenet, which has a fixed one, got 32"),
         ({"image_size": 7}, "image_size must be >= 8 for a ConvNet, got 7"),
         ({"name": "lenet", "image_size": 15}, "image_size must be >= 16 for a LeNet, got 15"),
         ({"width": 0}, "width must be >= 1, got 0"),

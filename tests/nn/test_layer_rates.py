@@ -11,17 +11,17 @@ from fractalgan.nn.layer_rates import layers_of
     ("name", "first", "last", "count"),
     [
         ("lenet", "0", "9", 4),
-        ("resnet18", "conv1", "layer4.1", 10),
-        ("vit_b_32", "class_token", "encoder.layers.encoder_layer_11", 15),
-        ("timm/vit_tiny_patch16_224", "cls_token", "norm", 16),
+        ("resnet18", "stem", "layer4.1", 9),
+        ("vit_b_32", "stem", "end", 14),
+        ("timm/vit_tiny_patch16_224", "stem", "end", 14),
+        ("timm/swin_tiny_patch4_window7_224", "stem", "end", 2 + 2 + 2 + 6 + 2 + 3),  # downsampling thrice
     ],
 )
 def test_layers_are_blocks_in_order(name: str, first: str, last: str, count: int) -> None:
     features = make_network(name, 2, 64, 1).features
     layers = layers_of(features)
     names = [*layers]
-    assert (names[0], len(names)) == (first, count)
-    assert last in names[-2:]  # torchvision's transformer has a norm after its blocks
+    assert (names[0], names[-1], len(names)) == (first, last, count)
     assert sum(map(len, layers.values())) == len([*features.parameters()])
 
 

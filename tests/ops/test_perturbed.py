@@ -39,5 +39,14 @@ def test_all_are_filled(seed: int) -> None:
 
 
 def test_fractals_that_fall_apart_are_explained() -> None:
-    with pytest.raises(ValueError, match=r"perturbed by 1e\+20 hardly ever contract and fill"):
+    with pytest.raises(
+        ValueError, match=r"no fractal of 2 transforms was found that still contr.*change by 1e\+20"
+    ):
         drawn(5, 1e20)
+
+
+@pytest.mark.parametrize("start", ["fractaldb", "even"])
+@pytest.mark.parametrize("seed", range(3))
+def test_other_procedures_are_perturbed_as_well(start: str, seed: int) -> None:
+    found = perturbed_fractals(start, 50, 2, 0.1, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
+    assert found.b.shape == (50, 2, 2)

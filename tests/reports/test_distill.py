@@ -88,7 +88,10 @@ def test_page_has_the_figure_the_means_and_the_cells(tmp_path: Path) -> None:
     write_csv(tmp_path / "distill.csv", distill.COLUMNS, rows())
     distill.draw(tmp_path / "distill.png", summary())
     text = write_page([run]).read_text()
-    assert "1 image per class: 7,840 numbers, 3 seeds; distilled, 13 fractals (7,807 numbers): 95.0 ± 1.0" in text
+    assert (
+        "1 image per class: 7,840 numbers, 3 seeds; distilled, 13 fractals (7,807 numbers): 95.0 ± 1.0"
+        in text
+    )
     assert "DSA, width 128 (published), 10 images (78,400 numbers): 97.8" in text
     assert "<th>per_class</th>" in text
     assert "What a network learns from a stored set" in text

@@ -43,7 +43,7 @@ def test_means_deviations_and_the_paired_test() -> None:
         "std": None,
         "seeds": 1,
     }
-    found = summary["learned_against"]["random, all labels, a linear probe"]
+    found = summary["learned_against"]["learned - random, all labels, a linear probe"]
     assert found["points"] == pytest.approx(100 * np.mean(np.subtract(LEARNED, RANDOM)))
     assert found["p_value"] == pytest.approx(stats.ttest_rel(LEARNED, RANDOM).pvalue)
     assert found["points_low"] < found["points"] < found["points_high"]
@@ -95,6 +95,11 @@ def test_summaries_of_earlier_versions_are_printed() -> None:
     assert [line for line in printed if line.startswith("learned - random, all labels: +")]
 
 
+def test_fractals_of_runs_are_named_after_them() -> None:
+    names = ["random", "runs/a", "runs/b/checkpoints/last.ckpt", "some/mine.safetensors"]
+    assert [figure5._title(name) for name in names] == ["random", "a", "b", "mine"]
+
+
 def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:
     """Learned against every other source, which perturbed ones and files are."""
     several = rows()
@@ -104,10 +109,13 @@ def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:
     several += [row | {"protocol": "finetune"} for row in several if row["source"] != "pixels"]
     summary = figure5.summarize(several)
     found = summary["learned_against"]
-    assert len(found) == 4 * 4
-    against = found["mine.json, 10 labels per class, fine-tuning"]
-    assert against["points"] == pytest.approx(100 * (np.mean(LEARNED) - 0.5))
-    assert found["perturbed, all labels, a linear probe"] == found["random, all labels, a linear probe"]
+    assert len(found) == 4 * 2 * 3  # panels, learned fractals, what they are compared with
+    against = found["mine - random, 10 labels per class, fine-tuning"]
+    assert against["points"] == pytest.approx(100 * (0.5 - np.mean(RANDOM)))
+    of_random, of_perturbed = (
+        found[f"learned - {each}, all labels, a linear probe"] for each in ("random", "perturbed")
+    )
+    assert of_random == of_perturbed
     figure5.draw(tmp_path / "several.png", several, "some data")
     figure5.draw(tmp_path / "one.png", rows(), "some data")
     with Image.open(tmp_path / "several.png") as image, Image.open(tmp_path / "one.png") as one:

@@ -161,7 +161,7 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "resnet"}, "network must be lenet, convnet, a network of torchvision"),
+        ({"network": "resnet"}, "network must be lenet, convnet, a model of torchvision"),
         ({"warmup": 1.5}, "warmup must be <= 1, got 1.5"),
         ({"layer_decay": 0.0}, "layer_decay must be > 0, got 0.0"),
         ({"head_lr": 0.0}, "head_lr must be > 0, got 0.0"),

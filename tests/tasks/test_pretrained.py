@@ -138,6 +138,32 @@ def test_vit_resumes_to_the_bit_and_its_weights_are_those_of_timm(tmp_path: Path
         torch.testing.assert_close(theirs(images.repeat(1, 3, 1, 1)), ours, rtol=1e-6, atol=1e-6)
 
 
+def test_networks_with_dropout_resume_to_the_bit(tmp_path: Path) -> None:
+    options = {"num_fractals": 4, "image_size": 32, "network": "mobilenet_v3_small"}
+
+    def seeded() -> Pretraining:
+        torch.manual_seed(0)
+        return Pretraining(**options)
+
+    whole = seeded()
+    quiet_trainer(4, limit_val_batches=0).fit(whole, fractals(32))
+    half = quiet_trainer(4, limit_val_batches=0, callbacks=[StopAfterTwo()])
+    half.fit(seeded(), fractals(32))
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    torch.manual_seed(0)  # as seed_everything does
+    torch.rand(100)
+    resumed = Pretraining.load_from_checkpoint(tmp_path / "half.ckpt", weights_only=True)
+    quiet_trainer(4, limit_val_batches=0).fit(
+        resumed, fractals(32), ckpt_path=tmp_path / "half.ckpt", weights_only=True
+    )
+    assert same_state(whole, resumed)
+
+
+def test_equal_networks_are_accepted_by_any_name_of_their_width(tmp_path: Path) -> None:
+    _, run = pretrained(tmp_path / "run", network="convnet")
+    fit(Classifier(backbone=str(run.last), width=32, image_size=16), ImageData(size=16, binarize=None))
+
+
 def test_weights_of_timm_are_a_backbone(tmp_path: Path) -> None:
     model = timm.create_model("resnet10t")  # with a head
     save_file(model.state_dict(), tmp_path / "model.safetensors", {"format": "pt"})
