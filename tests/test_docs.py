@@ -52,7 +52,7 @@ RUNS = {
     "runs/gan-shapes-1": GAN,
     "runs/autoencoder-digits-1": ("--config=autoencoder.yaml",),
     "runs/pretraining-digits-1": PRETRAINING,
-    "runs/pretraining-random-1": VIT,
+    "runs/vit": VIT,
 }
 
 

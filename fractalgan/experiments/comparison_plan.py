@@ -86,12 +86,8 @@ class ComparisonPlan:
 
     def _check_effects(self) -> None:
         """Raise InputError for options without effect."""
-        if LEARNED not in self.sources:
-            for name in ("learned", "gan", "gan_options", "gan_steps"):
-                if getattr(self, name):
-                    raise InputError(
-                        f"--plan.{name} has no effect: add learned to --plan.sources, or remove it"
-                    )
+        if LEARNED not in self.sources and self.learned is not None:  # configurations may have a GAN
+            raise InputError("--plan.learned has no effect: add learned to --plan.sources, or set it to null")
         if self.num_fractals is not None and not set(SYNTHETIC) & set(self.sources):
             raise InputError(
                 "--plan.num_fractals has no effect without random or perturbed in --plan.sources"

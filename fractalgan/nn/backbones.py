@@ -51,7 +51,7 @@ class Backbone(Network):
         super().__init__()
         self.name, self.small_stem = name.removeprefix(TIMM), small_stem
         make = _of_timm if name.startswith(TIMM) else _of_torchvision
-        with _as_input_error(f"image_size: {name} does not take {image_size} pixels"):
+        with _as_input_error(f"--data.size: {name} does not take {image_size} pixels"):
             self.features = make(name.removeprefix(TIMM), image_size)
             self.num_features = _count_features(self.features, image_size)
         if small_stem:

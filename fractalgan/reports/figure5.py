@@ -118,6 +118,7 @@ def _leads(summary: dict[str, Any]) -> Iterator[tuple[str, dict[str, float] | No
 def draw(path: Path, rows: list[Row], title: str) -> None:
     """Plot the mean of every source with a band of one std, over the steps of networks and of a GAN."""
     panels = _panels(rows)
+    steps = {row["network_step"] for row in rows} - {0}
     protocols = list(dict.fromkeys(panel.protocol for panel in panels))
     over_gan = _curve(_final(rows), "learned", panels[0], "gan_step")
     columns = len(panels) // len(protocols) + (len(over_gan) > 1)
@@ -127,23 +128,47 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
         of_protocol = [panel for panel in panels if panel.protocol == protocol]
         for axis, panel in zip(axes, of_protocol, strict=False):
             _draw_panel(axis, rows, panel)
-        axes[0].set_ylabel(f"accuracy of {MEASURES[protocol]}, test images")
+        _label_accuracy(axes[: len(of_protocol)], f"accuracy of {MEASURES[protocol]}, test images")
         for axis in axes[len(of_protocol) :]:
             axis.set_visible(False)
     if len(over_gan) > 1:
         _draw_gan_steps(grid[0][-1], rows, over_gan, panels[0])
-    grid[0][0].legend()
+    if grid[0][0].get_legend_handles_labels()[0] and len(steps) > 1:
+        grid[0][0].legend()
     seeds = 1 + max(row["seed"] for row in rows)
     figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
 
+def _label_accuracy(axes: Any, text: str) -> None:
+    """Label the axis of accuracies: that of the first panel, or the horizontal one of each."""
+    if axes[0].get_xlabel():
+        axes[0].set_ylabel(text)
+    for axis in axes if not axes[0].get_xlabel() else ():
+        axis.set_xlabel(text)
+
+
 def _draw_panel(axis: Axes, rows: list[Row], panel: Panel) -> None:
+    """Curves over the pre-training steps; a point for each source if there is one step only."""
+    axis.set_title(str(panel).partition(",")[0])
+    if len({row["network_step"] for row in rows} - {0}) < 2:
+        _draw_points(axis, rows, panel)
+        return
     for source, color in _colors(rows).items():
         _plot(axis, source, color, _curve(rows, source, panel))
     axis.set_xlabel("pre-training steps")
-    axis.set_title(str(panel).partition(",")[0])
+
+
+def _draw_points(axis: Axes, rows: list[Row], panel: Panel) -> None:
+    """Mean and std of each source, one above the other."""
+    colors = {source: color for source, color in _colors(rows).items() if _curve(rows, source, panel)}
+    for place, (source, color) in enumerate(colors.items()):
+        (found,) = _curve(rows, source, panel).values()
+        axis.errorbar(found.mean, place, xerr=found.std or 0, fmt="o", capsize=3, color=color)
+    axis.set_yticks(range(len(colors)), [_title(source) for source in colors])
+    axis.invert_yaxis()
+    axis.grid(axis="x", alpha=0.3)
 
 
 def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], panel: Panel) -> None:

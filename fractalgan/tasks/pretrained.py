@@ -100,10 +100,11 @@ def _require_same_names(
     """Raise InputError for weights of another network; those of a head are not counted."""
     missing, others = expected.keys() - weights.keys(), weights.keys() - expected.keys()
     if missing or len(others) > HEAD:
-        example = f"it has no {min(missing)}" if missing else f"a {_described(options)} has no {min(others)}"
+        found = ", ".join(sorted(others)[:2]) or "nothing else"
+        example = f"there is no {min(missing)} in it, but {found}" if missing else f"{found} would be left"
         raise InputError(
-            f"{options['backbone']} has the weights of another network than {_described(options)}:"
-            f" {example}: set --model.network to its own"
+            f"{options['backbone']} has the weights of another network than {_described(options)}"
+            f" ({example}): set --model.network to its own"
         )
 
 

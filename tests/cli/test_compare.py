@@ -186,7 +186,7 @@ BAD = {
     "protocol": (["--plan.protocols=[probes]"], "plan.protocols"),
     "learned without effect": (
         ["--plan.sources=[random]", "--plan.learned=digits", "--plan.gan_options=[]"],
-        "--plan.learned has no effect: add learned to --plan.sources, or remove it",
+        "--plan.learned has no effect: add learned to --plan.sources, or set it to null",
     ),
     "number without effect": (
         ["--plan.sources=[learned]", "--plan.num_fractals=3"],

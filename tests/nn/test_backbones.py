@@ -84,8 +84,8 @@ def test_small_stem_keeps_the_resolution(name: str) -> None:
         ("timm/resnet19", 32, False, "got 'timm/resnet19'; did you mean timm/resnet1"),
         ("something", 32, False, "such as timm/vit_tiny_patch16_224, got 'something'$"),
         ("squeezenet1_0", 32, False, "network must end in a linear layer, which squeezenet1_0 does not"),
-        ("vit_b_16", 50, False, r"image_size: vit_b_16 does not take 50 pixels \(Input shape indivisible"),
-        ("vgg11", 16, False, r"image_size: vgg11 does not take 16 pixels \(Given input size"),
+        ("vit_b_16", 50, False, r"size: vit_b_16 does not take 50 pixels \(Input shape indivisible"),
+        ("vgg11", 16, False, r"size: vgg11 does not take 16 pixels \(Given input size"),
         ("timm/vit_tiny_patch16_224", 64, True, "which cuts images into patches of 16 pixels, got true"),
         ("vgg11", 32, True, "small_stem must be false for vgg11, which has a small one, got true"),
         (

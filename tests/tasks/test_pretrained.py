@@ -192,7 +192,9 @@ def test_weights_of_other_networks_are_named(resnet: tuple[Pretraining, RunFolde
     path = str(tmp_path / "weights.safetensors")
     save_file(load_file(resnet[1].backbone), path)
     data = ImageData(size=16, binarize=None)
-    with pytest.raises(InputError, match="has the weights of another network than resnet34: it has no layer"):
+    with pytest.raises(
+        InputError, match=r"has the weights of another network than resnet34 \(there is no layer"
+    ):
         fit(Classifier("resnet34", image_size=16, backbone=path), data)
     with pytest.raises(
         InputError, match=r"has a conv1.weight of shape \[64, 3, 3, 3\], but the network need"
