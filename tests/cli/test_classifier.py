@@ -161,7 +161,10 @@ BAD = {
         "--data.size must be >= 16 for a LeNet, got 15",
     ),
     "width of a LeNet": (["--model.network=lenet"], "--model.width must be null for a lenet"),
-    "no network": (["--model.network=resnet"], "expected one of lenet, convnet"),
+    "no network": (
+        ["--model.network=resnet"],
+        "--model.network must be lenet, convnet, a model of torchvision",
+    ),
     "rotation": (["--model.rotation=270"], "--model.rotation must be <= 180, got 270"),
     "classes": (["--model.num_classes=3"], "the classifier has 3 classes, but labeled.safetensors has 10"),
     "link": (["--model.image_size=32"], "--model.image_size has no effect, it follows --data.size"),
