@@ -42,10 +42,11 @@ def make_network(
         InputError: for another name, images of a size that it does not take, a width or a small stem without
             effect.
     """
+    if name not in NETWORKS:
+        require_known_network(name, tuple(NETWORKS))
     if width is not None and name not in WITH_WIDTH:
         raise InputError(f"width must be null for a {name}, which has a fixed one, got {width}")
     if name not in NETWORKS:
-        require_known_network(name, tuple(NETWORKS))
         return Backbone(name, outputs, image_size, small_stem)
     if small_stem:
         raise InputError(f"small_stem must be false for a {name}, which is made for small images, got true")
