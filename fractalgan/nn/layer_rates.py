@@ -19,7 +19,7 @@ def layer_groups(network: Network, lr: float, layer_decay: float, head_lr: float
         head_lr: learning rate of the head.
 
     Returns:
-        A group per layer, from the input up, and one for the head: ``{"params": [...], "lr": lr}``.
+        Groups with ``params`` and ``lr`` for each layer, from the input up, and for the head.
     """
     layers = layers_of(network.features)
     groups = [
