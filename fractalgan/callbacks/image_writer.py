@@ -8,7 +8,7 @@ import tarfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import BasePredictionWriter
@@ -17,13 +17,14 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from fractalgan import __version__
 from fractalgan.data.fractals import LabelKind
-from fractalgan.nn import FractalGenerator
 from fractalgan.nn.dataset_card import dataset_card
 from fractalgan.storage import atomic_write
 from fractalgan.storage.labels import require_labels
 from fractalgan.tasks import FractalTask
 
 log = logging.getLogger(__name__)
+
+Format = Literal["imagefolder", "webdataset"]
 
 SHARD_IMAGES = 10_000
 UNSAFE = re.compile(r"[^\w .+()-]")  # characters in the name of a folder
@@ -55,6 +56,7 @@ class ImageWriter(BasePredictionWriter, ABC):
         self.folder = folder
         self.labels = labels
         self.provenance = dict(provenance or {})
+        self._names: list[str] = []  # of the labels, as folders
 
     @abstractmethod
     def write(self, sample: Sample) -> None:
@@ -68,6 +70,9 @@ class ImageWriter(BasePredictionWriter, ABC):
         if self.labels == "class":
             require_labels(generator.embedding.labels, "the checkpoint")
         fractals = len(generator.embedding)
+        width = max(3, len(str(fractals - 1)))
+        numbers = [f"{number:0{width}d}" for number in range(fractals)]
+        self._names = numbers if self.labels == "fractal" else folder_names(generator.embedding.classes)
         log.info(
             "writing %d images to %s: %d per fractal (set --images for another number)",
             *(images * fractals, self.folder, images),
@@ -89,21 +94,14 @@ class ImageWriter(BasePredictionWriter, ABC):
         dataloader_idx: int,
     ) -> None:
         assert isinstance(pl_module, FractalTask)
-        generator = pl_module.learned_fractals()
+        of_class = self.labels == "class"
+        of_fractals = pl_module.learned_fractals().embedding.labels if of_class else None
         number = batch_idx * trainer.world_size + trainer.global_rank
         for fractal, image in zip(prediction[0].tolist(), prediction[1].cpu(), strict=True):
-            label, folder = self._label(generator, fractal)
+            label = fractal if of_fractals is None else int(of_fractals[fractal])
             buffer = io.BytesIO()
             to_pil_image(image).save(buffer, "PNG")
-            self.write(Sample(fractal, number, label, folder, buffer.getvalue()))
-
-    def _label(self, generator: FractalGenerator, fractal: int) -> tuple[int, str]:
-        """The label of a fractal's images, and its name for a path."""
-        labels = generator.embedding.labels
-        if self.labels == "fractal" or labels is None:
-            return fractal, f"{fractal:0{max(3, len(str(len(generator.embedding) - 1)))}d}"
-        label = int(labels[fractal])
-        return label, folder_names(generator.embedding.classes)[label]
+            self.write(Sample(fractal, number, label, self._names[label], buffer.getvalue()))
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
@@ -136,6 +134,7 @@ class ShardWriter(ImageWriter):
         super().__init__(folder, labels, provenance)
         self._shard: tarfile.TarFile | None = None
         self._written = 0
+        self._ranks = 0, 1  # this one, and how many
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_predict_start(trainer, pl_module)
@@ -173,4 +172,4 @@ class ShardWriter(ImageWriter):
 
 
 # How predictions are written, by the name of the format.
-WRITERS: dict[str, type[ImageWriter]] = {"imagefolder": FolderWriter, "webdataset": ShardWriter}
+WRITERS: dict[Format, type[ImageWriter]] = {"imagefolder": FolderWriter, "webdataset": ShardWriter}

@@ -24,6 +24,7 @@ from fractalgan.experiments import Comparison, ComparisonPlan
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Classifier, Pretraining
+from fractalgan.tasks.pretrained import KIND
 
 # The parts of a comparison, and their arguments that it sets itself.
 PARTS: dict[str, tuple[type, set[str]]] = {
@@ -36,7 +37,7 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 }
 
 # The network is that of the pre-training.
-FINETUNING_SET = CLASSIFIER_SET | {"network", "width", "small_stem"}
+FINETUNING_SET = CLASSIFIER_SET | set(KIND)
 
 CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 

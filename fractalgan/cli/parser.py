@@ -1,16 +1,18 @@
 """The options of Lightning's verbs: a task, its data, the Trainer, and ours."""
 
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
+from fractalgan.callbacks.image_writer import Format
 from fractalgan.cli.config_files import config_contents, parse_with_configs
 from fractalgan.cli.linked_options import LINKS, refuse_linked_options, typed_options
 from fractalgan.cli.loggers import LOGGER_HELP, LoggerOption
+from fractalgan.data.fractals import LabelKind
 from fractalgan.errors import InputError
 from fractalgan.tasks import Task
 
@@ -65,13 +67,13 @@ def make_parser(verb: str) -> LightningArgumentParser:
         )
         parser.add_argument(
             "--format",
-            type=Literal["imagefolder", "webdataset"],
+            type=Format,
             default="imagefolder",
             help="PNG files in one folder per label, or the shards of a WebDataset.",
         )
         parser.add_argument(
             "--labels",
-            type=Literal["fractal", "class"],
+            type=LabelKind,
             default="fractal",
             help="What images are labeled with: their fractal, or the class that it carries.",
         )

@@ -62,8 +62,7 @@ class FractalData(DataModule):
         features: what transforms of random fractals carry: 3 numbers, a random color; 1, a random gray level;
             or 0, which draws white on black. null is 0, or in a comparison what the real images need.
         images_per_class: number of training images per fractal; there are a tenth as many validation images,
-            at most
-            10,000 and 512 MiB in all, or one per fractal.
+            at most 10,000 and 512 MiB in all, or one per fractal.
         fresh: whether to draw new images at every step, instead of the same ones in every pass, which are
             kept in memory.
         size: height and width in pixels.
@@ -110,9 +109,10 @@ class FractalData(DataModule):
         fractals_copy: str | None = None,
     ) -> None:
         super().__init__()
+        count = COUNT if num_fractals is None else num_fractals
         require_choice(LabelKind, labels=labels)
         require_sizes(
-            num_fractals=COUNT if num_fractals is None else num_fractals,
+            num_fractals=count,
             images_per_class=images_per_class,
             size=size,
             batch_size=batch_size,
@@ -134,8 +134,7 @@ class FractalData(DataModule):
         if fractals in SYNTHETIC:
             own_seed = seed if fractals_seed is None else fractals_seed
             kind = num_transforms, start, features or 0, own_seed, perturbation
-            sampling = Sampling(num_fractals or COUNT, *kind)
-            self.generator = SYNTHETIC[fractals](sampling)
+            self.generator = SYNTHETIC[fractals](Sampling(count, *kind))
         else:
             require_no_effect(fractals, features=features, perturbation=perturbation)
             self.generator = learned_generator(fractals, fractals_copy)

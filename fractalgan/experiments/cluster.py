@@ -3,9 +3,7 @@
 import logging
 import os
 import queue
-import signal
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ import torch
 
 from fractalgan import __version__
 from fractalgan.errors import InputError, require_extra
+from fractalgan.experiments.workers import ignoring_ctrl_c, work_alone
 from fractalgan.storage import Row
 
 log = logging.getLogger(__name__)
@@ -105,7 +104,7 @@ def _client(cluster: str, workers: int) -> Iterator[Any]:
     from distributed import Client
 
     if cluster == LOCAL:
-        with _without_ctrl_c():
+        with ignoring_ctrl_c():
             own = _local_cluster(workers)
         with own, Client(own) as client:
             _prepare(client)
@@ -177,21 +176,9 @@ def prepare_worker(folder: str, versions: dict[str, str]) -> None:
     if (found := _versions()) != versions:
         raise InputError(f"--plan.cluster: a worker has {found}, not {versions}: install the same versions")
     os.chdir(folder)
-    torch.set_num_threads(1)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
+    work_alone()
 
 
 def _versions() -> dict[str, str]:
     """Of what results follow from."""
     return {"fractalgan": __version__, "torch": torch.__version__}
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """A context in which processes are started that ignore Ctrl-C: it reaches all processes of a terminal."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

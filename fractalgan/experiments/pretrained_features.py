@@ -16,6 +16,7 @@ from fractalgan.experiments.real_images import few_labels, real_images
 from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import CellsJob
 from fractalgan.storage import Row, RunFolder
+from fractalgan.storage.backbone_file import NETWORK
 from fractalgan.tasks import Classifier, LinearProbe, Pretraining
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.pretrained import KIND
@@ -63,8 +64,7 @@ class BackboneOptions(NamedTuple):
 
     def network(self) -> dict[str, Any]:
         """The options that say what the network is."""
-        options = self.pretraining_task().hparams
-        return {name: options[name] for name in KIND}
+        return {name: self.pretraining.get(name, NETWORK[name]) for name in KIND}
 
     def finetuning_task(self, backbone: str | None, seed: int) -> Classifier:
         """The task that fine-tunes a backbone, or trains such a network from random weights.

@@ -45,7 +45,8 @@ def run_jobs(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], workers:
         for _ in range(min(workers, len(waiting))):
             ours, theirs = context.Pipe()
             running[ours] = context.Process(target=_serve, args=(theirs, work), daemon=True)
-            _start(running[ours])
+            with ignoring_ctrl_c():
+                running[ours].start()
             theirs.close()
             ours.send(waiting.pop())
         while running:
@@ -65,13 +66,24 @@ def run_jobs(work: Callable[[Job], Iterator[Row]], jobs: Sequence[Job], workers:
             process.join()
 
 
-def _start(process: SpawnProcess) -> None:
-    """Start a process that ignores Ctrl-C, which reaches all processes of a terminal: its parent stops it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the process
+@contextlib.contextmanager
+def ignoring_ctrl_c() -> Iterator[None]:
+    """A context in which processes are started that ignore Ctrl-C: it reaches all processes of a terminal.
+
+    Their parent stops them.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the processes
     try:
-        process.start()
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def work_alone() -> None:
+    """Let this process work with one thread, and without messages but errors."""
+    torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
 
 
 def _receive(connection: Connection) -> Row | None:
@@ -89,9 +101,7 @@ def _receive(connection: Connection) -> Row | None:
 
 def _serve(connection: Connection, work: Callable[[Job], Iterator[Row]]) -> None:
     """The loop of a worker process: one job after the other, until there are no more."""
-    torch.set_num_threads(1)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
+    work_alone()
     with contextlib.suppress(EOFError):
         while True:
             job = connection.recv()

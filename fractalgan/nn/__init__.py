@@ -49,7 +49,7 @@ from fractalgan.nn.matrices import (
 from fractalgan.nn.morph import between, matched
 from fractalgan.nn.network import Network
 from fractalgan.nn.network_pool import NetworkPool
-from fractalgan.nn.networks import NETWORKS, NetworkName, make_network
+from fractalgan.nn.networks import NETWORKS, NetworkName, make_network, network_of
 from fractalgan.nn.prototypes import choose_prototypes, prototype_distance, prototype_order, pyramid
 from fractalgan.nn.renderer import Renderer
 from fractalgan.nn.resolution import Resolution, points_for, points_to_cover, tau_for, tau_to_cover
@@ -131,6 +131,7 @@ __all__ = [
     "make_discriminator",
     "make_network",
     "matched",
+    "network_of",
     "outline",
     "parameter_groups",
     "picture_layer",

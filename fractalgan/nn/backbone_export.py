@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fractalgan.errors import InputError, require_extra
 from fractalgan.nn.network import Network
-from fractalgan.nn.networks import make_network
+from fractalgan.nn.networks import network_of
 from fractalgan.storage.atomic import atomic_path
 from fractalgan.storage.backbone_file import BackboneFile, write_backbone
 
@@ -30,9 +30,7 @@ class Features(nn.Module):
 
 def backbone_module(content: BackboneFile) -> Features:
     """A backbone with its weights, in evaluation mode."""
-    options = content.network
-    sizes = options["image_size"], options["channels"] or 1
-    network = make_network(options["network"], 1, *sizes, options["width"], small_stem=options["small_stem"])
+    network = network_of(content.network, 1)
     network.features.load_state_dict(content.weights)
     return Features(network).eval()
 

@@ -3,7 +3,7 @@
 import yaml
 
 from fractalgan.nn.card_tables import escaped, section
-from fractalgan.nn.model_card import METADATA, NO_LICENSE
+from fractalgan.nn.model_card import METADATA, NO_LICENSE, was_learned
 from fractalgan.storage.fractal_content import FractalFile
 
 CARD = """\
@@ -47,7 +47,7 @@ def dataset_card(content: FractalFile, per_fractal: int, labels: str, version: s
     features = content.parameters.get("features.values")
     colored = features is not None and features.shape[2] == 3
     classes = content.settings.get("classes") or []
-    learned = "data" in content.provenance or "step" in content.provenance
+    learned = was_learned(content)
     license_ = {"license": "mit"} if learned else {}
     tables = {"Fractals": content.provenance, "Drawing": content.settings}
     named = {"Classes": {str(k): name for k, name in enumerate(classes)}} if labels == "class" else {}

@@ -64,7 +64,7 @@ def model_card(content: FractalFile, repository: str) -> str:
     name = data.get("name") if isinstance(data, dict) else data
     features = content.parameters.get("features.values")
     count, transforms, _ = content.parameters["b"].shape
-    learned = data is not None or "step" in known
+    learned = was_learned(content)
     license_ = {"license": "mit"} if learned else {}
     tables = {"Data": data, "Recipe": recipe, "Training": known, "Drawing": content.settings}
     return CARD.format(
@@ -80,3 +80,8 @@ def model_card(content: FractalFile, repository: str) -> str:
         size=content.settings["image_size"],
         sections="".join(section(title, values) for title, values in (tables | {"Scores": scores}).items()),
     )
+
+
+def was_learned(content: FractalFile) -> bool:
+    """Whether fractalgan learned the fractals of a file, as far as it says."""
+    return content.provenance.get("data") is not None or "step" in content.provenance

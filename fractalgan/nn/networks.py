@@ -1,9 +1,9 @@
 """Networks that classify images, by name. A new one of ours is one line in NETWORKS."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from fractalgan.errors import InputError
+from fractalgan.errors import InputError, as_input_error
 from fractalgan.limits import require_sizes
 from fractalgan.nn.backbones import Backbone, require_known_network
 from fractalgan.nn.convnet import ConvNet
@@ -55,3 +55,20 @@ def make_network(
     width = WITH_WIDTH[name] if width is None else width
     require_sizes(width=width)
     return NETWORKS[name](outputs, image_size, channels, width=width)
+
+
+def network_of(options: Mapping[str, Any], outputs: int) -> Network:
+    """The network of a task's hyperparameters, or of a file of a backbone, with random weights.
+
+    Args:
+        options: ``network``, ``width``, ``small_stem``, ``image_size``, and ``channels``, None for 1.
+        outputs: width of the head.
+
+    Raises:
+        InputError: as :func:`make_network`.
+    """
+    sizes = options["image_size"], options["channels"] or 1
+    with as_input_error():
+        return make_network(
+            options["network"], outputs, *sizes, options["width"], small_stem=options["small_stem"]
+        )

@@ -17,7 +17,8 @@ COLUMNS = (*KEY, "accuracy", "validation")
 
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
 COLORS |= {"perturbed": "tab:orange"}
-REFERENCES = ("random", "perturbed", "untrained", "pixels")  # that learned fractals are compared with
+SAMPLED = ("random", "perturbed")  # fractals that are not learned
+REFERENCES = (*SAMPLED, "untrained", "pixels")  # that learned ones are compared with
 OTHERS = ("tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")  # of other fractals
 
 MEASURES = {"probe": "a linear probe", "finetune": "fine-tuning"}  # by protocol
@@ -29,9 +30,13 @@ class Panel(NamedTuple):
     protocol: str
     labels: int | str
 
+    @property
+    def title(self) -> str:
+        """The labels that networks are evaluated with: "10 labels per class"."""
+        return "all labels" if self.labels == "all" else f"{self.labels} labels per class"
+
     def __str__(self) -> str:
-        labels = "all labels" if self.labels == "all" else f"{self.labels} labels per class"
-        return f"{labels}, {MEASURES[self.protocol]}"
+        return f"{self.title}, {MEASURES[self.protocol]}"
 
 
 def current_row(row: Row) -> Row:
@@ -118,22 +123,24 @@ def _leads(summary: dict[str, Any]) -> Iterator[tuple[str, dict[str, float] | No
 def draw(path: Path, rows: list[Row], title: str) -> None:
     """Plot the mean of every source with a band of one std, over the steps of networks and of a GAN."""
     panels = _panels(rows)
-    steps = {row["network_step"] for row in rows} - {0}
     protocols = list(dict.fromkeys(panel.protocol for panel in panels))
     over_gan = _curve(_final(rows), "learned", panels[0], "gan_step")
     columns = len(panels) // len(protocols) + (len(over_gan) > 1)
     figure = Figure(figsize=(4.2 * columns, 3.8 * len(protocols)), layout="constrained")
     grid = figure.subplots(len(protocols), columns, squeeze=False)
+    has_curves = len({row["network_step"] for row in rows} - {0}) > 1
+    draw_panel = _draw_curves if has_curves else _draw_points
     for axes, protocol in zip(grid, protocols, strict=True):
         of_protocol = [panel for panel in panels if panel.protocol == protocol]
         for axis, panel in zip(axes, of_protocol, strict=False):
-            _draw_panel(axis, rows, panel)
-        _label_accuracy(axes[: len(of_protocol)], f"accuracy of {MEASURES[protocol]}, test images")
+            draw_panel(axis, rows, panel)
+        if has_curves:
+            axes[0].set_ylabel(_accuracy(protocol))
         for axis in axes[len(of_protocol) :]:
             axis.set_visible(False)
     if len(over_gan) > 1:
         _draw_gan_steps(grid[0][-1], rows, over_gan, panels[0])
-    if grid[0][0].get_legend_handles_labels()[0] and len(steps) > 1:
+    if has_curves:
         grid[0][0].legend()
     seeds = 1 + max(row["seed"] for row in rows)
     figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
@@ -141,27 +148,20 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
         figure.savefig(temporary, format="png", dpi=120)
 
 
-def _label_accuracy(axes: Any, text: str) -> None:
-    """Label the axis of accuracies: that of the first panel, or the horizontal one of each."""
-    if axes[0].get_xlabel():
-        axes[0].set_ylabel(text)
-    for axis in axes if not axes[0].get_xlabel() else ():
-        axis.set_xlabel(text)
+def _accuracy(protocol: str) -> str:
+    return f"accuracy of {MEASURES[protocol]}, test images"
 
 
-def _draw_panel(axis: Axes, rows: list[Row], panel: Panel) -> None:
-    """Curves over the pre-training steps; a point for each source if there is one step only."""
-    axis.set_title(str(panel).partition(",")[0])
-    if len({row["network_step"] for row in rows} - {0}) < 2:
-        _draw_points(axis, rows, panel)
-        return
+def _draw_curves(axis: Axes, rows: list[Row], panel: Panel) -> None:
+    """The curve of each source over the pre-training steps."""
     for source, color in _colors(rows).items():
         _plot(axis, source, color, _curve(rows, source, panel))
     axis.set_xlabel("pre-training steps")
+    axis.set_title(panel.title)
 
 
 def _draw_points(axis: Axes, rows: list[Row], panel: Panel) -> None:
-    """Mean and std of each source, one above the other."""
+    """Mean and std of each source, one above the other, where networks are evaluated after one step only."""
     colors = {source: color for source, color in _colors(rows).items() if _curve(rows, source, panel)}
     for place, (source, color) in enumerate(colors.items()):
         (found,) = _curve(rows, source, panel).values()
@@ -169,13 +169,15 @@ def _draw_points(axis: Axes, rows: list[Row], panel: Panel) -> None:
     axis.set_yticks(range(len(colors)), [_title(source) for source in colors])
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
+    axis.set_xlabel(_accuracy(panel.protocol))
+    axis.set_title(panel.title)
 
 
 def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], panel: Panel) -> None:
     axis.set_visible(True)
     colors = _colors(rows)
     _plot(axis, "learned", colors["learned"], over_gan)
-    for source in set(colors) & {"random", "perturbed"}:
+    for source in [each for each in colors if each in SAMPLED]:
         end = _curve(rows, source, panel)
         _plot(axis, source, colors[source], dict([max(end.items())]) if end else {})
     axis.set_xlabel("GAN steps")

@@ -19,7 +19,7 @@ from fractalgan.storage.safetensors_file import metadata_values, read_safetensor
 FORMAT = "pt"  # what transformers and timm write, too
 TASKS = ("Pretraining", "Classifier")  # whose networks are backbones
 
-# Hyperparameters that say what a network is, and those of checkpoints that lack them.
+# Hyperparameters that say what a network is, and what they are where they are not given.
 NETWORK = {"network": "lenet", "width": None, "small_stem": False, "image_size": None, "channels": 1}
 
 
@@ -81,7 +81,8 @@ def is_backbone(source: str | Path) -> bool:
         return "network" in read_safetensors(path)[1]
     found = None
     if path.is_dir():
-        found = newest_readable(RunFolder(path).checkpoints.glob("*.ckpt"))
+        run = RunFolder(path)
+        found = newest_readable([run.last]) or newest_readable(run.checkpoints.glob("*.ckpt"))
     elif path.is_file():
         found = newest_readable([path])
     return found is not None and found[1]["task"] in TASKS

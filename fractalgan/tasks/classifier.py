@@ -8,7 +8,7 @@ from torchvision.transforms import v2
 
 from fractalgan.errors import InputError, require_above, require_at_least, require_at_most
 from fractalgan.limits import require_sizes
-from fractalgan.nn import Augmentation, layer_groups
+from fractalgan.nn import Augmentation, layer_groups, network_of
 from fractalgan.randomness import Purpose, same_weights, torch_seeded
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import match_channels
@@ -18,11 +18,11 @@ from fractalgan.tasks.classification import (
     OptimizerName,
     check_optimizer,
 )
-from fractalgan.tasks.pretrained import follow_backbone_, load_backbone_, network_of
+from fractalgan.tasks.pretrained import BackboneTask, follow_backbone_
 from fractalgan.tasks.protocols import LabeledBatches, datamodule_of, require_classes
 
 
-class Classifier(ClassificationTask, AccuracyTask):
+class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
     """A network that is trained to classify augmented images, and evaluated on real ones.
 
     Batches are ``(images [B, C, H, W] in [0, 1], classes [B])``: those of training are what labeled fractals
@@ -107,7 +107,7 @@ class Classifier(ClassificationTask, AccuracyTask):
         self.augmentation = Augmentation(rotation, shift, scale, shear, flip, cutout)
         self.save_hyperparameters()
         follow_backbone_(self.hparams, backbone, "convnet")
-        self.has_backbone = backbone is None
+        self.awaits_backbone = backbone is not None
         self._build()
 
     def _build(self) -> None:
@@ -122,16 +122,6 @@ class Classifier(ClassificationTask, AccuracyTask):
             raise InputError("num_classes must be set for loaders without a data module, got null")
         self.accuracy = MulticlassAccuracy(self.hparams["num_classes"], average="micro")
         self.mixing = mixing(self.hparams["mixup"], self.hparams["cutmix"], self.hparams["num_classes"])
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.has_backbone = True  # that of the checkpoint: the file it was loaded from may be gone
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        if not self.has_backbone:
-            data: Any = datamodule_of(self.trainer)
-            load_backbone_(self.network, self.hparams, getattr(data, "source", "the loader"))
 
     def _follow(self, data: object) -> None:
         """Make the network for the classes and channels of the data, or raise InputError if it cannot be."""

@@ -6,14 +6,38 @@ from typing import Any
 
 from torch import Tensor
 
-from fractalgan.errors import InputError, as_input_error
-from fractalgan.nn import Network, make_network
+from fractalgan.errors import InputError
+from fractalgan.nn import Network
 from fractalgan.nn.networks import WITH_WIDTH
 from fractalgan.storage import BackboneFile, read_backbone
 from fractalgan.tasks.channels import match_channels
+from fractalgan.tasks.protocols import datamodule_of
+from fractalgan.tasks.task import Task
 
 KIND = ("network", "width", "small_stem")  # options that say what a network is
 HEAD = 2  # tensors of a linear head, which a file of weights may have besides
+
+
+class BackboneTask(Task):
+    """A task whose network may start from the weights of a pre-trained backbone.
+
+    Attributes:
+        network: whose features they become.
+        awaits_backbone: whether they are loaded before the first step.
+    """
+
+    network: Network
+    awaits_backbone: bool = False
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.awaits_backbone = False  # the checkpoint has its weights, and their file may be gone
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.awaits_backbone:
+            source = getattr(datamodule_of(self.trainer), "source", "the loader")
+            load_backbone_(self.network, self.hparams, source)
 
 
 def follow_backbone_(options: MutableMapping[str, Any], backbone: str | None, default: str) -> None:
@@ -36,23 +60,6 @@ def follow_backbone_(options: MutableMapping[str, Any], backbone: str | None, de
     for name in KIND:
         options[name] = known.get(name) if options[name] is None else options[name]
     options["small_stem"] = bool(options["small_stem"])
-
-
-def network_of(options: Mapping[str, Any], outputs: int) -> Network:
-    """The network of a task's hyperparameters, with random weights.
-
-    Args:
-        options: ``network``, ``width``, ``small_stem``, ``image_size``, and ``channels``, None for 1.
-        outputs: width of the head.
-
-    Raises:
-        InputError: as :func:`make_network`.
-    """
-    sizes = options["image_size"], options["channels"] or 1
-    with as_input_error():
-        return make_network(
-            options["network"], outputs, *sizes, options["width"], small_stem=options["small_stem"]
-        )
 
 
 def load_backbone_(network: Network, options: Mapping[str, Any], source: str) -> None:

@@ -6,6 +6,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import InputError
 from fractalgan.limits import require_sizes
+from fractalgan.nn import network_of
 from fractalgan.randomness import same_weights
 from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.classification import (
@@ -14,7 +15,6 @@ from fractalgan.tasks.classification import (
     OptimizerName,
     check_optimizer,
 )
-from fractalgan.tasks.pretrained import network_of
 from fractalgan.tasks.protocols import PseudoClasses, datamodule_of
 
 

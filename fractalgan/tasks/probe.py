@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from fractalgan.errors import InputError, require_above, require_at_least
+from fractalgan.nn import network_of
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import channels_of, match_channels
-from fractalgan.tasks.pretrained import follow_backbone_, load_backbone_, network_of
+from fractalgan.tasks.pretrained import BackboneTask, follow_backbone_
 from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of, require_classes
 
 UNTRAINED, PIXELS = "untrained", "pixels"
@@ -25,7 +26,7 @@ MAX_ITERATIONS, TOLERANCE_GRAD, TOLERANCE_CHANGE = 100, 1e-5, 1e-7
 MIN_STD = 1e-6  # of a feature: one that does not vary is not scaled
 
 
-class LinearProbe(AccuracyTask):
+class LinearProbe(AccuracyTask, BackboneTask):
     """A linear layer on the frozen, standardized features of a backbone: multinomial logistic regression.
 
     Each step fits the layer to all training images, by L-BFGS, under the next of ``penalties``; the best
@@ -76,8 +77,8 @@ class LinearProbe(AccuracyTask):
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.has_backbone = backbone in (UNTRAINED, PIXELS)
-        follow_backbone_(self.hparams, None if self.has_backbone else backbone, "lenet")
+        self.awaits_backbone = backbone not in (UNTRAINED, PIXELS)
+        follow_backbone_(self.hparams, backbone if self.awaits_backbone else None, "lenet")
         self._build()
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images
@@ -129,15 +130,6 @@ class LinearProbe(AccuracyTask):
         elif known != number:
             raise InputError(f"the probe was trained on {known} classes, but {data.source} has {number}")
         self.accuracy = MulticlassAccuracy(number, average="micro")
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.has_backbone = True  # that of the checkpoint: the file it was loaded from may be gone
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        if not self.has_backbone:
-            load_backbone_(self.network, self.hparams, self._data().source)
 
     def on_train_start(self) -> None:
         images = self._train_images()
