@@ -20,6 +20,7 @@ from fractalgan.cli.experiment import (
 from fractalgan.cli.fit import Watchers, train
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
+from fractalgan.errors import InputError
 from fractalgan.experiments import Comparison, ComparisonPlan
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
@@ -47,6 +48,7 @@ def compare(arguments: list[str]) -> int:
     parser = _make_parser()
     options = parse_experiment(parser, arguments)
     plan = ComparisonPlan(**vars(options.plan))
+    _require_effects(parser, options)
     parts = {name: vars(options[name]) for name in PARTS}
     comparison = Comparison(plan, **parts, finetuning=recipe_of(options.finetuning))
     real = comparison.check()
@@ -66,6 +68,16 @@ def _make_parser() -> ArgumentParser:
     add_recipe(parser, "finetuning", Classifier, FINETUNING_SET, steps=1000, batch_size=128)
     parser.set_defaults({"finetuning.optimizer": "AdamW", "finetuning.warmup": 0.05})
     return parser
+
+
+def _require_effects(parser: ArgumentParser, options: Namespace) -> None:
+    """Raise InputError for options of parts that the plan does not have."""
+    defaults = parser.get_defaults()
+    changed = [name for name, value in vars(options.finetuning).items() if value != defaults.finetuning[name]]
+    if changed and "finetune" not in options.plan.protocols:
+        raise InputError(f"--finetuning.{changed[0]} has no effect: add finetune to --plan.protocols")
+    if options.drawing.perturbation is not None and "perturbed" not in options.plan.sources:
+        raise InputError("--drawing.perturbation has no effect: add perturbed to --plan.sources")
 
 
 def _train_gan(options: Namespace, gan: RunFolder) -> None:

@@ -22,6 +22,8 @@ resumes an interrupted comparison.
   --plan.labels [N,...]        labeled images per class; 0 uses all (default: [0,100,10])
   --plan.workers N             number of processes (default: 2)
   --plan.cluster ADDRESS       dask scheduler, tcp://HOST:8786, whose workers run the jobs (default: null)
+  --plan.accelerator NAME      cpu or gpu (default: cpu)
+  --plan.precision NAME        32-true, or bf16-mixed, which is faster on many processors (default: 32-true)
   --data.name NAME             real images: digits, MNIST, FashionMNIST, KMNIST, or folder (default: digits)
   --data.root DIR              folder of your own images, or of downloaded data sets (default: data)
   --pretraining.OPTION VALUE   option of Pretraining, such as --pretraining.network resnet18

@@ -10,6 +10,7 @@ from typing import Any
 from fractalgan.data import ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments.comparison_plan import LEARNED, ComparisonPlan
+from fractalgan.experiments.hardware import trainer_options
 from fractalgan.experiments.pretrained_features import BackboneJob, BackboneOptions, measure_backbone
 from fractalgan.experiments.real_images import require_classes
 from fractalgan.experiments.recipe import Recipe
@@ -105,7 +106,7 @@ class Comparison:
         if number is None:
             number = len(read_fractals(learned).parameters["b"]) if learned else NUM_FRACTALS
         parts = self.data, self.pretraining, self.drawing, self.finetuning
-        return BackboneOptions(number, *parts, plan.steps, plan.every)
+        return BackboneOptions(number, *parts, plan.steps, plan.every, trainer_options(plan))
 
     def _check_labels(self, real: ImageData) -> None:
         require_classes(real, "a probe")

@@ -5,6 +5,7 @@ from typing import Literal
 
 from fractalgan.data import SYNTHETIC
 from fractalgan.errors import InputError, require_at_least, require_choice
+from fractalgan.experiments.hardware import Device, Precision, require_hardware
 from fractalgan.limits import require_sizes
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
 
@@ -41,6 +42,9 @@ class ComparisonPlan:
         workers: number of processes, with one thread each.
         cluster: address of the scheduler of a dask cluster, such as tcp://host:8786, whose workers run the
             jobs in place of processes of this machine; or local, for a cluster on this machine.
+        accelerator: cpu or gpu, which all processes share.
+        precision: of networks that are pre-trained and fine-tuned: 32-true, or bf16-mixed, which is faster on
+            many processors. Linear probes are fitted with 32 bits.
     """
 
     sources: list[str] = field(default_factory=lambda: [*FIGURE5])
@@ -56,6 +60,8 @@ class ComparisonPlan:
     labels: list[int] = field(default_factory=lambda: [0, 100, 10])
     workers: int = 2
     cluster: str | None = None
+    accelerator: Device = "cpu"
+    precision: Precision = "32-true"
 
     @property
     def pretrained(self) -> list[str]:
@@ -74,6 +80,7 @@ class ComparisonPlan:
         require_at_least(0, **{f"plan.labels[{k}]": each for k, each in enumerate(self.labels)})
         require_sizes(2, num_fractals=2 if self.num_fractals is None else self.num_fractals)
         require_choice(Protocol, **{f"plan.protocols[{k}]": each for k, each in enumerate(self.protocols)})
+        require_hardware(self)
         if self.steps % self.every:
             raise InputError(f"plan.every must divide plan.steps, {self.steps}, got {self.every}")
         if not self.labels or len(set(self.labels)) < len(self.labels):

@@ -1,11 +1,10 @@
 """What the table of labeled fractals compares, and how its sets and networks are trained."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-import torch
-
-from fractalgan.errors import InputError, require_at_least, require_choice, require_features
+from fractalgan.errors import InputError, require_at_least, require_features
+from fractalgan.experiments.hardware import Device, Precision, require_hardware
 from fractalgan.limits import require_sizes
 from fractalgan.reports import distill
 
@@ -19,9 +18,6 @@ GROUPS = (
     ("pixels",),
     ("random-pixels",),
 )
-
-Device = Literal["cpu", "gpu"]
-Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,7 @@ class DistillationPlan:
         require_at_least(1, **{f"plan.{name}": getattr(self, name) for name in ("seeds", "workers")})
         require_sizes(num_transforms=self.num_transforms)
         require_features(self.features)
-        require_choice(Device, **{"plan.accelerator": self.accelerator})
-        require_choice(Precision, **{"plan.precision": self.precision})
+        require_hardware(self)
         for name in ("sources", "images_per_class", "jitters"):
             given = getattr(self, name)
             if not given or len(set(given)) < len(given):
@@ -78,8 +73,6 @@ class DistillationPlan:
         require_at_least(0, **_each("plan.jitters", self.jitters))
         if unknown := [each for each in self.sources if each not in distill.SOURCES]:
             raise InputError(f"plan.sources must be among {', '.join(distill.SOURCES)}, got {unknown[0]!r}")
-        if self.accelerator == "gpu" and not torch.cuda.is_available():
-            raise InputError("plan.accelerator must be cpu on a machine without a CUDA GPU, got gpu")
 
 
 def _each(name: str, values: list[Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class BackboneOptions(NamedTuple):
     finetuning: Recipe  # of Classifier
     steps: int  # pre-training steps of a network
     every: int  # steps from one evaluation to the next
+    trainer: dict[str, Any]  # arguments of the Trainer: accelerator and precision
 
     def pretraining_task(self, num_fractals: int | None = None) -> Pretraining:
         """The network to be trained.
@@ -111,7 +112,8 @@ def _pretrain(job: BackboneJob, options: BackboneOptions, run: RunFolder, real: 
     data = options.fractal_data(str(job.fractals), job.seed, real.sample(1).shape[1])
     task = options.pretraining_task(data.num_fractals)
     checkpoints = PeriodicCheckpoint(run, options.every)
-    quiet_trainer(options.steps, limit_val_batches=0, callbacks=[checkpoints]).fit(task, data)
+    trainer = quiet_trainer(options.steps, limit_val_batches=0, callbacks=[checkpoints], **options.trainer)
+    trainer.fit(task, data)
 
 
 def _probe(
@@ -158,7 +160,9 @@ def _finetune(
     with tempfile.TemporaryDirectory() as folder:
         best = BestCheckpoint(RunFolder(Path(folder)), task.monitor)
         interval = max(1, recipe.steps // VALIDATIONS)
-        trainer = quiet_trainer(recipe.steps, val_check_interval=interval, callbacks=[best])
+        trainer = quiet_trainer(
+            recipe.steps, val_check_interval=interval, callbacks=[best], **options.trainer
+        )
         trainer.fit(task, data)
         return _accuracies(trainer, best, data)
 

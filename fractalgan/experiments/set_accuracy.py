@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning import LightningDataModule, Trainer
 
 from fractalgan.data import LabeledFractalData
+from fractalgan.experiments.hardware import trainer_options
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import CellsJob
@@ -92,8 +93,7 @@ class SetAccuracies:
             recipe.steps,
             val_check_interval=recipe.steps,
             enable_checkpointing=False,
-            accelerator=sets.plan.accelerator,
-            precision=sets.plan.precision,
+            **trainer_options(sets.plan),
         )
         trainer.fit(task, data)
         validation = round(float(trainer.callback_metrics["val/accuracy"]), 6)

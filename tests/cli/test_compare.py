@@ -147,8 +147,8 @@ def test_every_shipped_config_runs(
 ) -> None:
     options = ["--plan.gan_steps=[]", "--plan.labels=[0]"]
     options += ["--plan.seeds=1", "--plan.steps=2", "--plan.learned=null"]
-    options += ["--finetuning.steps=2", "--finetuning.batch_size=8"]
     if config.stem == "compare_mnist":
+        options += ["--finetuning.steps=2", "--finetuning.batch_size=8"]
         options += [f"--data.root={mnist_like('MNIST')}", "--plan.gan=null"]
     if "fashion" in config.stem:
         metrics = ["--trainer.callbacks=fractalgan.callbacks.SetMetrics", "--trainer.callbacks.steps=20"]
@@ -169,7 +169,7 @@ def test_other_networks_and_sources_are_fine_tuned(
     ]
     options += ["--plan.num_fractals=3", "--pretraining.network=resnet18", "--pretraining.small_stem=true"]
     options += ["--finetuning.steps=2", "--finetuning.batch_size=8", "--plan.labels=[2]", "--plan.seeds=1"]
-    options += ["--drawing.images_per_class=2", "--plan.every=4"]
+    options += ["--drawing.images_per_class=2", "--plan.every=4", "--plan.precision=bf16-mixed"]
     assert compare_here(*options) == 0
     with Path("figure/figure5.csv").open(newline="") as file:
         cells = {(row["source"], row["protocol"]): float(row["validation"]) for row in csv.DictReader(file)}
@@ -201,6 +201,15 @@ BAD = {
         ["--plan.protocols=[finetune]", "--finetuning.mixup=-1"],
         "finetuning.mixup must be >= 0, got -1",
     ),
+    "fine-tuning without effect": (
+        ["--finetuning.lr=0.1"],
+        "--finetuning.lr has no effect: add finetune to --plan.protocols",
+    ),
+    "perturbation without effect": (
+        ["--drawing.perturbation=0.2"],
+        "--drawing.perturbation has no effect: add perturbed to --plan.sources",
+    ),
+    "device": (["--plan.accelerator=gpu"], "--plan.accelerator must be cpu on a machine without a CUDA GPU"),
     "another task": (
         ["--plan.learned=probe.ckpt"],
         "is a checkpoint of LinearProbe, which does not learn fractals",

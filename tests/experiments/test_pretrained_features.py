@@ -10,7 +10,7 @@ from fractalgan.nn import FractalGenerator
 
 def test_jitter_is_that_of_both_sources_and_points_are_those_of_random_fractals() -> None:
     drawing = {"jitter": 0.2, "num_points": 50, "window": 1.2, "tau": 2.0, "images_per_class": 3}
-    options = BackboneOptions(100, {"size": 32}, {}, drawing, Recipe(1, {}), steps=1, every=1)
+    options = BackboneOptions(100, {"size": 32}, {}, drawing, Recipe(1, {}), steps=1, every=1, trainer={})
     random, learned = (options.fractal_data(source, seed=0).generator for source in ("random", "digits"))
     own = FractalGenerator.from_pretrained("digits")
     assert random.jitter == learned.jitter == 0.2
@@ -20,7 +20,7 @@ def test_jitter_is_that_of_both_sources_and_points_are_those_of_random_fractals(
 
 def test_random_fractals_have_colors_where_the_real_images_do() -> None:
     def channels(of_real: int, **drawing: int) -> int:
-        options = BackboneOptions(3, {"size": 32}, {}, drawing, Recipe(1, {}), steps=1, every=1)
+        options = BackboneOptions(3, {"size": 32}, {}, drawing, Recipe(1, {}), steps=1, every=1, trainer={})
         return options.fractal_data("random", 0, of_real).generator.channels
 
     assert (channels(1), channels(3), channels(3, features=1)) == (1, 3, 1)
