@@ -143,7 +143,7 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
     if has_curves:
         grid[0][0].legend()
     seeds = 1 + max(row["seed"] for row in rows)
-    figure.suptitle(f"{title}: mean and one standard deviation of {seeds} seeds", fontsize="medium")
+    figure.suptitle(f"{title}\nmean and one standard deviation of {seeds} seeds", fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 

@@ -135,10 +135,11 @@ SECTIONS = (
         ),
     ),
     Section(
-        "Learned against random fractals",
+        "What pre-training data is worth",
         picture(
             "figure5.png",
-            "Test accuracy of linear probes, by source of the images that the network was trained on.",
+            "Accuracy on real test images, by the images that the network was pre-trained on. A linear probe"
+            " learns from its frozen features; fine-tuning trains all of its weights.",
         ),
     ),
     Section(
