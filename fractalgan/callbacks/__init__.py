@@ -19,6 +19,7 @@ from fractalgan.callbacks.set_metrics import SetMetrics
 from fractalgan.callbacks.source_fractals import SaveSourceFractals
 from fractalgan.callbacks.step_count import StepCount
 from fractalgan.callbacks.trackers import MLflowTracker, WandbTracker
+from fractalgan.callbacks.training_images import TrainingImages
 from fractalgan.nn.grid import grid
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "ShardWriter",
     "StepCount",
     "StepProgress",
+    "TrainingImages",
     "WandbTracker",
     "grid",
     "restore_handlers",

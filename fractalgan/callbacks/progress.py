@@ -13,11 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from fractalgan.tasks import Task
 from fractalgan.tasks.protocols import datamodule_of
 
+FIRST_LINE, EVERY_LINE = 10.0, 60.0  # seconds, in a log file
+
 
 class StepProgress(ProgressBar):
     """Shows one progress bar for all of ``fit``, and one for each other verb.
 
-    Where stderr is not a terminal, as in a log file, it prints one line per validation instead.
+    Where stderr is not a terminal, as in a log file, it prints lines instead: one after each validation, one
+    ten seconds after the start, and one whenever a minute has passed without any.
     """
 
     def __init__(self) -> None:
@@ -29,6 +32,7 @@ class StepProgress(ProgressBar):
         self._first_step = 0
         self._batches = 0
         self._validating = 0.0  # seconds in validations that have ended
+        self._next_line = 0.0  # when one is due in a log file
 
     def disable(self) -> None:
         self._enabled = False
@@ -41,6 +45,7 @@ class StepProgress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started, self._first_step = time.monotonic(), trainer.global_step
         self._batches, self._validating = 0, 0.0
+        self._next_line = self._started + FIRST_LINE
         self._open("fit", trainer.max_steps if trainer.max_steps > 0 else None, trainer.global_step)
 
     def on_train_batch_end(
@@ -49,13 +54,15 @@ class StepProgress(ProgressBar):
         self._batches += 1
         if self._bar:
             self._bar.update(self._task, completed=trainer.global_step, numbers=self._numbers(trainer))
+        elif time.monotonic() >= self._next_line:
+            self._print_line(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             return
         self._validating += time.monotonic()
-        if self._enabled and self._bar is None:
-            print(self._line(trainer), file=sys.stderr, flush=True)
+        if self._bar is None:
+            self._print_line(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
@@ -129,6 +136,11 @@ class StepProgress(ProgressBar):
             return []
         seconds = time.monotonic() - self._started - self._validating
         return [f"{self._batches * batch_size * trainer.world_size / seconds:,.0f} images/s"]
+
+    def _print_line(self, trainer: Trainer) -> None:
+        if self._enabled:
+            print(self._line(trainer), file=sys.stderr, flush=True)
+        self._next_line = time.monotonic() + EVERY_LINE
 
     def _line(self, trainer: Trainer) -> str:
         done = trainer.global_step

@@ -33,14 +33,14 @@ def choose_exemplars(images: ImageSet, how: Exemplars, per_class: int, source: s
     Raises:
         InputError: if a class has fewer.
     """
+    labels, sizes = torch.unique(images.labels, return_counts=True)
+    if (smallest := int(sizes.min())) < per_class:
+        raise InputError(
+            f"per_class must be <= {smallest}, the size of the smallest class in {source}, got {per_class}"
+        )
     chosen = []
-    for label in torch.unique(images.labels).tolist():
+    for label in labels.tolist():
         places = (images.labels == label).nonzero().squeeze(1)
-        if len(places) < per_class:
-            raise InputError(
-                f"per_class must be <= {len(places)}, the size of the smallest class in {source},"
-                f" got {per_class}"
-            )
         random = generator_for(seed, label, Purpose.EXEMPLARS)
         chosen.append(_choose(images, places, how, per_class, random))
     return torch.cat(chosen)

@@ -1,5 +1,6 @@
 """Pseudo-class images: what a set of fractals draws, each fractal a class."""
 
+import difflib
 import logging
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from fractalgan.limits import require_sizes
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Procedure, SequenceKind, check_view
 from fractalgan.randomness import Purpose, generator_for
+from fractalgan.storage import shipped_fractals
 from fractalgan.storage.labels import require_labels
 
 log = logging.getLogger(__name__)
@@ -270,8 +272,15 @@ def require_memory(what: str, images: int, of_image: int, remedy: str) -> None:
 
 
 def learned_generator(source: str, copy: str | None) -> FractalGenerator:
-    """The fractals of a source, or of its copy, with a warning of those that are not finite."""
+    """The fractals of a source, or of its copy, with a warning of those that are not finite.
+
+    Raises:
+        InputError: if there are none, also for a misspelled name of fractals that are sampled.
+    """
     copied = copy is not None and Path(copy).is_file()
+    near = [] if copied or Path(source).exists() else difflib.get_close_matches(source, SYNTHETIC)
+    if near and source not in shipped_fractals():
+        raise InputError(f"there are no fractals {source!r}: did you mean {near[0]}?")
     generator = FractalGenerator.from_pretrained(copy if copy is not None and copied else source)
     A, b = generator.embedding()
     blank = len(b) - int((A.flatten(1).isfinite().all(1) & b.flatten(1).isfinite().all(1)).sum())

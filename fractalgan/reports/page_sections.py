@@ -129,6 +129,10 @@ SECTIONS = (
     ),
     Section("From step to step", frames),
     Section(
+        "Training images",
+        picture("figures/training_images.png", "The first batch that the network was trained on, by class."),
+    ),
+    Section(
         "Reconstruction",
         picture(
             "figures/fit.gif", "An animation. Left: the fractals as they are trained. Right: the pictures."

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from fractalgan.errors import InputError
@@ -16,6 +17,7 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.run_folder import RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
+WRAPPERS = ("state_dict", "model")  # what training scripts keep weights under, beside an optimizer's state
 FORMAT = "pt"  # what transformers and timm write, too
 TASKS = ("Pretraining", "Classifier")  # whose networks are backbones
 
@@ -43,15 +45,18 @@ def read_backbone(source: str | Path) -> BackboneFile:
 
     Args:
         source: a checkpoint of Pretraining or Classifier; a run folder of theirs, of which the last
-            checkpoint is read, or the best of a Classifier; or a ``.safetensors`` file:
-            ``backbone.safetensors`` of a run, or weights of torchvision or timm.
+            checkpoint is read, or the best of a Classifier; a ``.safetensors`` file:
+            ``backbone.safetensors`` of a run, or weights of torchvision or timm; or a ``.pth``, ``.pt`` or
+            ``.bin`` file of their weights, as ``torch.save`` writes it.
 
     Raises:
         InputError: if there are none, or if the file has other content.
     """
     path = Path(source)
-    if path.suffix.lower() == ".safetensors" and not path.is_dir():
-        return _read_weights(path)
+    if (reader := READERS.get(path.suffix.lower())) is not None and not path.is_dir():
+        if not path.is_file():
+            raise InputError(f"there are no weights {path}: pass a file, a checkpoint or a run folder")
+        return reader(path)
     path, checkpoint = _in_run_folder(RunFolder(path)) if path.is_dir() else (path, read_checkpoint(path))
     if checkpoint["task"] not in TASKS:
         raise InputError(
@@ -89,8 +94,6 @@ def is_backbone(source: str | Path) -> bool:
 
 
 def _read_weights(path: Path) -> BackboneFile:
-    if not path.is_file():
-        raise InputError(f"there are no weights {path}: pass a file, a checkpoint or a run folder")
     weights, metadata = read_safetensors(path)
     if "network" not in metadata:
         return BackboneFile(weights, {}, {})
@@ -98,6 +101,23 @@ def _read_weights(path: Path) -> BackboneFile:
     if not isinstance(network, dict) or not NETWORK.keys() <= network.keys():
         raise InputError(f"{path} is damaged, it does not say what network it is of: replace it")
     return BackboneFile(weights, network, provenance)
+
+
+def _read_state_dict(path: Path) -> BackboneFile:
+    """The weights in a file of ``torch.save``, which may lie in it beside other things."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{path} is damaged, or has more than weights: save a state_dict()") from error
+    for name in WRAPPERS:
+        content = content[name] if isinstance(content, dict) and name in content else content
+    if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
+        raise InputError(f"{path} does not have the weights of a network: save its state_dict()")
+    weights = {name.removeprefix("module."): each for name, each in content.items()}  # of DDP
+    return BackboneFile(weights, {}, {})
+
+
+READERS = {".safetensors": _read_weights, **dict.fromkeys((".pth", ".pt", ".bin"), _read_state_dict)}
 
 
 def write_backbone(path: Path, content: BackboneFile) -> None:

@@ -1,5 +1,6 @@
 """Fractals as files: by shipped name, safetensors, JSON, .flame, .ifs, SVG, checkpoint, or run folder."""
 
+import difflib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,10 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
         path = _in_run_folder(RunFolder(path))
     if not path.is_file():
         names = ", ".join(shipped_fractals())
+        near = difflib.get_close_matches(str(source), shipped_fractals())
+        hint = f"did you mean {near[0]}? Otherwise pass" if near else "pass"
         raise InputError(
-            f"there are no fractals {str(source)!r}: pass {names}, a .safetensors, .json, .flame or .ifs"
+            f"there are no fractals {str(source)!r}: {hint} {names}, a .safetensors, .json, .flame or .ifs"
             " file, or a checkpoint or run folder of FractalGAN, Reconstruction or Distillation"
         )
     if path.suffix.lower() == ".svg":

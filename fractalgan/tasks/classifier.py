@@ -42,8 +42,8 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
         small_stem: whether the first convolution of a network of torchvision or timm has 3 x 3 pixels and a
             stride of 1, with no max pooling after it; null follows the backbone, or is false.
         backbone: pre-trained weights to start from: a checkpoint of Pretraining or Classifier, a run folder
-            of theirs, or a .safetensors file, such as weights of torchvision or timm; null starts from random
-            weights.
+            of theirs, or a .safetensors or .pth file, such as weights of torchvision or timm; null starts
+            from random weights.
         optimizer: optimizer; SGD uses Nesterov momentum of 0.9.
         lr: initial learning rate.
         schedule: learning rate schedule: constant, or cosine down to 0 at the last step.
@@ -67,6 +67,8 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
             2019); 0 disables it, 1 is usual. With mixup, each batch has one of them, at random.
         seed: random seed of the augmentation; defaults to --seed_everything.
     """
+
+    callbacks = ("TrainingImages",)
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class Pretraining(ClassificationTask):
     monitor = "val/loss"
     checkpoint_interval = 1000  # the paper evaluates the features after each
     run_name = "pretraining"
-    callbacks = ("SaveBackbone",)
+    callbacks = ("SaveBackbone", "TrainingImages")
     legacy_options: ClassVar = {"channels": 1}
 
     def __init__(

@@ -39,6 +39,32 @@ def test_other_files_do_not_say_of_which_network_they_are(tmp_path: Path) -> Non
     assert [*found.weights] == ["fc.weight"]
 
 
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+def test_state_dict_is_read(wrapper: str | None, suffix: str, tmp_path: Path) -> None:
+    weights = {"module.fc.weight": torch.rand(2, 3), "module.fc.bias": torch.rand(2)}
+    path = tmp_path / f"model{suffix}"
+    torch.save(weights if wrapper is None else {wrapper: weights, "epoch": 3}, path)
+    found = read_backbone(path)
+    assert found.network == {}
+    assert [*found.weights] == ["fc.weight", "fc.bias"]
+    assert found.weights["fc.bias"].equal(weights["module.fc.bias"])
+
+
+def test_other_content_of_torch_save_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    for content, message in {
+        "whole network": (torch.nn.Linear(2, 2), "damaged, or has more than weights: save a state_dict"),
+        "optimizer alone": ({"optimizer": {"lr": 1.0}}, "does not have the weights of a network"),
+    }.values():
+        torch.save(content, path)
+        with pytest.raises(InputError, match=message):
+            read_backbone(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="damaged, or has more than weights"):
+        read_backbone(path)
+
+
 def test_what_is_no_backbone_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.safetensors"
     with pytest.raises(InputError, match=r"there are no weights .*damaged\.safetensors"):
