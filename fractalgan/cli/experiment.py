@@ -10,9 +10,11 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
 from fractalgan.cli.config_files import parse_with_configs
+from fractalgan.cli.linked_options import value_as_typed
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.cli.report import print_page
 from fractalgan.cli.run_command import EXIT_STATUS
+from fractalgan.cli.yaml_text import flat_options
 from fractalgan.errors import InputError
 from fractalgan.experiments import Recipe
 from fractalgan.reports import format_commands, quote
@@ -132,8 +134,8 @@ def experiment_folder(
     kept.config = kept.run = None
     config = str(parser.dump(kept, skip_none=False))
     if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
-        if _fixed_options(_started_with(parser, folder), changeable) != _fixed_options(config, changeable):
-            raise InputError(f"{folder} was started with different options: set another --run")
+        if difference := _difference(_started_with(parser, folder), config, changeable):
+            raise InputError(f"{folder} was started with different options ({difference}): set another --run")
     else:
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
     with folder.locked():
@@ -155,10 +157,18 @@ def _started_with(parser: ArgumentParser, folder: RunFolder) -> str:
     return str(parser.dump(started, skip_none=False))
 
 
-def _fixed_options(config: str, changeable: Changeable) -> Any:
-    """The options of a config.yaml that results depend on."""
-    options = yaml.safe_load(config)
-    for group, names in changeable.items():
-        for name in names:
-            options[group].pop(name, None)
-    return options
+def _difference(started: str, config: str, changeable: Changeable) -> str:
+    """An option by which two config.yaml differ: "plan.steps is 4 there, 5 here"; "" for none."""
+    there, here = (_fixed_options(each, changeable) for each in (started, config))
+    for name in sorted(there | here):
+        values = ["not set" if name not in each else value_as_typed(each[name]) for each in (there, here)]
+        if values[0] != values[1]:
+            return f"{name} is {values[0]} there, {values[1]} here"
+    return ""
+
+
+def _fixed_options(config: str, changeable: Changeable) -> dict[str, Any]:
+    """The options of a config.yaml that results depend on, by their full names."""
+    ignored = {f"{group}.{name}" for group, names in changeable.items() for name in names}
+    options = flat_options(yaml.safe_load(config)).items()
+    return {name: value for name, value in options if name not in ignored}

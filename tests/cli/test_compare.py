@@ -78,7 +78,10 @@ def test_figure_is_complete_and_can_be_resumed(
 
     capsys.readouterr()
     assert compare_here(*small, "--pretraining.lr=0.1") == 2
-    assert "was started with different options" in capsys.readouterr().err
+    assert (
+        "was started with different options (pretraining.lr is 0.001 there, 0.1 here)"
+        in capsys.readouterr().err
+    )
     assert (folder / "cells.jsonl").read_bytes() == whole["cells.jsonl"]
 
     # options that do not change a cell may differ
