@@ -1,4 +1,4 @@
-"""Augmentation: random rotations, shifts, scales, shears, flips and cutouts of a batch, image by image."""
+"""Augmentation: random warps, flips, cutouts and noise of a batch, image by image."""
 
 import math
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ class Augmentation:
         flip: whether half of the images are flipped left to right.
         cutout: side of a square at a random place that is filled with the background (DeVries & Taylor 2017),
             as a share of the image size.
+        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for a pixel x; that
+            of an image is uniform from 0 on.
 
     Raises:
         InputError: for a value out of range.
@@ -39,10 +41,12 @@ class Augmentation:
     shear: float = 8.0
     flip: bool = False
     cutout: float = 0.0
+    speckle: float = 0.0
 
     def __post_init__(self) -> None:
         limits = {"rotation": (180, True), "shift": (1, True), "scale": (1, False)}
         limits |= {"shear": (90, False), "cutout": (1, True)}
+        require_at_least(0, speckle=self.speckle)
         for name, (limit, included) in limits.items():
             value = getattr(self, name)
             require_at_least(0, **{name: value})
@@ -73,7 +77,13 @@ class Augmentation:
         if self.cutout > 0:
             inside = squares(row, column, self.cutout, images.shape[-1])
             images = torch.where(inside.unsqueeze(1), background, images)
-        return images
+        return self._speckled(images, source) if self.speckle > 0 else images
+
+    def _speckled(self, images: Tensor, source: RandomSource) -> Tensor:
+        """Images with noise, clamped to [0, 1]. It is drawn last: the other numbers do not depend on it."""
+        std = self.speckle * source.rand(len(images), 1, 1, 1)
+        noise = std * source.randn(*images.shape)
+        return (images * (1 + noise.to(images))).clamp(0, 1)
 
 
 def affine_matrices(rotation: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tensor:

@@ -61,6 +61,9 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
             not for digits.
         cutout: side of a square at a random place of each training image that is filled with its background,
             as a share of the image size; 0 disables it.
+        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for each pixel x of a
+            training image; that of an image is uniform from 0 on. Fractals lack the texture of real images,
+            which misleads a network that has never seen any.
         mixup: parameter of the beta distribution by which pairs of training images are blended (Zhang et al.
             2018); 0 disables it, 0.2 and 0.8 are usual.
         cutmix: that of the beta distribution of the shares of images that are pasted into others (Yun et al.
@@ -93,6 +96,7 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
         shear: float = 8.0,
         flip: bool = False,
         cutout: float = 0.0,
+        speckle: float = 0.0,
         mixup: float = 0.0,
         cutmix: float = 0.0,
         seed: int = 0,
@@ -106,7 +110,7 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
         require_at_least(0, warmup=warmup, mixup=mixup, cutmix=cutmix)
         require_at_most(1, warmup=warmup, layer_decay=layer_decay)
         require_above(0, layer_decay=layer_decay, head_lr=lr if head_lr is None else head_lr)
-        self.augmentation = Augmentation(rotation, shift, scale, shear, flip, cutout)
+        self.augmentation = Augmentation(rotation, shift, scale, shear, flip, cutout, speckle)
         self.save_hyperparameters()
         follow_backbone_(self.hparams, backbone, "convnet")
         self.awaits_backbone = backbone is not None

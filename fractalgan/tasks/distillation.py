@@ -62,6 +62,7 @@ class Distillation(DistillationEvaluation):
         shift: largest random shift along each axis, as a share of the image size.
         scale: largest random change of size: factors are between 1 - scale and 1 + scale.
         shear: largest random horizontal shear, in degrees, either way.
+        speckle: largest standard deviation of speckle noise in all images, as for Classifier.
         lr: initial learning rate of the fractals, by Adam.
         schedule: learning rate schedule: constant, halving after each quarter of the run, or cosine to 0.
         clip: maximum norm of a fractal's gradient; null disables it.
@@ -89,6 +90,7 @@ class Distillation(DistillationEvaluation):
         shift: float = 0.08,
         scale: float = 0.15,
         shear: float = 8.0,
+        speckle: float = 0.0,
         lr: float = 0.005,
         schedule: Schedule = "cosine",
         clip: float | None = 1.0,
@@ -103,7 +105,7 @@ class Distillation(DistillationEvaluation):
         require_choice(NetworkImages, network_images=network_images)
         require_at_least(0, jitter=jitter or 0.0)
         require_at_least(1, max_age=max_age)
-        self.augmentation = Augmentation(rotation, shift, scale, shear)
+        self.augmentation = Augmentation(rotation, shift, scale, shear, speckle=speckle)
         self.save_hyperparameters()
         self.automatic_optimization = False
 

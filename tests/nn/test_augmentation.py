@@ -122,9 +122,23 @@ def test_cutout_covers_a_square_with_the_background() -> None:
     assert whole.long().tolist() == [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
 
 
+def test_speckle_noise_is_in_proportion_to_pixels_and_differs_between_images() -> None:
+    images = torch.zeros(400, 1, 40, 40)
+    images[..., :20, :], images[..., :10, :] = 0.2, 0.4
+    noise = Augmentation(**NOTHING, speckle=0.3)(images, source()) - images
+    assert (noise[..., 20:, :] == 0).all()
+    strong, weak = (noise[..., rows, :].flatten(1).std(1) for rows in (slice(0, 10), slice(10, 20)))
+    torch.testing.assert_close(strong, 2 * weak, rtol=0.2, atol=0)
+    levels = (strong / 0.4).sort().values  # uniform from 0 to 0.3
+    torch.testing.assert_close(levels, torch.linspace(0, 0.3, 400), rtol=0, atol=0.03)
+    bright = Augmentation(**NOTHING, speckle=9.0)(torch.ones(9, 3, 8, 8), source())
+    assert bright.min() == 0
+    assert bright.max() == 1
+
+
 def test_ranks_share_the_numbers_of_one_process() -> None:
     images = on_black(8)
-    augmentation = Augmentation(flip=True, cutout=0.2)
+    augmentation = Augmentation(flip=True, cutout=0.2, speckle=0.5)
     whole = augmentation(images, source())
     assert not whole.equal(augmentation(images, source(1)))
     parts = [augmentation(images[4 * rank :][:4], source(0, RankShard(rank, 2))) for rank in (0, 1)]
@@ -136,6 +150,8 @@ def test_an_option_does_not_change_the_numbers_of_others() -> None:
     flip = Augmentation(**NOTHING, flip=True)(images, source())
     both = Augmentation(**NOTHING | {"rotation": 1e-4}, flip=True)(images, source())
     torch.testing.assert_close(both, flip, rtol=0, atol=1e-3)
+    all_three = Augmentation(**NOTHING, flip=True, speckle=1e-4)(images, source())
+    torch.testing.assert_close(all_three, flip, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +163,8 @@ def test_an_option_does_not_change_the_numbers_of_others() -> None:
         ({"scale": 1.0}, "scale must be < 1, got 1.0"),
         ({"shear": 90.0}, "shear must be < 90, got 90.0"),
         ({"cutout": float("nan")}, "cutout must be >= 0, got nan"),
+        ({"speckle": -0.1}, "speckle must be >= 0, got -0.1"),
+        ({"speckle": float("inf")}, "speckle must be >= 0, got inf"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:
