@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,21 @@ def steps(run: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+def png_files(folder: Path) -> dict[str, bytes]:
+    """The images in the shards of two processes, by the names that they have as files."""
+    shards = sorted(folder.glob("*.tar"))
+    assert len(shards) == 2
+    found = {}
+    for shard in shards:
+        with tarfile.open(shard) as archive:
+            content = {name: archive.extractfile(name) for name in archive.getnames()}
+            samples = {name.partition(".")[0] for name in content}
+            for sample in samples:
+                about = json.load(content[f"{sample}.json"])
+                found[f"{about['class']}/{about['number']:05d}.png"] = content[f"{sample}.png"].read()
+    return found
+
+
 def test_torchrun_fits_resumes_validates_and_predicts(tmp_path: Path) -> None:
     done = torchrun("fit", *TINY, *TWO, *JUDGED, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -46,6 +62,13 @@ def test_torchrun_fits_resumes_validates_and_predicts(tmp_path: Path) -> None:
     assert predicted.returncode == 0, predicted.stderr
     assert len(list((run / "predictions").glob("*/*.png"))) == 4 * 3
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["gan-digits-1"]
+
+    drawn = run / "predictions"
+    images = {path.relative_to(drawn).as_posix(): path.read_bytes() for path in drawn.glob("*/*.png")}
+    drawn.rename(tmp_path / "folders")
+    predicted = torchrun("predict", "--ckpt_path=best", "--images=3", "--format=webdataset", cwd=tmp_path)
+    assert predicted.returncode == 0, predicted.stderr
+    assert png_files(drawn) == images
 
 
 def test_one_process_under_ddp_trains_as_one_without(call: Callable[..., int], tmp_path: Path) -> None:
