@@ -31,6 +31,7 @@ class ClassificationAccuracyScore(Callback):
         batch_size: images per step.
         network: lenet, or convnet, which is several times slower.
         width: channels of each block of a convnet; null is 32.
+        speckle: largest standard deviation of speckle noise in the images of the fractals, as for Classifier.
 
     Raises:
         InputError: for an option out of range; before the first step of ``fit``, or at the end of a
@@ -44,14 +45,17 @@ class ClassificationAccuracyScore(Callback):
         batch_size: int = 100,
         network: NetworkName = "lenet",
         width: int | None = None,
+        speckle: float = 0.0,
     ) -> None:
         name = type(self).__name__
+        require_at_least(0, **{f"{name}.speckle": speckle})
         require_at_least(1, **{f"{name}.steps": steps, f"{name}.batch_size": batch_size})
         require_choice(NetworkName, **{f"{name}.network": network})
         self.steps = steps
         self.batch_size = batch_size
         self.network: NetworkName = network
         self.width = width
+        self.augmentation = Augmentation(speckle=speckle)
         self._check(2, 32, 1)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -106,13 +110,12 @@ class ClassificationAccuracyScore(Callback):
         """A network that was trained on images of the fractals, determined by them and the seed."""
         labels, device = generator.embedding.labels, generator.embedding.b.device
         assert labels is not None
-        augmentation = Augmentation()
 
         @torch.no_grad()
         def batch(step: int) -> tuple[Tensor, Tensor]:
             random = RandomSource(generator_for(seed, step, Purpose.SCORE_IMAGES))
             fractals = torch.randint(len(labels), (self.batch_size,), generator=random.generator)
-            images = augmentation(generator.draw(fractals, random), random)
+            images = self.augmentation(generator.draw(fractals, random), random)
             return images.float(), labels[fractals.to(device)]
 
         def make() -> Network:

@@ -41,7 +41,7 @@ def exemplars() -> FractalGenerator:
     return task.learned_fractals()
 
 
-def score(generator: FractalGenerator, folder: Path, **options: int) -> float:
+def score(generator: FractalGenerator, folder: Path, **options: float) -> float:
     """That of fractals as a validation of Distillation logs it."""
     generator.save(folder / "labeled.safetensors")
     task = Distillation(str(folder / "labeled.safetensors"), image_size=16, width=4)
@@ -71,6 +71,7 @@ def test_does_not_depend_on_the_global_random_numbers(exemplars: FractalGenerato
     torch.manual_seed(1)
     assert score(exemplars, tmp_path, steps=10) == first
     assert score(exemplars, tmp_path, steps=11) != first
+    assert score(exemplars, tmp_path, steps=10, speckle=5.0) != first
 
 
 def test_leaves_the_global_random_numbers_alone() -> None:
@@ -159,6 +160,8 @@ def test_images_that_are_too_small_get_one_line_before_the_first_step(
 def test_options_out_of_range_get_one_line() -> None:
     with pytest.raises(InputError, match=r"ClassificationAccuracyScore.steps must be >= 1, got 0"):
         ClassificationAccuracyScore(steps=0)
+    with pytest.raises(InputError, match=r"ClassificationAccuracyScore.speckle must be >= 0, got -1"):
+        ClassificationAccuracyScore(speckle=-1)
     with pytest.raises(
         InputError, match=r"ClassificationAccuracyScore.network must be one of lenet, convnet"
     ):
