@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import fractalgan
+from fractalgan import FractalGenerator
 from fractalgan.storage import find_config, read_config, shipped_fractals
 from fractalgan.storage.resources import CONFIGS, FRACTALS
 
@@ -36,4 +37,13 @@ def test_shipped_config_is_read() -> None:
 
 
 def test_shipped_fractals_have_names() -> None:
-    assert shipped_fractals() == ["digits", "fashion-mnist", "mnist-labeled"]
+    names = ["digits", "digits-labeled", "fashion-mnist", "fashion-mnist-labeled", "mnist-labeled"]
+    assert shipped_fractals() == names
+
+
+@pytest.mark.parametrize("name", [each for each in shipped_fractals() if each.endswith("-labeled")])
+def test_shipped_fractals_with_labels_have_equally_many_of_each_class(name: str) -> None:
+    labels = FractalGenerator.from_pretrained(name).embedding.labels
+    assert labels is not None
+    assert len(set(labels.bincount().tolist())) == 1
+    assert len(labels.bincount()) == 10
