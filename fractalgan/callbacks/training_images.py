@@ -11,12 +11,13 @@ from fractalgan.callbacks.pictures import save_picture
 from fractalgan.distributed import rank_zero_only
 from fractalgan.nn.grid import COLUMNS, grid
 from fractalgan.storage import RunFolder
+from fractalgan.tasks.classification import ClassificationTask
 
 
 class TrainingImages(Callback):
-    """Draws the first batch, as it comes from the data: ``figures/training_images.png``, and in the loggers.
+    """Draws the first batch as the network is trained on it, at most 100 images, ordered by class.
 
-    Images are ordered by class, and there are 100 at most.
+    They are in ``figures/training_images.png``, and in the loggers.
 
     Args:
         run: the run folder.
@@ -31,7 +32,11 @@ class TrainingImages(Callback):
     ) -> None:
         if trainer.global_step > 0 or self.path.exists():
             return
-        images, labels = (each[: COLUMNS**2].cpu() for each in batch)
-        picture = grid(images[torch.argsort(labels, stable=True)].float())
+        assert isinstance(pl_module, ClassificationTask)
+        images, labels = batch
+        with torch.no_grad():
+            images, _ = pl_module.augmented(images, labels)
+        order = torch.argsort(labels[: COLUMNS**2], stable=True)
+        picture = grid(images[order].float().cpu())
         save_picture(self.path, to_pil_image(picture))
         log_picture(trainer, "training_images", picture)

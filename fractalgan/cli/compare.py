@@ -18,6 +18,7 @@ from fractalgan.cli.experiment import (
     stem_of,
 )
 from fractalgan.cli.fit import Watchers, train
+from fractalgan.cli.linked_options import typed_options
 from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError
@@ -48,7 +49,7 @@ def compare(arguments: list[str]) -> int:
     parser = _make_parser()
     options = parse_experiment(parser, arguments)
     plan = ComparisonPlan(**vars(options.plan))
-    _require_effects(parser, options)
+    _require_effects(arguments, plan)
     parts = {name: vars(options[name]) for name in PARTS}
     comparison = Comparison(plan, **parts, finetuning=recipe_of(options.finetuning))
     real = comparison.check()
@@ -70,14 +71,13 @@ def _make_parser() -> ArgumentParser:
     return parser
 
 
-def _require_effects(parser: ArgumentParser, options: Namespace) -> None:
-    """Raise InputError for options of parts that the plan does not have."""
-    defaults = parser.get_defaults()
-    changed = [name for name, value in vars(options.finetuning).items() if value != defaults.finetuning[name]]
-    if changed and "finetune" not in options.plan.protocols:
-        raise InputError(f"--finetuning.{changed[0]} has no effect: add finetune to --plan.protocols")
-    if options.drawing.perturbation is not None and "perturbed" not in options.plan.sources:
-        raise InputError("--drawing.perturbation has no effect: add perturbed to --plan.sources")
+def _require_effects(arguments: list[str], plan: ComparisonPlan) -> None:
+    """Raise InputError for typed options of what the plan does not have; configurations may have them."""
+    for option in typed_options(arguments):
+        if option.startswith("finetuning.") and "finetune" not in plan.protocols:
+            raise InputError(f"--{option} has no effect: add finetune to --plan.protocols")
+        if option == "drawing.perturbation" and "perturbed" not in plan.sources:
+            raise InputError("--drawing.perturbation has no effect: add perturbed to --plan.sources")
 
 
 def _train_gan(options: Namespace, gan: RunFolder) -> None:

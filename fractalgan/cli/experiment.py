@@ -158,12 +158,12 @@ def _started_with(parser: ArgumentParser, folder: RunFolder) -> str:
 
 
 def _difference(started: str, config: str, changeable: Changeable) -> str:
-    """An option by which two config.yaml differ: "plan.steps is 4 there, 5 here"; "" for none."""
+    """An option by which two config.yaml differ: "--plan.steps was 4, now 5"; "" for none."""
     there, here = (_fixed_options(each, changeable) for each in (started, config))
     for name in sorted(there | here):
         values = ["not set" if name not in each else value_as_typed(each[name]) for each in (there, here)]
         if values[0] != values[1]:
-            return f"{name} is {values[0]} there, {values[1]} here"
+            return f"--{name} was {values[0]}, now {values[1]}"
     return ""
 
 

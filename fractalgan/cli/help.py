@@ -78,7 +78,8 @@ data
   --data.channels N     1 reads images in grayscale, 3 in color; auto in color if half are (default: auto)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
-  --data.fractals SOURCE   with classifier.yaml: a run, checkpoint or file of labeled fractals
+  --data.fractals SOURCE   with classifier.yaml: digits-labeled, mnist-labeled, or a run, checkpoint or
+                        file of labeled fractals
   --data.per_class N    with finetuning.yaml, labeled_fractals.yaml, classifier_images.yaml: number of
                         training images per class
 
@@ -92,7 +93,7 @@ model
   --model.network NAME      with pretraining.yaml, finetuning.yaml, and classifier.yaml: lenet, convnet,
                             resnet18 or another of torchvision, timm/vit_tiny_patch16_224 or another of timm
   --model.backbone FILE     with probe.yaml and finetuning.yaml: a checkpoint or a run of Pretraining, or
-                            weights (.safetensors); with probe.yaml also untrained, or pixels
+                            weights (.safetensors, .pth); with probe.yaml also untrained, or pixels
 
 all options
   python -m fractalgan fit --help-all

@@ -1,6 +1,5 @@
 """Pseudo-class images: what a set of fractals draws, each fractal a class."""
 
-import difflib
 import logging
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,7 @@ from fractalgan.limits import require_sizes
 from fractalgan.nn import FractalGenerator
 from fractalgan.ops import Procedure, SequenceKind, check_view
 from fractalgan.randomness import Purpose, generator_for
-from fractalgan.storage import shipped_fractals
+from fractalgan.storage import close_names, shipped_fractals
 from fractalgan.storage.labels import require_labels
 
 log = logging.getLogger(__name__)
@@ -278,8 +277,8 @@ def learned_generator(source: str, copy: str | None) -> FractalGenerator:
         InputError: if there are none, also for a misspelled name of fractals that are sampled.
     """
     copied = copy is not None and Path(copy).is_file()
-    near = [] if copied or Path(source).exists() else difflib.get_close_matches(source, SYNTHETIC)
-    if near and source not in shipped_fractals():
+    near = [] if copied else close_names(source, SYNTHETIC)
+    if near and source not in shipped_fractals() and not Path(source).exists():
         raise InputError(f"there are no fractals {source!r}: did you mean {near[0]}?")
     generator = FractalGenerator.from_pretrained(copy if copy is not None and copied else source)
     A, b = generator.embedding()

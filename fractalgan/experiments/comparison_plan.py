@@ -42,7 +42,7 @@ class ComparisonPlan:
         workers: number of processes, with one thread each.
         cluster: address of the scheduler of a dask cluster, such as tcp://host:8786, whose workers run the
             jobs in place of processes of this machine; or local, for a cluster on this machine.
-        accelerator: cpu or gpu, which all processes share.
+        accelerator: cpu or gpu, which all processes share; a GAN that is trained first follows gan_options.
         precision: of networks that are pre-trained and fine-tuned: 32-true, or bf16-mixed, which is faster on
             many processors. Linear probes are fitted with 32 bits.
     """

@@ -11,7 +11,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 
 class HardwarePlan(Protocol):
-    """What a plan says of it."""
+    """The options of a plan that choose hardware."""
 
     @property
     def accelerator(self) -> Device:
@@ -27,7 +27,7 @@ class HardwarePlan(Protocol):
 
 
 def require_hardware(plan: HardwarePlan) -> None:
-    """Raise InputError for an accelerator that this machine does not have, and unknown names."""
+    """Raise InputError for unknown names, and for a GPU that this machine lacks."""
     require_choice(Device, **{"plan.accelerator": plan.accelerator})
     require_choice(Precision, **{"plan.precision": plan.precision})
     here = plan.cluster in (None, "local")

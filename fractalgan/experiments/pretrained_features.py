@@ -123,7 +123,8 @@ def _probe(
     network = options.network() if backbone == UNTRAINED else {}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        trainer, best = fit_probe(backbone, labels, real, seed, run, **network)
+        accelerator = options.trainer.get("accelerator", "cpu")
+        trainer, best = fit_probe(backbone, labels, real, seed, run, accelerator, **network)
         return _accuracies(trainer, best, real)
 
 
@@ -133,6 +134,7 @@ def fit_probe(
     real: ImageData,
     seed: int,
     run: RunFolder,
+    accelerator: str = "cpu",
     **network: Any,
 ) -> tuple[Trainer, BestCheckpoint]:
     """Fit a linear probe.
@@ -144,7 +146,8 @@ def fit_probe(
     torch.manual_seed(seed)
     task = LinearProbe(backbone, labels_per_class, image_size=real.size, seed=seed, **network)
     best = BestCheckpoint(run, task.monitor)
-    trainer = quiet_trainer(len(task.hparams["penalties"]), val_check_interval=1, callbacks=[best])
+    steps = len(task.hparams["penalties"])
+    trainer = quiet_trainer(steps, val_check_interval=1, callbacks=[best], accelerator=accelerator)
     trainer.fit(task, real)
     return trainer, best
 

@@ -28,8 +28,8 @@ class Augmentation:
         flip: whether half of the images are flipped left to right.
         cutout: side of a square at a random place that is filled with the background (DeVries & Taylor 2017),
             as a share of the image size.
-        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for a pixel x; that
-            of an image is uniform from 0 on.
+        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for each channel x of a
+            pixel, so that black stays black; that of an image is uniform between 0 and this.
 
     Raises:
         InputError: for a value out of range.

@@ -130,7 +130,10 @@ SECTIONS = (
     Section("From step to step", frames),
     Section(
         "Training images",
-        picture("figures/training_images.png", "The first batch that the network was trained on, by class."),
+        picture(
+            "figures/training_images.png",
+            "The first batch as the network was trained on it, by class: at most 100 images.",
+        ),
     ),
     Section(
         "Reconstruction",

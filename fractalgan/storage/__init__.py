@@ -15,6 +15,7 @@ from fractalgan.storage.environment import record_start
 from fractalgan.storage.fractal_content import FractalFile, require_indices
 from fractalgan.storage.fractal_file import (
     READERS,
+    close_names,
     is_repository,
     read_fractals,
     require_suffix,
@@ -39,6 +40,7 @@ __all__ = [
     "as_checkpoint_error",
     "atomic_path",
     "atomic_write",
+    "close_names",
     "find_config",
     "fractals_per_class",
     "is_backbone",

@@ -17,7 +17,11 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.run_folder import RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
-WRAPPERS = ("state_dict", "model")  # what training scripts keep weights under, beside an optimizer's state
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+)  # what training scripts keep weights under, beside an optimizer's state
 FORMAT = "pt"  # what transformers and timm write, too
 TASKS = ("Pretraining", "Classifier")  # whose networks are backbones
 
@@ -108,13 +112,22 @@ def _read_state_dict(path: Path) -> BackboneFile:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
-        raise InputError(f"{path} is damaged, or has more than weights: save a state_dict()") from error
+        raise InputError(
+            f"{path} is damaged, or has Python objects, which are not loaded: save a state_dict() alone"
+        ) from error
     for name in WRAPPERS:
         content = content[name] if isinstance(content, dict) and name in content else content
-    if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
+    named = isinstance(content, dict) and all(
+        isinstance(name, str) and isinstance(each, Tensor) for name, each in content.items()
+    )
+    if not named:
         raise InputError(f"{path} does not have the weights of a network: save its state_dict()")
-    weights = {name.removeprefix("module."): each for name, each in content.items()}  # of DDP
-    return BackboneFile(weights, {}, {})
+    return BackboneFile({_plain(name): each for name, each in content.items()}, {}, {})
+
+
+def _plain(name: str) -> str:
+    """The name of a weight without what torch.compile and DDP put before it."""
+    return name.removeprefix("_orig_mod.").removeprefix("module.")
 
 
 READERS = {".safetensors": _read_weights, **dict.fromkeys((".pth", ".pt", ".bin"), _read_state_dict)}

@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ def shipped_fractals() -> list[str]:
     return sorted(path.stem for path in FRACTALS.glob("*.safetensors"))
 
 
+def close_names(source: str | Path, known: Collection[str]) -> list[str]:
+    """The known names that a source may be a misspelling of; none for a path, a file, or ``user/name``."""
+    path = Path(source)
+    is_name = path.name == str(source) and not path.suffix
+    return difflib.get_close_matches(str(source), known) if is_name else []
+
+
 def read_fractals(source: str | Path, **download: Any) -> FractalFile:
     """Read learned fractals. No code in the file is run, and sizes are checked before memory is allocated.
 
@@ -64,8 +71,8 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
         path = _in_run_folder(RunFolder(path))
     if not path.is_file():
         names = ", ".join(shipped_fractals())
-        near = difflib.get_close_matches(str(source), shipped_fractals())
-        hint = f"did you mean {near[0]}? Otherwise pass" if near else "pass"
+        near = close_names(source, shipped_fractals())
+        hint = f"did you mean {near[0]}? Pass" if near else "pass"
         raise InputError(
             f"there are no fractals {str(source)!r}: {hint} {names}, a .safetensors, .json, .flame or .ifs"
             " file, or a checkpoint or run folder of FractalGAN, Reconstruction or Distillation"

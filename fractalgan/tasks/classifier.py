@@ -61,9 +61,9 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
             not for digits.
         cutout: side of a square at a random place of each training image that is filled with its background,
             as a share of the image size; 0 disables it.
-        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for each pixel x of a
-            training image; that of an image is uniform from 0 on. Fractals lack the texture of real images,
-            which misleads a network that has never seen any.
+        speckle: largest standard deviation of speckle noise, x (1 + Gaussian noise) for each channel x of a
+            pixel, so that black stays black; that of a training image is uniform between 0 and this. Fractals
+            lack the texture of real images, which misleads a network that has never seen any.
         mixup: parameter of the beta distribution by which pairs of training images are blended (Zhang et al.
             2018); 0 disables it, 0.2 and 0.8 are usual.
         cutmix: that of the beta distribution of the shares of images that are pasted into others (Yun et al.

@@ -66,7 +66,7 @@ def test_table_is_complete_and_can_be_resumed(ablate_here: Call, capsys: pytest.
     assert "fractaldb" in Path("whole/table1.md").read_text()
     kept = Path("whole/cells.jsonl").read_bytes()
     assert ablate_here("--run=whole", "--plan.steps=5") == 2
-    assert "started with different options (plan.steps is 4 there, 5 here)" in capsys.readouterr().err
+    assert "started with different options (--plan.steps was 4, now 5)" in capsys.readouterr().err
     assert Path("whole/cells.jsonl").read_bytes() == kept
 
 

@@ -105,7 +105,7 @@ def test_table_is_complete_and_can_be_resumed(
 
     capsys.readouterr()
     assert distill_here(*TINY_TABLE, "--gan.steps=3") == 2
-    assert "was started with different options (gan.steps is 2 there, 3 here)" in capsys.readouterr().err
+    assert "was started with different options (--gan.steps was 2, now 3)" in capsys.readouterr().err
     assert distill_here("--run=table", "--plan.seeds=3", "--plan.sources=[pixels]") == 0
     assert len(cells()) == 15
 

@@ -248,3 +248,17 @@ def test_fractals_that_draw_nothing_are_counted(tmp_path: Path, logs: pytest.Log
     FractalData(str(path), num_fractals=2, images_per_class=1)
     assert "1 of the 2 fractals of" in logs.text
     assert "are not finite: they draw nothing" in logs.text
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("pertubed", "there are no fractals 'pertubed': did you mean perturbed?"),
+        ("randm", "there are no fractals 'randm': did you mean random?"),
+        ("random.json", "there are no fractals 'random.json': pass digits"),
+    ],
+)
+def test_misspelled_fractals_get_a_hint_and_files_do_not(source: str, message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        FractalData(source, size=16)
+    assert str(raised.value).startswith(message)

@@ -39,29 +39,30 @@ def test_other_files_do_not_say_of_which_network_they_are(tmp_path: Path) -> Non
     assert [*found.weights] == ["fc.weight"]
 
 
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model_state_dict", "model"])
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
 def test_state_dict_is_read(wrapper: str | None, suffix: str, tmp_path: Path) -> None:
-    weights = {"module.fc.weight": torch.rand(2, 3), "module.fc.bias": torch.rand(2)}
+    weights = {"module.fc.weight": torch.rand(2, 3), "_orig_mod.fc.bias": torch.rand(2)}
     path = tmp_path / f"model{suffix}"
     torch.save(weights if wrapper is None else {wrapper: weights, "epoch": 3}, path)
     found = read_backbone(path)
     assert found.network == {}
     assert [*found.weights] == ["fc.weight", "fc.bias"]
-    assert found.weights["fc.bias"].equal(weights["module.fc.bias"])
+    assert found.weights["fc.bias"].equal(weights["_orig_mod.fc.bias"])
 
 
 def test_other_content_of_torch_save_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     for content, message in {
-        "whole network": (torch.nn.Linear(2, 2), "damaged, or has more than weights: save a state_dict"),
+        "whole network": (torch.nn.Linear(2, 2), "damaged, or has Python objects"),
+        "numbers as names": ({0: torch.rand(2)}, "does not have the weights of a network"),
         "optimizer alone": ({"optimizer": {"lr": 1.0}}, "does not have the weights of a network"),
     }.values():
         torch.save(content, path)
         with pytest.raises(InputError, match=message):
             read_backbone(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="damaged, or has more than weights"):
+    with pytest.raises(InputError, match="damaged, or has Python objects"):
         read_backbone(path)
 
 

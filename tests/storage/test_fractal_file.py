@@ -182,7 +182,7 @@ def test_shipped_fractals_with_labels_have_18_of_each_digit() -> None:
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
-        match=r"there are no fractals 'fashion-mist': pass .*\.flame or \.ifs file, or a checkpoint",
+        match=r"there are no fractals 'fashion-mist': did you mean fashion-mnist\? Pass .*\.ifs file, or a",
     ):
         FractalGenerator.from_pretrained("fashion-mist")
 
@@ -223,3 +223,9 @@ def test_files_with_other_content_are_refused(tmp_path: Path) -> None:
     for path in cases.values():
         with pytest.raises(InputError, match=path.name):
             FractalGenerator.from_pretrained(path)
+
+
+@pytest.mark.parametrize("source", ["digits.json", "no/such/digits", "nothing-like-it"])
+def test_paths_and_other_names_get_no_hint(source: str) -> None:
+    with pytest.raises(InputError, match=f"there are no fractals '{source}': pass digits"):
+        read_fractals(source)
