@@ -123,8 +123,9 @@ def _probe(
     network = options.network() if backbone == UNTRAINED else {}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        accelerator = options.trainer.get("accelerator", "cpu")
-        trainer, best = fit_probe(backbone, labels, real, seed, run, accelerator, **network)
+        trainer, best = fit_probe(
+            backbone, labels, real, seed, run, options.trainer["accelerator"], **network
+        )
         return _accuracies(trainer, best, real)
 
 

@@ -1,5 +1,6 @@
 """Weights of a backbone: plain tensors with the names of the network's library, which load without us."""
 
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,9 @@ from torch import Tensor
 from fractalgan.errors import InputError
 from fractalgan.storage.atomic import atomic_write
 from fractalgan.storage.checkpoints import (
+    REQUIRED_ENTRIES,
     as_checkpoint_error,
+    check_archive,
     newest_readable,
     read_checkpoint,
     submodule_state,
@@ -17,11 +20,8 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.run_folder import RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-)  # what training scripts keep weights under, beside an optimizer's state
+# What training scripts keep weights under, beside an optimizer's state.
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 FORMAT = "pt"  # what transformers and timm write, too
 TASKS = ("Pretraining", "Classifier")  # whose networks are backbones
 
@@ -61,7 +61,12 @@ def read_backbone(source: str | Path) -> BackboneFile:
         if not path.is_file():
             raise InputError(f"there are no weights {path}: pass a file, a checkpoint or a run folder")
         return reader(path)
-    path, checkpoint = _in_run_folder(RunFolder(path)) if path.is_dir() else (path, read_checkpoint(path))
+    return _of_checkpoint(
+        *_in_run_folder(RunFolder(path)) if path.is_dir() else (path, read_checkpoint(path))
+    )
+
+
+def _of_checkpoint(path: Path, checkpoint: dict[str, Any]) -> BackboneFile:
     if checkpoint["task"] not in TASKS:
         raise InputError(
             f"{path} is a checkpoint of {checkpoint['task']}, not of Pretraining:"
@@ -108,13 +113,17 @@ def _read_weights(path: Path) -> BackboneFile:
 
 
 def _read_state_dict(path: Path) -> BackboneFile:
-    """The weights in a file of ``torch.save``, which may lie in it beside other things."""
+    """The weights in a file of ``torch.save``, which may lie in it beside other things; or a checkpoint."""
     try:
+        if zipfile.is_zipfile(path):  # old versions of torch wrote no archives
+            check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
         raise InputError(
             f"{path} is damaged, or has Python objects, which are not loaded: save a state_dict() alone"
         ) from error
+    if isinstance(content, dict) and REQUIRED_ENTRIES.keys() <= content.keys():
+        return _of_checkpoint(path, read_checkpoint(path))
     for name in WRAPPERS:
         content = content[name] if isinstance(content, dict) and name in content else content
     named = isinstance(content, dict) and all(

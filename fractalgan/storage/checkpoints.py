@@ -47,7 +47,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"there is no checkpoint {path}: use a file in the checkpoints/ of a run")
     try:
-        _check_archive(path)
+        check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
         raise InputError(f"{path} is damaged or not a checkpoint: use another one") from error
@@ -78,7 +78,7 @@ def newest_readable(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]] | None
     return newest
 
 
-def _check_archive(path: Path) -> None:
+def check_archive(path: Path) -> None:
     """Raise ValueError for a wrong checksum, which torch ignores, and for compressed entries, which can
     claim any amount of memory."""
     with zipfile.ZipFile(path) as archive:

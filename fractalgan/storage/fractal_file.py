@@ -70,8 +70,8 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
     if path.is_dir():
         path = _in_run_folder(RunFolder(path))
     if not path.is_file():
-        names = ", ".join(shipped_fractals())
-        near = close_names(source, shipped_fractals())
+        known = shipped_fractals()
+        names, near = ", ".join(known), close_names(source, known)
         hint = f"did you mean {near[0]}? Pass" if near else "pass"
         raise InputError(
             f"there are no fractals {str(source)!r}: {hint} {names}, a .safetensors, .json, .flame or .ifs"

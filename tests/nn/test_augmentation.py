@@ -150,8 +150,8 @@ def test_an_option_does_not_change_the_numbers_of_others() -> None:
     flip = Augmentation(**NOTHING, flip=True)(images, source())
     both = Augmentation(**NOTHING | {"rotation": 1e-4}, flip=True)(images, source())
     torch.testing.assert_close(both, flip, rtol=0, atol=1e-3)
-    all_three = Augmentation(**NOTHING, flip=True, speckle=1e-4)(images, source())
-    torch.testing.assert_close(all_three, flip, rtol=0, atol=1e-3)
+    speckled = Augmentation(**NOTHING, flip=True, speckle=1e-4)(images, source())
+    torch.testing.assert_close(speckled, flip, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,23 @@ def test_other_content_of_torch_save_is_named(tmp_path: Path) -> None:
         torch.save(content, path)
         with pytest.raises(InputError, match=message):
             read_backbone(path)
-    path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="damaged, or has Python objects"):
-        read_backbone(path)
+    torch.save({"fc.weight": torch.zeros(100)}, path)
+    wrong_checksum = path.read_bytes().replace(bytes(300), b"\x01" * 300)
+    for damaged in (b"nothing", wrong_checksum):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged, or has Python objects"):
+            read_backbone(path)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
+def test_checkpoint_is_read_by_any_suffix(suffix: str, tmp_path: Path) -> None:
+    path, weights = tmp_path / f"last{suffix}", {"network.features.fc.weight": torch.rand(2, 3)}
+    state = {"state_dict": weights, "hyper_parameters": {"network": "lenet"}, "global_step": 5}
+    torch.save(state | {"task": "Pretraining"}, path)
+    found = read_backbone(path)
+    assert found.network["network"] == "lenet"
+    assert found.provenance == {"task": "Pretraining", "step": 5}
+    assert [*found.weights] == ["fc.weight"]
 
 
 def test_what_is_no_backbone_is_named(tmp_path: Path) -> None:
