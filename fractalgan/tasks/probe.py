@@ -35,8 +35,8 @@ class LinearProbe(AccuracyTask, BackboneTask):
 
     Args:
         backbone: pre-trained weights: a checkpoint of Pretraining or Classifier, a run folder of theirs, or a
-            .safetensors file; or, for reference, untrained for a network with random weights, or pixels for
-            the images themselves.
+            .safetensors or .pth file; or, for reference, untrained for a network with random weights, or
+            pixels for the images themselves.
         labels_per_class: number of labeled training images per class; null uses all.
         penalties: weights of the L2 penalty, half the squared norm of the layer, largest first, one per step;
             each fit starts from the result of the one before.
