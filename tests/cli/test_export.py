@@ -86,7 +86,10 @@ def test_existing_file_is_kept_unless_told_otherwise(call: Call, capsys: pytest.
         (["digits", "--out", "a"], "must end in .safetensors"),
         (["digits"], "the following arguments are required: out"),
         (["--out", "a.flame"], "required: source"),
-        (["digts", "--out", "a.flame"], "there are no fractals 'digts': pass digits, fashion-mnist"),
+        (
+            ["digts", "--out", "a.flame"],
+            "there are no fractals 'digts': did you mean digits? Pass digits, digits-labeled, fashion-mnist",
+        ),
         (["digits", "--out", "a.flame", "--fractals", "100"], "--fractals must be in 0 to 99, got 100"),
         (
             ["digits", "--out", "a.flame", "--fractals", "-1"],
