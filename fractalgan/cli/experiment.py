@@ -10,7 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
 from fractalgan.cli.config_files import parse_with_configs
-from fractalgan.cli.linked_options import value_as_typed
+from fractalgan.cli.option_difference import first_difference
 from fractalgan.cli.parser import PARSER_OPTIONS
 from fractalgan.cli.report import print_page
 from fractalgan.cli.run_command import EXIT_STATUS
@@ -134,7 +134,8 @@ def experiment_folder(
     kept.config = kept.run = None
     config = str(parser.dump(kept, skip_none=False))
     if options.run and (folder := RunFolder(Path(options.run))).config.is_file():
-        if difference := _difference(_started_with(parser, folder), config, changeable):
+        started = _fixed_options(_started_with(parser, folder), changeable)
+        if difference := first_difference(started, _fixed_options(config, changeable)):
             raise InputError(f"{folder} was started with different options ({difference}): set another --run")
     else:
         folder = RunFolder.create(Path(options.run)) if options.run else RunFolder.create_next(stem.lower())
@@ -155,16 +156,6 @@ def _started_with(parser: ArgumentParser, folder: RunFolder) -> str:
     started = parse_with_configs(parser, ["--config", str(folder.config)])
     started.config = started.run = None
     return str(parser.dump(started, skip_none=False))
-
-
-def _difference(started: str, config: str, changeable: Changeable) -> str:
-    """An option by which two config.yaml differ: "--plan.steps was 4, now 5"; "" for none."""
-    there, here = (_fixed_options(each, changeable) for each in (started, config))
-    for name in sorted(there | here):
-        values = ["not set" if name not in each else value_as_typed(each[name]) for each in (there, here)]
-        if values[0] != values[1]:
-            return f"--{name} was {values[0]}, now {values[1]}"
-    return ""
 
 
 def _fixed_options(config: str, changeable: Changeable) -> dict[str, Any]:

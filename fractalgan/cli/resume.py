@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fractalgan.cli.config_files import migrate
 from fractalgan.cli.linked_options import as_typed, value_as_typed
+from fractalgan.cli.option_difference import first_difference
 from fractalgan.cli.yaml_text import flat_options, load_yaml
 from fractalgan.distributed import decided_by_rank_zero
 from fractalgan.errors import InputError
@@ -171,17 +172,11 @@ def log_changed_data(point: ResumePoint, config: str) -> None:
 
 
 def _difference(run: RunFolder, config: str) -> str:
-    """An option that differs from a run's, classes first: "model.tau is 1.0 there, 2.0 here"; "" for none."""
-    there, here = _options_of(run), flat_options(migrate(load_yaml(config)))
-    if not there:
+    """What differs between the options of a run and a config.yaml, in words; "" for nothing."""
+    started = _options_of(run)
+    if not started:
         return "its config.yaml is not valid YAML"
-    for name in sorted(there | here, key=lambda name: not name.endswith(".class_path")):
-        option = as_typed(name)
-        if name not in here:
-            return f"{option} is set there"
-        if name in there and there[name] != here[name]:
-            return f"{option} is {value_as_typed(there[name])} there, {value_as_typed(here[name])} here"
-    return ""
+    return first_difference(started, flat_options(migrate(load_yaml(config))))
 
 
 def _options_of(run: RunFolder) -> dict[str, Any]:

@@ -50,11 +50,11 @@ def test_other_ranks_use_the_newest_run_that_rank_zero_has_found(monkeypatch: py
 @pytest.mark.parametrize(
     ("earlier", "difference"),
     [
-        ("model: {init_args: {tau: 2.0, seed: 0}}", r"model\.tau is 2\.0 there, 1\.0 here"),
-        ("model: {init_args: {tau: 1.0, seed: 0}}\nplan: 3", r"plan is set there"),
+        ("model: {init_args: {tau: 2.0, seed: 0}}", r"tau was 2\.0, now 1\.0"),
+        ("model: {init_args: {tau: 1.0, seed: 0}}\nplan: 3", "--plan was 3, now not set"),
         (
             "model: {init_args: {tau: 2.0}, class_path: a.B}",
-            r"model\.class_path is set there",
+            r"class_path was a\.B, now not set",
         ),
         ("model: [", "its config.yaml is not valid YAML"),
     ],

@@ -55,7 +55,7 @@ def test_same_command_with_different_options_is_refused(
     trained("gan", "mine")
     before = content(Path("mine"))
     assert call("fit", *TINY, "--run=mine", "--model.tau=2") == 2
-    message = "mine was started with different options (model.tau is null there, 2.0 here)"
+    message = "mine was started with different options (--model.tau was null, now 2.0)"
     assert message in capsys.readouterr().err
     assert content(Path("mine")) == before
 
