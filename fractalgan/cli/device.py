@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 from pytorch_lightning.accelerators import Accelerator, AcceleratorRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from fractalgan.bfloat16 import warn_if_emulated
 from fractalgan.cli.did_you_mean import did_you_mean_name
 from fractalgan.errors import InputError
 
@@ -16,13 +17,14 @@ log = logging.getLogger(__name__)
 
 SHORT_NAMES = 0.6  # similarity of names that share most of three letters
 HALF = ("16", "16-mixed")
+BFLOAT16 = ("bf16", "bf16-mixed")
 
 
 def check_device(trainer: Namespace) -> None:
     """Check the accelerator, the number of devices, and the precision, before any data is loaded.
 
     Drawing on Apple's GPU is moved to the CPU, and half precision on the CPU is replaced by bfloat16, with a
-    message.
+    message. bfloat16 that the CPU has to emulate is warned of.
 
     Raises:
         InputError: for a device that does not exist.
@@ -38,6 +40,8 @@ def check_device(trainer: Namespace) -> None:
     if name == "cpu" and str(trainer.precision) in HALF:
         log.warning("--trainer.precision %s needs a GPU: using bf16-mixed on the CPU", trainer.precision)
         trainer.precision = "bf16-mixed"
+    if name == "cpu" and str(trainer.precision) in BFLOAT16:
+        warn_if_emulated("--trainer.precision")
 
 
 def _resolve(name: str) -> str:

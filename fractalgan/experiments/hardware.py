@@ -4,6 +4,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
+from fractalgan.bfloat16 import warn_if_emulated
 from fractalgan.errors import InputError, require_choice
 
 Device = Literal["cpu", "gpu"]
@@ -27,12 +28,14 @@ class HardwarePlan(Protocol):
 
 
 def require_hardware(plan: HardwarePlan) -> None:
-    """Raise InputError for unknown names, and for a GPU that this machine lacks."""
+    """Raise InputError for unknown names, and for a GPU that this machine lacks; warn of slow bfloat16."""
     require_choice(Device, **{"plan.accelerator": plan.accelerator})
     require_choice(Precision, **{"plan.precision": plan.precision})
     here = plan.cluster in (None, "local")
     if plan.accelerator == "gpu" and here and not torch.cuda.is_available():
         raise InputError("plan.accelerator must be cpu on a machine without a CUDA GPU, got gpu")
+    if here and plan.accelerator == "cpu" and plan.precision == "bf16-mixed":
+        warn_if_emulated("--plan.precision")
 
 
 def trainer_options(plan: HardwarePlan) -> dict[str, Any]:

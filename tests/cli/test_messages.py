@@ -330,6 +330,28 @@ def test_half_precision_on_the_cpu_is_replaced(call: Call, logs: pytest.LogCaptu
     assert "--trainer.precision 16-mixed needs a GPU: using bf16-mixed on the CPU" in logs.text
 
 
+@pytest.mark.parametrize(
+    ("capability", "precision", "slow"),
+    [
+        ("AVX2", "bf16-mixed", True),
+        ("AVX2", "16-mixed", True),  # which bfloat16 replaces
+        ("AVX2", "32-true", False),
+        ("AVX512", "bf16-mixed", False),
+    ],
+)
+def test_bfloat16_without_instructions_for_it_is_warned_of(
+    capability: str,
+    precision: str,
+    slow: bool,
+    logs: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    check_trainer(Namespace(strategy="auto", accelerator="cpu", devices=1, precision=precision))
+    warning = "--trainer.precision bf16-mixed can be many times slower than 32-true here"
+    assert (warning in logs.text) == slow
+
+
 def test_more_processes_than_cores_are_warned_of(
     call: Call, logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
