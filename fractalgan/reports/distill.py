@@ -49,10 +49,11 @@ class Line(NamedTuple):
     stored: str  # per class: "13 fractals"
     numbers: str  # of the whole set
     jitter: str
+    seeds: str
     accuracy: str  # in percent
 
 
-HEADER = Line("source", "stored per class", "numbers", "jitter", "test accuracy, %")
+HEADER = Line("source", "stored per class", "numbers", "jitter", "seeds", "test accuracy, %")
 
 
 def summarize(rows: list[Row], data: str, network: str, numbers: int) -> dict[str, Any]:
@@ -92,9 +93,9 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
 
 
 def table(summary: dict[str, Any]) -> dict[str, list[Line]]:
-    """The lines by storage, under its name: "1 image per class: 7,840 numbers, 5 seeds"."""
+    """The lines by storage, under its name: "1 image per class: 7,840 numbers"."""
     return {
-        f"{_counted(int(images), 'image')} per class: {found['numbers']:,} numbers, {_seeds(found)}": _lines(
+        f"{_counted(int(images), 'image')} per class: {found['numbers']:,} numbers": _lines(
             int(images), found
         )
         for images, found in summary["images_per_class"].items()
@@ -108,11 +109,15 @@ def _lines(images: int, found: dict[str, Any]) -> list[Line]:
         jitter = "" if each["jitter"] is None else f"{each['jitter']:g}"
         std = "" if each["std"] is None else f" ± {100 * each['std']:.1f}"
         accuracy = f"{100 * each['mean']:.1f}{std}"
-        lines.append(Line(source, stored, f"{each['numbers']:,}", jitter, accuracy))
+        lines.append(Line(source, stored, f"{each['numbers']:,}", jitter, str(each["seeds"]), accuracy))
     for method, accuracy in found["published"].items():
         stored, numbers = _counted(images, "image"), f"{found['numbers']:,}"
-        lines.append(Line(_published(method), stored, numbers, "", f"{accuracy:.1f}"))
+        lines.append(Line(_published(method), stored, numbers, "", "", f"{accuracy:.1f}"))
     return lines
+
+
+def _per_class(images: str) -> str:
+    return f"{_counted(int(images), 'image')} per class"
 
 
 def _counted(number: int, what: str) -> str:
@@ -123,9 +128,9 @@ def _published(method: str) -> str:
     return f"{method}, width {PUBLISHED_WIDTH} (published)"
 
 
-def _seeds(found: dict[str, Any]) -> str:
-    """The largest number of seeds of a source in a storage: "5 seeds"."""
-    return _counted(max((each["seeds"] for each in found["sources"].values()), default=0), "seed")
+def _most_seeds(found: dict[str, Any]) -> int:
+    """The largest number of seeds of a source in a storage."""
+    return max((int(each["seeds"]) for each in found["sources"].values()), default=0)
 
 
 def as_markdown(summary: dict[str, Any]) -> str:
@@ -149,6 +154,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
         head,
         *(
             f"{title}; {line.source}, {line.stored} ({line.numbers} numbers): {line.accuracy}"
+            + (f" ({_counted(int(line.seeds), 'seed')})" if line.seeds else "")
             for title, found in table(summary).items()
             for line in found
         ),
@@ -158,7 +164,8 @@ def lines(summary: dict[str, Any]) -> list[str]:
 def draw(path: Path, summary: dict[str, Any]) -> None:
     """Plot mean and std of every source, a panel for each storage; published figures are hollow.
 
-    Chance is left out: beside it, all others would be one dot.
+    Chance is left out: beside it, all others would be one dot. The title of a panel has the largest number of
+    seeds; sources with fewer have theirs beside their name.
     """
     storage = summary["images_per_class"]
     count = len(storage)
@@ -168,7 +175,12 @@ def draw(path: Path, summary: dict[str, Any]) -> None:
         sources = {name: each for name, each in found["sources"].items() if name != CHANCE} or found[
             "sources"
         ]
-        names = [*sources, *(_published(method) for method in found["published"])]
+        most = _most_seeds(found)
+        names = [
+            name if each["seeds"] == most else f"{name}, {_counted(each['seeds'], 'seed')}"
+            for name, each in sources.items()
+        ]
+        names += [_published(method) for method in found["published"]]
         for place, each in enumerate(sources.values()):
             color = "black" if each["jitter"] is None else "tab:red"
             mean, std = 100 * each["mean"], 100 * (each["std"] or 0)
@@ -179,7 +191,7 @@ def draw(path: Path, summary: dict[str, Any]) -> None:
         axis.invert_yaxis()
         axis.grid(axis="x", alpha=0.3)
         axis.set_xlabel("test accuracy, %")
-        axis.set_title(f"{_counted(int(images), 'image')} per class, {_seeds(found)}", fontsize="medium")
+        axis.set_title(f"{_per_class(images)}, {_counted(most, 'seed')}", fontsize="medium")
     title = f"{summary['network']} on {summary['data']}: mean and std over seeds"
     figure.suptitle(title, fontsize="medium")
     with atomic_path(path) as temporary:
