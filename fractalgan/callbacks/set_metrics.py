@@ -13,7 +13,7 @@ from fractalgan.callbacks.short_training import trained_network
 from fractalgan.errors import require_at_least
 from fractalgan.nn import LeNet
 from fractalgan.randomness import Purpose, generator_for, torch_seeded
-from fractalgan.tasks.protocols import Gallery, LabelledImages, datamodule_of
+from fractalgan.tasks.protocols import Gallery, LabeledImages, datamodule_of
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class SetMetrics(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = datamodule_of(trainer)
-        if not isinstance(data, LabelledImages) or not data.classes:
+        if not isinstance(data, LabeledImages) or not data.classes:
             return
         assert data.train_images is not None
         assert data.validation_images is not None

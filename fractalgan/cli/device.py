@@ -9,9 +9,9 @@ from jsonargparse import Namespace
 from pytorch_lightning.accelerators import Accelerator, AcceleratorRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from fractalgan.bfloat16 import warn_if_emulated
 from fractalgan.cli.did_you_mean import did_you_mean_name
 from fractalgan.errors import InputError
+from fractalgan.nn.bfloat16 import warn_if_emulated
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 import logging
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -22,14 +21,11 @@ from fractalgan.data.exemplars import Exemplars
 from fractalgan.data.image_set import ImageSet, Source, Threshold, first_images
 from fractalgan.data.pictures import Reading
 from fractalgan.data.sources import DEFAULT_ROOT, SourceName, load, source_root
+from fractalgan.data.split import split_at_random, split_by_class
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.target_choice import TargetChoice
 from fractalgan.errors import InputError, require_binarize_level, require_choice
 from fractalgan.limits import require_sizes
-from fractalgan.randomness import generator_for
-
-# The split is the same for every seed of a run: no run trains on the test images of another.
-SPLIT_SEED = 2303
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +54,10 @@ class ImageData(DataModule):
         invert: whether to invert grayscale images, for dark drawings on a bright background: fractals are
             drawn bright on dark. ``auto`` inverts your own images if most of them have an outline that is
             mostly bright.
-        validation_share: fraction of the training images held out for validation.
-        test_share: fraction of all images held out for testing, if the data set has no test images.
+        validation_share: fraction of the training images held out for validation; of ``folder``, of each
+            class.
+        test_share: fraction of all images held out for testing, if the data set has no test images; of
+            ``folder``, of each class.
         per_class: number of training images per class; null uses all. Validation and test images stay all.
         exemplars: with ``per_class``, which images of each class are taken, as by TargetData: the first;
             random ones; medoids, those nearest to the centers of k-means clusters; or by herding, those whose
@@ -144,9 +142,10 @@ class ImageData(DataModule):
         train, test = source.train, source.test
         if self.source == "folder":
             require_contrast(train.images, self.prepare, self.root)
+        split = split_by_class if self.source == "folder" else split_at_random
         if test is None:
-            train, test = _split(train, self.test_share)
-        train, validation = _split(train, self.validation_share)
+            train, test = split(train, self.test_share)
+        train, validation = split(train, self.validation_share)
         if self.choice.per_class is not None:
             train = train.select(self._chosen(train, source.classes))
         for images in (train, validation, test):
@@ -214,13 +213,6 @@ class ImageData(DataModule):
                 "invert": self.prepare is not None and self.prepare.invert,
             }
         return facts
-
-
-def _split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
-    """Keep a share of the images, at least two, apart: (the rest, the share)."""
-    order = torch.randperm(len(images), generator=generator_for(SPLIT_SEED))
-    count = max(2, round(share * len(images)))
-    return images.select(order[count:]), images.select(order[:count])
 
 
 def require_effect(choice: TargetChoice) -> None:

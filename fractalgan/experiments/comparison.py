@@ -12,12 +12,12 @@ from fractalgan.errors import InputError
 from fractalgan.experiments.comparison_plan import LEARNED, ComparisonPlan
 from fractalgan.experiments.hardware import trainer_options
 from fractalgan.experiments.pretrained_features import BackboneJob, BackboneOptions, measure_backbone
-from fractalgan.experiments.real_images import require_classes
 from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.run_cells import missing_jobs, run_cells
 from fractalgan.reports import figure5, write_summary
 from fractalgan.storage import Cells, Row, RunFolder, read_checkpoint, read_fractals, write_csv
 from fractalgan.tasks.probe import PIXELS, UNTRAINED
+from fractalgan.tasks.protocols import require_classes
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Comparison:
         return BackboneOptions(number, *parts, plan.steps, plan.every, trainer_options(plan))
 
     def _check_labels(self, real: ImageData) -> None:
-        require_classes(real, "a probe")
+        require_classes(real, "a probe needs")
         assert real.train_images is not None
         smallest = int(real.train_images.labels.bincount().min())
         if max(self.plan.labels) > smallest:

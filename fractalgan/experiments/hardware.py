@@ -4,8 +4,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from fractalgan.bfloat16 import warn_if_emulated
 from fractalgan.errors import InputError, require_choice
+from fractalgan.nn.bfloat16 import warn_if_emulated
 
 Device = Literal["cpu", "gpu"]
 Precision = Literal["32-true", "bf16-mixed"]

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from fractalgan.data import ImageData
-from fractalgan.errors import InputError
 from fractalgan.randomness import Purpose, generator_for
 from fractalgan.tasks.probe import labeled_indices
 
@@ -26,12 +25,6 @@ def _read(arguments: str) -> ImageData:
     images.prepare_data()
     images.setup()
     return images
-
-
-def require_classes(real: ImageData, what: str) -> None:
-    """Raise InputError for images without labels of two classes or more, which ``what`` needs."""
-    if len(real.classes) < 2:
-        raise InputError(f"{real.source} has no labels of two or more classes, which {what} needs")
 
 
 def in_batches(images: ImageData, batch_size: int, seed: int) -> ImageData:

@@ -13,12 +13,14 @@ from fractalgan.data.synthetic import Sampling, random_generator
 from fractalgan.errors import IMAGE_KINDS, InputError
 from fractalgan.experiments.distillation_plan import DistillationPlan
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.experiments.real_images import in_batches, real_images, require_classes
+from fractalgan.experiments.real_images import in_batches, real_images
 from fractalgan.experiments.recipe import Recipe
+from fractalgan.experiments.storage_room import require_room
 from fractalgan.nn import FractalGenerator, Labels
 from fractalgan.storage import fractals_per_class, numbers_per_fractal
 from fractalgan.tasks import Distillation, FractalGAN, Reconstruction
 from fractalgan.tasks.fractal_task import FractalTask
+from fractalgan.tasks.protocols import require_classes
 
 # Which images of each class are taken.
 CHOICES: dict[str, Exemplars] = {
@@ -82,26 +84,14 @@ class StoredSets:
     def check(self) -> None:
         """Raise InputError for options with which a set cannot be made."""
         real, features = self.real, self.num_features
-        require_classes(real, "a classifier")
+        require_classes(real, "a classifier needs")
         if max(1, features) != real.channels:
             fitting = "null or 3" if real.channels == 3 else "null, 0 or 1"
             kind = IMAGE_KINDS[real.channels or 1]
             raise InputError(f"plan.features must be {fitting} for images {kind}, got {features}")
-        assert real.train_images is not None
-        smallest = int(real.train_images.labels.bincount(minlength=len(real.classes)).min())
-        for source in self.plan.sources:
-            for images in self.plan.images_per_class:
-                found = self.per_class(source, images)
-                if found == 0:
-                    raise InputError(
-                        f"plan.images_per_class must be larger for fractals of {self.plan.num_transforms}"
-                        f" transforms: the numbers of {images} per class hold none of {source}"
-                    )
-                if source != "random" and found > smallest:
-                    raise InputError(
-                        f"plan.images_per_class must be smaller: its {found} {source} per class are more than"
-                        f" the {smallest} training images of a class"
-                    )
+        for images_per_class in self.plan.images_per_class:
+            for source in self.plan.sources:
+                require_room(self.per_class(source, images_per_class), source, images_per_class, real)
         self._check_tasks()
 
     def _check_tasks(self) -> None:

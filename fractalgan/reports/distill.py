@@ -19,9 +19,9 @@ SOURCES = {
     "exemplars": "fractals, each of which rebuilds a medoid of its class",
     "random-exemplars": "fractals, each of which rebuilds a random image",
     "gan": "fractals that a GAN with labels has learned",
-    "random": "random fractals with random labels: chance",
-    "pixels": "as many images: the medoids themselves",
-    "random-pixels": "as many images: random ones",
+    "random": "random fractals with random labels, at chance",
+    "pixels": "as many images, the medoids themselves",
+    "random-pixels": "as many random images",
 }
 CHANCE = "random"
 IMAGES = ("pixels", "random-pixels")  # of real images, not of fractals
@@ -95,9 +95,7 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
 def table(summary: dict[str, Any]) -> dict[str, list[Line]]:
     """The lines by storage, under its name: "1 image per class: 7,840 numbers"."""
     return {
-        f"{_counted(int(images), 'image')} per class: {found['numbers']:,} numbers": _lines(
-            int(images), found
-        )
+        f"{_per_class(images)}: {found['numbers']:,} numbers": _lines(int(images), found)
         for images, found in summary["images_per_class"].items()
     }
 
@@ -144,7 +142,14 @@ def as_markdown(summary: dict[str, Any]) -> str:
         parts += [f"### {title}", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|"]
         parts += [f"| {' | '.join(line)} |" for line in lines]
         parts.append("")
-    return "\n".join(parts)
+    parts += [f"- {explained}" for explained in _explained(summary)]
+    return "\n".join([*parts, ""])
+
+
+def _explained(summary: dict[str, Any]) -> list[str]:
+    """What each source of the table is: "random: random fractals with random labels, at chance"."""
+    shown = {source for found in summary["images_per_class"].values() for source in found["sources"]}
+    return [f"{source}: {what}" for source, what in SOURCES.items() if source in shown]
 
 
 def lines(summary: dict[str, Any]) -> list[str]:
@@ -158,6 +163,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
             for title, found in table(summary).items()
             for line in found
         ),
+        *_explained(summary),
     ]
 
 

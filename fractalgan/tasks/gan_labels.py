@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fractalgan.errors import InputError
 from fractalgan.nn import FractalEmbedding, Labels, choose_prototypes
-from fractalgan.tasks.protocols import LabelledImages, require_classes
+from fractalgan.tasks.protocols import LabeledImages, require_classes
 
 
 def shared_out(num_fractals: int, data: object, conditional: str) -> Labels:
@@ -22,10 +22,9 @@ def shared_out(num_fractals: int, data: object, conditional: str) -> Labels:
         InputError: for data without labels, and for fewer fractals than classes.
     """
     needs = f"conditional {conditional} needs"
-    if not isinstance(data, LabelledImages):
+    if not isinstance(data, LabeledImages):
         raise InputError(f"{needs} labeled images: use --data fractalgan.ImageData")
-    remedy = "put the images of each class into a sub-folder of --data.root, or set --model.conditional null"
-    require_classes(data, needs, f": {remedy}")
+    require_classes(data, needs, "set --model.conditional null")
     number = len(data.classes)
     if num_fractals < number:
         raise InputError(
@@ -36,7 +35,7 @@ def shared_out(num_fractals: int, data: object, conditional: str) -> Labels:
 
 def require_same_classes(data: object, classes: tuple[str, ...]) -> None:
     """Raise InputError if fractals were learned for ``classes``, and the data has others."""
-    if classes and isinstance(data, LabelledImages) and tuple(data.classes) != classes:
+    if classes and isinstance(data, LabeledImages) and tuple(data.classes) != classes:
         raise InputError(
             f"the fractals were learned for the classes {_listed(classes)}, but {data.source} has"
             f" {_listed(tuple(data.classes))}: use the data that they were learned from"

@@ -14,7 +14,7 @@ from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.channels import channels_of, match_channels
 from fractalgan.tasks.pretrained import BackboneTask, follow_backbone_
-from fractalgan.tasks.protocols import ImageCollection, LabelledImages, datamodule_of, require_classes
+from fractalgan.tasks.protocols import ImageCollection, LabeledImages, datamodule_of, require_classes
 
 UNTRAINED, PIXELS = "untrained", "pixels"
 
@@ -142,9 +142,9 @@ class LinearProbe(AccuracyTask, BackboneTask):
         labels = images.labels[self.chosen].to(self.device)
         self.examples = (features - self.mean) / self.std, labels
 
-    def _data(self) -> LabelledImages:
+    def _data(self) -> LabeledImages:
         data = datamodule_of(self.trainer)
-        if not isinstance(data, LabelledImages):
+        if not isinstance(data, LabeledImages):
             raise InputError("LinearProbe needs labeled images: use --data fractalgan.ImageData")
         require_classes(data, "LinearProbe needs")
         return data

@@ -45,7 +45,7 @@ class WithValidationImages(WithClasses, Protocol):
 
 
 @runtime_checkable
-class LabelledImages(WithValidationImages, Protocol):
+class LabeledImages(WithValidationImages, Protocol):
     """Real images, with labels or without: ``ImageData``."""
 
     @property
@@ -62,17 +62,21 @@ class LabeledBatches(WithClasses, Protocol):
         """The channels of all images, set by ``setup``."""
 
 
-def require_classes(data: WithClasses, needs: str, remedy: str = "") -> None:
+def require_classes(data: WithClasses, needs: str, *otherwise: str) -> None:
     """Raise InputError for data without labels of two classes or more.
 
     Args:
-        data: the trainer's data module.
+        data: images, with labels or without.
         needs: what has to have them, such as "LinearProbe needs".
-        remedy: what to do, with a colon before it.
+        otherwise: what can be done instead of giving labels to a folder of images.
     """
     number = len(data.classes)
     if number < 2:
-        raise InputError(f"{needs} labels of two or more classes, but {data.source} has {number}{remedy}")
+        own = ["put the images of each class into a sub-folder of --data.root"] * (data.source == "folder")
+        remedy = ", or ".join([*own, *otherwise])
+        raise InputError(
+            f"{needs} labels of two or more classes, but {data.source} has {number}{remedy and ': '}{remedy}"
+        )
 
 
 MAX_PIXELS = 10_000 * 32 * 32
@@ -91,7 +95,7 @@ def labeled_training_images(data: object, at_most: int | None = None) -> tuple[T
     By default there are up to 10,000 of 32 x 32 pixels; of larger ones as many numbers, but 1,000 images at
     least.
     """
-    if not isinstance(data, LabelledImages) or data.train_images is None:
+    if not isinstance(data, LabeledImages) or data.train_images is None:
         return None
     first, _ = data.train_images[:1]
     return data.train_images[: at_most or max(MIN_IMAGES, MAX_PIXELS // first.numel())]

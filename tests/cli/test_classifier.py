@@ -186,7 +186,7 @@ def test_bad_input_gets_one_line(
 BAD_IMAGES = {
     "no labels": (
         ["--data.name=folder", "--data.root=flat", "--data.per_class=null", "--data.exemplars=random"],
-        "Classifier needs labels of two or more classes, but folder has 0",
+        "Classifier needs labels of two or more classes, but folder has 0: put the images",
     ),
     "few without labels": (["--data.name=folder", "--data.root=flat"], "per_class needs labels"),
     "without effect": (["--data.per_class=null"], "exemplars needs --data.per_class"),

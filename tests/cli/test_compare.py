@@ -225,7 +225,10 @@ BAD = {
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[9]"],
         "must be below the step of four.ckpt, 5",
     ),
-    "no labels": (["--data.name=folder", "--data.root=flat"], "has no labels"),
+    "no labels": (
+        ["--data.name=folder", "--data.root=flat"],
+        "a probe needs labels of two or more classes, but folder has 0: put",
+    ),
     "a step between": (["--plan.every=3"], "--plan.every must divide --plan.steps"),
     "seeds": (["--plan.seeds=0"], "--plan.seeds must be >= 1"),
     "no labels given": (["--plan.labels=[]"], "plan.labels must be distinct numbers"),

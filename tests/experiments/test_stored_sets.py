@@ -226,10 +226,18 @@ def test_jobs_learn_different_fractals_and_jitters_come_first() -> None:
 @pytest.mark.parametrize(
     ("plan", "data", "message"),
     [
-        ({"features": 1, "num_transforms": 10}, {}, "the numbers of 1 per class hold none of distilled"),
+        (
+            {"features": 1, "num_transforms": 10},
+            {},
+            "of 1 image per class has no room for one fractal",
+        ),
         ({"features": 3}, {}, "plan.features must be null, 0 or 1 for images in grayscale, got 3"),
         ({"features": 0}, {"channels": 3}, "plan.features must be null or 3 for images in color, got 0"),
-        ({"images_per_class": [200]}, {}, "are more than the"),
+        (
+            {"images_per_class": [200]},
+            {},
+            "fractals per class, each of an image, but a class has only",
+        ),
         ({"accelerator": "gpu"}, {}, "plan.accelerator must be cpu on a machine without a CUDA GPU"),
         ({"jitters": []}, {}, "plan.jitters must be distinct values"),
         ({"sources": ["gan", "gan"]}, {}, "plan.sources must be distinct values"),

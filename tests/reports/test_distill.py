@@ -66,6 +66,11 @@ def test_table_says_what_is_stored() -> None:
     assert "| distilled | 13 fractals | 7,807 | 0.02 | 3 | 95.0 ± 1.0 |" in text
     assert "| pixels | 13 images | 101,920 |  | 3 | 91.7 ± 1.5 |" in text
     assert "| DC, width 128 (published) | 1 image | 7,840 |  |  | 91.7 |" in text
+    assert text.endswith(
+        "- distilled: fractals of exemplars, moved by a distillation\n"
+        "- random: random fractals with random labels, at chance\n"
+        "- pixels: as many images, the medoids themselves\n"
+    )
 
 
 def test_each_source_has_its_number_of_seeds() -> None:

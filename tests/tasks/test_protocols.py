@@ -9,7 +9,7 @@ from fractalgan import FractalData, ImageData, LabeledFractalData, RandomFractal
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.tasks.protocols import (
     LabeledBatches,
-    LabelledImages,
+    LabeledImages,
     PseudoClasses,
     RandomFractals,
     Targets,
@@ -18,7 +18,7 @@ from fractalgan.tasks.protocols import (
 from tests.data.files import labeled_fractals
 
 DATA = {
-    LabelledImages: lambda: ImageData(size=16),
+    LabeledImages: lambda: ImageData(size=16),
     Targets: lambda: TargetData(count=2, size=16),
     PseudoClasses: lambda: FractalData(num_fractals=2, images_per_class=1, size=16),
     RandomFractals: lambda: RandomFractalData(num_fractals=2, size=16),
