@@ -12,12 +12,12 @@ import pytest
 import torch
 import yaml
 
-from fractalgan.data import ImageData, ImageSet
 from fractalgan.tasks import Classifier
 from tests.cli.errors import only_error
 from tests.cli.folders import rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_RECONSTRUCTION
 from tests.data.files import labeled_fractals, save, shape
+from tests.data.read_images import ReadImages
 
 Call = Callable[..., int]
 FRACTALS = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=labeled.safetensors"]
@@ -93,31 +93,12 @@ def test_interrupted_run_equals_an_uninterrupted_one(
 def test_no_test_image_is_seen_before_the_test(
     options: list[str], call_with_fractals: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = call_with_fractals
-    seen: set[int] = set()
-    kept: list[ImageData] = []
-    read, setup, loader = ImageSet.__getitem__, ImageData.setup, ImageData.test_dataloader
-
-    def watched(self: ImageSet, index):  # type: ignore[no-untyped-def]
-        seen.add(id(self))
-        return read(self, index)
-
-    def remembered(self: ImageData, stage: str | None = None) -> None:
-        setup(self, stage)
-        kept.append(self)
-
-    def forbidden(_: ImageData) -> None:
-        raise AssertionError("the test images were asked for")
-
-    monkeypatch.setattr(ImageSet, "__getitem__", watched)
-    monkeypatch.setattr(ImageData, "setup", remembered)
-    monkeypatch.setattr(ImageData, "test_dataloader", forbidden)
-    assert call("fit", *options, "--run=mine") == 0
-    assert id(kept[-1].validation_images) in seen
-    assert id(kept[-1].test_images) not in seen
-    monkeypatch.setattr(ImageData, "test_dataloader", loader)
-    assert call("test", "--ckpt_path=best", "--run=mine") == 0
-    assert id(kept[-1].test_images) in seen
+    read = ReadImages.watch(monkeypatch)
+    assert call_with_fractals("fit", *options, "--run=mine") == 0
+    assert read.has("validation")
+    assert not read.has("test")
+    assert call_with_fractals("test", "--ckpt_path=best", "--run=mine") == 0
+    assert read.has("test")
 
 
 def test_data_may_change_between_fractals_and_images_but_not_the_classes(

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from fractalgan import FractalGenerator
-from fractalgan.data import ImageData
 from fractalgan.tasks import Distillation
 from tests.cli.errors import only_error
 from tests.cli.folders import LABELED, rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_DISTILLATION
 from tests.data.files import labeled_fractals, save, shape
+from tests.data.read_images import ReadImages
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -66,11 +66,12 @@ def test_interrupted_run_equals_an_uninterrupted_one(
 def test_no_test_image_is_seen_before_the_test(
     call_with_fractals: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbidden(_: ImageData) -> None:
-        raise AssertionError("the test images were asked for")
-
-    monkeypatch.setattr(ImageData, "test_dataloader", forbidden)
+    read = ReadImages.watch(monkeypatch)
     assert call_with_fractals("fit", *OPTIONS, "--run=mine") == 0
+    assert read.has("validation")
+    assert not read.has("test")
+    assert call_with_fractals("test", "--ckpt_path=best", "--run=mine") == 0
+    assert read.has("test")
 
 
 BAD = {

@@ -116,20 +116,6 @@ def test_resumed_training_equals_an_uninterrupted_one(source: str, tmp_path: Pat
         assert again.state_dict()[name].equal(value), name
 
 
-def test_no_test_image_is_seen_in_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = labeled_fractals(tmp_path / "labeled.safetensors")
-
-    def forbidden(_: object) -> None:
-        raise AssertionError("the test images were asked for")
-
-    for kind in (ImageData, LabeledFractalData):
-        monkeypatch.setattr(kind, "test_dataloader", forbidden)
-    for data in (LabeledFractalData(str(path), size=16), images()):
-        task = fit(Classifier(**TINY), data, 2)
-        with pytest.raises(AssertionError, match="asked for"):
-            task.trainer.test(task, data)
-
-
 def test_plain_loaders_serve_as_well() -> None:
     data = images()
     data.setup()
