@@ -53,6 +53,7 @@ RUNS = {
     "runs/autoencoder-digits-1": ("--config=autoencoder.yaml",),
     "runs/pretraining-digits-1": PRETRAINING,
     "runs/vit": VIT,
+    "runs/classifier-digits-1": ("--config=classifier.yaml", "--data.fractals=digits-labeled"),
 }
 
 

@@ -78,8 +78,10 @@ data
   --data.channels N     1 reads images in grayscale, 3 in color; auto in color if half are (default: auto)
   --data.invert BOOL    true inverts the images: for dark drawings on a bright background (default: auto)
   --data.path PATH      with reconstruction.yaml: your picture, or a folder of pictures
-  --data.fractals SOURCE   with classifier.yaml: digits-labeled, mnist-labeled, or a run, checkpoint or
-                        file of labeled fractals
+  --data.fractals SOURCE   with classifier.yaml: digits-labeled, mnist-labeled, fashion-mnist-labeled, or a
+                        run, checkpoint or file of labeled fractals
+  --data.jitter X       with classifier.yaml: std of Gaussian noise that is added to the transforms of each
+                        image, such as 0.05 (default: that of the fractals)
   --data.per_class N    with finetuning.yaml, labeled_fractals.yaml, classifier_images.yaml: number of
                         training images per class
 

@@ -126,6 +126,8 @@ class ImageData(DataModule):
             "root": (str(self.root), DEFAULT_ROOT),
             "channels": (str(self.reading.channels), "auto"),
             "invert": (str(self.invert).lower(), "auto"),
+            "validation_share": (f"{self.validation_share:g}", "0.1"),
+            "test_share": (f"{self.test_share:g}", "0.1"),
         }
         return {name: value for name, (value, default) in options.items() if value != default}
 

@@ -25,8 +25,8 @@ class LabeledFractalData(DataModule):
     of the fractals must be those of the real images.
 
     Args:
-        fractals: labeled fractals: a file (.safetensors, .json), or a checkpoint or run folder of a task that
-            learned them from labeled images.
+        fractals: labeled fractals: a name, such as digits-labeled; a file (.safetensors, .json); or a
+            checkpoint or run folder of a task that learned them from labeled images.
         name: data set of the real images: digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100, SVHN, or
             folder for your own images in one sub-folder per class.
         root: folder for downloads, by default ``data``; for ``folder``, the folder of the images themselves.

@@ -33,6 +33,8 @@ from fractalgan.limits import require_sizes
 TargetName = Literal["digits", DownloadName, "folder", "fractaldb", "photographs"]
 Split = Literal["train", "validation", "test"]
 
+UNSPLIT = ("fractaldb", "photographs")
+SHARE = 0.1  # of the images that are kept for validation, or for testing
 MIN_SIZE = 8  # pixels a side: less shows nothing
 
 
@@ -65,6 +67,8 @@ class TargetData(DataModule):
         invert: whether to invert grayscale images, for dark drawings on a bright background: fractals are
             drawn bright on dark. ``auto`` inverts your own pictures if most of them have an outline that is
             mostly bright.
+        validation_share: fraction of the training images that are in the validation split, as for ImageData.
+        test_share: fraction of all images that are in the test split, if the data set has no test images.
         ignore_invalid: whether to skip image files that cannot be read, instead of stopping at the first.
         choice: random seed of the choice of targets.
     """
@@ -83,6 +87,8 @@ class TargetData(DataModule):
         background: str | None = None,
         binarize: float | None = None,
         invert: Invert = "auto",
+        validation_share: float = SHARE,
+        test_share: float = SHARE,
         ignore_invalid: bool = False,
         choice: int = 0,
     ) -> None:
@@ -95,10 +101,7 @@ class TargetData(DataModule):
         require_invert(invert)
         require_channels(channels)
         require_background(background, name if path is None and name != "folder" else None)
-        if path is not None:
-            require_no_root(root, "--data.path: remove it")
-        elif name not in (*DOWNLOADED, "folder"):
-            require_no_root(root, f"--data.name {name}: use --data.path for your own pictures")
+        _require_no_effect(name, path, root, {validation_share, test_share})
         self.path = None if path is None else Path(path).expanduser()
         self.source = name if self.path is None else self.path.name
         self.split = split
@@ -109,7 +112,7 @@ class TargetData(DataModule):
         self.choice = TargetChoice(count, per_class, exemplars, choice)
         self.choice.require_effect(own=name == "folder" and path is None)
         self.real = None
-        if self.path is None and name not in ("fractaldb", "photographs"):
+        if self.path is None and name not in UNSPLIT:
             self.real = ImageData(
                 cast(SourceName, name),
                 root,
@@ -118,6 +121,8 @@ class TargetData(DataModule):
                 background,
                 binarize=None,
                 invert=invert,
+                validation_share=validation_share,
+                test_share=test_share,
                 ignore_invalid=ignore_invalid,
             )
         self.classes: list[str] = []
@@ -182,23 +187,14 @@ class TargetData(DataModule):
         else:
             self.real.setup()
             self.classes = self.real.classes
-            part = {
-                "train": self.real.train_images,
-                "validation": self.real.validation_images,
-                "test": self.real.test_images,
-            }[self.split]
-            assert part is not None
-            own = self.source == "folder"
-            self.indices = self.choice.of(part, self.classes, self._where, own=own)
+            part = _part(self.real, self.split)
+            where = f"the {self.split} set of {self.source}"
+            self.indices = self.choice.of(part, self.classes, where, own=self.source == "folder")
             images = part.images[self.indices]
             if self.classes:
                 self.labels = part.labels[self.indices]
         self.names = [f"{self.source} {index}" for index in self.indices.tolist()]
         return images
-
-    @property
-    def _where(self) -> str:
-        return f"the {self.split} set of {self.source}"
 
     def train_dataloader(self) -> Batches:
         return DataLoader(SameTargets(*self._own_targets()), batch_size=None)
@@ -236,3 +232,21 @@ class TargetData(DataModule):
             facts |= {"targets": len(self.targets), "channels": self.targets.shape[1]}
             facts |= {"invert": self.prepare.invert}
         return facts
+
+
+def _require_no_effect(name: TargetName, path: str | None, root: str | None, shares: set[float]) -> None:
+    """Raise InputError for options that have no effect on a source."""
+    if path is not None:
+        require_no_root(root, "--data.path: remove it")
+    elif name not in (*DOWNLOADED, "folder"):
+        require_no_root(root, f"--data.name {name}: use --data.path for your own pictures")
+    if shares != {SHARE} and (path is not None or name in UNSPLIT):
+        option = f"--data.name {name}" if path is None else "--data.path"
+        raise InputError(f"validation_share and test_share have no effect with {option}: remove them")
+
+
+def _part(real: ImageData, split: Split) -> ImageSet:
+    """The images of a split, after ``setup``."""
+    part = {"train": real.train_images, "validation": real.validation_images, "test": real.test_images}[split]
+    assert part is not None
+    return part

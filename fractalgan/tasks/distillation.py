@@ -40,8 +40,9 @@ class Distillation(DistillationEvaluation):
     Batches are ``(images [B, C, H, W] in [0, 1], classes [B])``, as ImageData yields them.
 
     Args:
-        fractals: labeled fractals to start from: a file, or a checkpoint or run folder of a task that learned
-            them, such as Reconstruction of exemplars or a conditional FractalGAN.
+        fractals: labeled fractals to start from: a name, such as digits-labeled; a file; or a checkpoint or
+            run folder of a task that learned them, such as Reconstruction of exemplars or a conditional
+            FractalGAN.
         loss: distribution, the squared distance of the mean features of each class (Zhao & Bilen 2023),
             relative to the mean squared norm of the features of real images; or ridge, the error on real
             images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).

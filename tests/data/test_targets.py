@@ -76,12 +76,13 @@ def test_own_pictures_have_no_validation_images(tmp_path: Path) -> None:
     assert ready(path=str(tmp_path / "mine.png")).validation_images is None
 
 
-def test_folder_with_classes_is_split_as_images_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shares", [{}, {"test_share": 0.3, "validation_share": 0.2}])
+def test_folder_with_classes_is_split_as_images_are(shares: dict[str, float], tmp_path: Path) -> None:
     for name, bright in [("cat", 0), ("dog", 1)]:
         for k in range(10):
             save(tmp_path / name / f"{k}.png", shape(10 * k + bright, 255))
-    data = ready(name="folder", root=str(tmp_path), split="train", size=16)
-    real = ImageData("folder", str(tmp_path), size=16, binarize=None)
+    data = ready(name="folder", root=str(tmp_path), split="train", size=16, **shares)
+    real = ImageData("folder", str(tmp_path), size=16, binarize=None, **shares)
     real.setup("fit")
     assert real.train_images is not None
     images, labels = real.train_images[list(range(len(real.train_images)))]
@@ -90,7 +91,8 @@ def test_folder_with_classes_is_split_as_images_are(tmp_path: Path) -> None:
     assert data.targets.equal(images)
     assert data.labels.equal(labels)
     assert data.classes == ["cat", "dog"]
-    medoids = ready(name="folder", root=str(tmp_path), split="train", size=16, exemplars="medoids")
+    assert {name: float(data.source_options()[name]) for name in shares} == shares
+    medoids = ready(name="folder", root=str(tmp_path), split="train", size=16, exemplars="medoids", **shares)
     assert medoids.indices.equal(data.indices)  # all of them, without per_class
 
 
@@ -182,6 +184,11 @@ def test_folders_without_pictures_are_refused(files: list[str], tmp_path: Path) 
         ({"root": "x", "name": "fractaldb"}, "--data.root has no effect with --data.name fractaldb: use"),
         ({"root": "x", "path": "cat.png"}, "--data.root has no effect with --data.path: remove it"),
         ({"name": "cats"}, "name must be one of digits, MNIST, .*, got 'cats'"),
+        ({"test_share": 0.6}, "test_share must be > 0 and < 0.5, got 0.6"),
+        (
+            {"test_share": 0.2, "path": "cat.png"},
+            "validation_share and test_share have no effect with --data.path: remove them",
+        ),
         ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
         ({"size": 4}, "size must be >= 8, got 4"),
         ({"count": 181}, "count must be <= 180, the number of images in the test set of digits, got 181"),
