@@ -9,7 +9,7 @@ from fractalgan.data.image_set import ImageSet
 from fractalgan.randomness import generator_for
 
 SEED = 2303
-FEWEST = 3  # images of a class that one can be kept apart of
+FEWEST = 3  # images of a class of which one is kept apart
 
 
 def split_at_random(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
