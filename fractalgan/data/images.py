@@ -21,7 +21,7 @@ from fractalgan.data.exemplars import Exemplars
 from fractalgan.data.image_set import ImageSet, Source, Threshold, first_images
 from fractalgan.data.pictures import Reading
 from fractalgan.data.sources import DEFAULT_ROOT, SourceName, load, source_root
-from fractalgan.data.split import split_at_random, split_by_class
+from fractalgan.data.split import SHARE, random_split, stratified_split
 from fractalgan.data.stream import EndlessBatches, StreamPosition
 from fractalgan.data.target_choice import TargetChoice
 from fractalgan.errors import InputError, require_binarize_level, require_choice
@@ -54,10 +54,10 @@ class ImageData(DataModule):
         invert: whether to invert grayscale images, for dark drawings on a bright background: fractals are
             drawn bright on dark. ``auto`` inverts your own images if most of them have an outline that is
             mostly bright.
-        validation_share: fraction of the training images held out for validation; of ``folder``, of each
-            class.
-        test_share: fraction of all images held out for testing, if the data set has no test images; of
-            ``folder``, of each class.
+        validation_share: fraction of the training images held out for validation, stratified by class for
+            ``folder``.
+        test_share: fraction of all images held out for testing, if the data set has no test images,
+            stratified by class for ``folder``.
         per_class: number of training images per class; null uses all. Validation and test images stay all.
         exemplars: with ``per_class``, which images of each class are taken, as by TargetData: the first;
             random ones; medoids, those nearest to the centers of k-means clusters; or by herding, those whose
@@ -78,8 +78,8 @@ class ImageData(DataModule):
         batch_size: int = 100,
         binarize: float | Literal["auto"] | None = "auto",
         invert: Invert = "auto",
-        validation_share: float = 0.1,
-        test_share: float = 0.1,
+        validation_share: float = SHARE,
+        test_share: float = SHARE,
         per_class: int | None = None,
         exemplars: Exemplars = "random",
         choice: int = 0,
@@ -126,8 +126,8 @@ class ImageData(DataModule):
             "root": (str(self.root), DEFAULT_ROOT),
             "channels": (str(self.reading.channels), "auto"),
             "invert": (str(self.invert).lower(), "auto"),
-            "validation_share": (f"{self.validation_share:g}", "0.1"),
-            "test_share": (f"{self.test_share:g}", "0.1"),
+            "validation_share": (f"{self.validation_share:g}", f"{SHARE:g}"),
+            "test_share": (f"{self.test_share:g}", f"{SHARE:g}"),
         }
         return {name: value for name, (value, default) in options.items() if value != default}
 
@@ -144,7 +144,7 @@ class ImageData(DataModule):
         train, test = source.train, source.test
         if self.source == "folder":
             require_contrast(train.images, self.prepare, self.root)
-        split = split_by_class if self.source == "folder" else split_at_random
+        split = stratified_split if self.source == "folder" else random_split
         if test is None:
             train, test = split(train, self.test_share)
         train, validation = split(train, self.validation_share)

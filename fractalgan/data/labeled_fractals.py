@@ -10,6 +10,7 @@ from fractalgan.data.datamodule import Batches, DataModule
 from fractalgan.data.fractals import FractalData
 from fractalgan.data.images import ImageData
 from fractalgan.data.sources import SourceName
+from fractalgan.data.split import SHARE
 from fractalgan.data.synthetic import SYNTHETIC
 from fractalgan.errors import InputError
 from fractalgan.ops import SequenceKind
@@ -67,8 +68,8 @@ class LabeledFractalData(DataModule):
         background: str | None = None,
         binarize: float | Literal["auto"] | None = None,
         invert: Invert = "auto",
-        validation_share: float = 0.1,
-        test_share: float = 0.1,
+        validation_share: float = SHARE,
+        test_share: float = SHARE,
         ignore_invalid: bool = False,
         num_points: int | None = None,
         tau: float | None = None,

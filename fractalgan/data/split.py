@@ -1,19 +1,18 @@
 """How a data set without test or validation images is split. Every seed of a run has the same split."""
 
-from collections import Counter
-
 import torch
 from torch import Tensor
 
 from fractalgan.data.image_set import ImageSet
 from fractalgan.randomness import generator_for
 
+SHARE = 0.1  # default fraction of images that are held out for validation, or for testing
 SEED = 2303
-FEWEST = 3  # images of a class of which one is kept apart
+FEWEST = 3  # images of a class of which one is held out
 
 
-def split_at_random(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
-    """Keep a share of the images, at least two, apart.
+def random_split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
+    """Hold out a share of the images, at least two.
 
     Args:
         images: of any classes.
@@ -22,13 +21,13 @@ def split_at_random(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]
     Returns:
         The rest, and the share.
     """
-    return _parts(images, _random_order(len(images)), max(2, round(share * len(images))))
+    return _parts(images, _random_order(images), max(2, round(share * len(images))))
 
 
-def split_by_class(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
-    """Keep a share of each class apart: at least one image of a class of three, and two images in all.
+def stratified_split(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
+    """Hold out a share of each class: at least one image of a class of three, and two images in all.
 
-    Without labels, it is the split of :func:`split_at_random`.
+    Without labels, it is :func:`random_split`.
 
     Args:
         images: with labels, or -1 for none.
@@ -37,24 +36,25 @@ def split_by_class(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
     Returns:
         The rest, and the share.
     """
-    classes = sum(count >= FEWEST for count in Counter(images.labels.tolist()).values())
-    count = max(2, classes, round(share * len(images)))
-    return _parts(images, _order_by_class(images.labels), count)
+    order = _random_order(images)
+    quantiles = _quantiles(images.labels[order])
+    count = max(2, int((quantiles == 0).sum()), round(share * len(images)))
+    return _parts(images, order[quantiles.argsort(stable=True)], count)
 
 
-def _random_order(count: int) -> Tensor:
-    return torch.randperm(count, generator=generator_for(SEED))
+def _random_order(images: ImageSet) -> Tensor:
+    return torch.randperm(len(images), generator=generator_for(SEED))
 
 
-def _order_by_class(labels: Tensor) -> Tensor:
-    """A random order that starts with an image of each class, and goes on with the classes in proportion."""
-    order = _random_order(len(labels))
-    places = torch.empty(len(labels))
+def _quantiles(labels: Tensor) -> Tensor:
+    """The place [n] in [0, 1) of each image within its class; 0 for the first of a class of three or more."""
+    quantiles = torch.empty(len(labels))
     for label in set(labels.tolist()):
-        own = order[labels[order] == label]
-        first = 0 if len(own) >= FEWEST else 0.5
-        places[own] = (torch.arange(len(own)) + first) / len(own)
-    return order[places[order].argsort(stable=True)]
+        own = labels == label
+        size = int(own.sum())
+        first = 0 if size >= FEWEST else 0.5
+        quantiles[own] = (torch.arange(size) + first) / size
+    return quantiles
 
 
 def _parts(images: ImageSet, order: Tensor, count: int) -> tuple[ImageSet, ImageSet]:

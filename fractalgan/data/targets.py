@@ -25,6 +25,7 @@ from fractalgan.data.image_set import ImageSet, Threshold
 from fractalgan.data.images import ImageData
 from fractalgan.data.pictures import Pictures, Reading, read_pictures
 from fractalgan.data.sources import DownloadName, SourceName, require_no_root
+from fractalgan.data.split import SHARE
 from fractalgan.data.stream import SameTargets
 from fractalgan.data.target_choice import COUNT, TargetChoice, generated_targets
 from fractalgan.errors import InputError, require_binarize_level, require_choice
@@ -34,7 +35,6 @@ TargetName = Literal["digits", DownloadName, "folder", "fractaldb", "photographs
 Split = Literal["train", "validation", "test"]
 
 UNSPLIT = ("fractaldb", "photographs")
-SHARE = 0.1  # of the images that are kept for validation, or for testing
 MIN_SIZE = 8  # pixels a side: less shows nothing
 
 
@@ -101,7 +101,7 @@ class TargetData(DataModule):
         require_invert(invert)
         require_channels(channels)
         require_background(background, name if path is None and name != "folder" else None)
-        _require_no_effect(name, path, root, {validation_share, test_share})
+        _require_effect(name, path, root, (validation_share, test_share))
         self.path = None if path is None else Path(path).expanduser()
         self.source = name if self.path is None else self.path.name
         self.split = split
@@ -234,13 +234,15 @@ class TargetData(DataModule):
         return facts
 
 
-def _require_no_effect(name: TargetName, path: str | None, root: str | None, shares: set[float]) -> None:
+def _require_effect(
+    name: TargetName, path: str | None, root: str | None, shares: tuple[float, float]
+) -> None:
     """Raise InputError for options that have no effect on a source."""
     if path is not None:
         require_no_root(root, "--data.path: remove it")
     elif name not in (*DOWNLOADED, "folder"):
         require_no_root(root, f"--data.name {name}: use --data.path for your own pictures")
-    if shares != {SHARE} and (path is not None or name in UNSPLIT):
+    if shares != (SHARE, SHARE) and (path is not None or name in UNSPLIT):
         option = f"--data.name {name}" if path is None else "--data.path"
         raise InputError(f"validation_share and test_share have no effect with {option}: remove them")
 

@@ -30,6 +30,8 @@ CHOICES: dict[str, Exemplars] = {
     "random-pixels": "random",
 }
 
+OF_IMAGES = (*CHOICES, "distilled")  # each fractal is made of an image, or each image is stored
+
 OF_TARGETS = ("name", "root", "size", "channels", "background", "invert", "ignore_invalid")
 
 
@@ -89,9 +91,12 @@ class StoredSets:
             fitting = "null or 3" if real.channels == 3 else "null, 0 or 1"
             kind = IMAGE_KINDS[real.channels or 1]
             raise InputError(f"plan.features must be {fitting} for images {kind}, got {features}")
-        for images_per_class in self.plan.images_per_class:
+        assert real.train_images is not None
+        smallest = int(real.train_images.labels.bincount(minlength=len(real.classes)).min())
+        for images in self.plan.images_per_class:
             for source in self.plan.sources:
-                require_room(self.per_class(source, images_per_class), source, images_per_class, real)
+                at_most = smallest if source in OF_IMAGES else None
+                require_room(self.per_class(source, images), images, at_most)
         self._check_tasks()
 
     def _check_tasks(self) -> None:

@@ -62,6 +62,9 @@ class LabeledBatches(WithClasses, Protocol):
         """The channels of all images, set by ``setup``."""
 
 
+SUB_FOLDERS = "put the images of each class into a sub-folder of --data.root"
+
+
 def require_classes(data: WithClasses, needs: str, *otherwise: str) -> None:
     """Raise InputError for data without labels of two classes or more.
 
@@ -72,11 +75,9 @@ def require_classes(data: WithClasses, needs: str, *otherwise: str) -> None:
     """
     number = len(data.classes)
     if number < 2:
-        own = ["put the images of each class into a sub-folder of --data.root"] * (data.source == "folder")
-        remedy = ", or ".join([*own, *otherwise])
-        raise InputError(
-            f"{needs} labels of two or more classes, but {data.source} has {number}{remedy and ': '}{remedy}"
-        )
+        remedies = (SUB_FOLDERS, *otherwise) if data.source == "folder" else otherwise
+        found = f"{needs} labels of two or more classes, but {data.source} has {number}"
+        raise InputError(f"{found}: {', or '.join(remedies)}" if remedies else found)
 
 
 MAX_PIXELS = 10_000 * 32 * 32

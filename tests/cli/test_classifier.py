@@ -17,7 +17,7 @@ from tests.cli.errors import only_error
 from tests.cli.folders import rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_RECONSTRUCTION
 from tests.data.files import labeled_fractals, save, shape
-from tests.data.read_images import ReadImages
+from tests.data.read_images import assert_run_reads_test_images_last
 
 Call = Callable[..., int]
 FRACTALS = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=labeled.safetensors"]
@@ -93,12 +93,7 @@ def test_interrupted_run_equals_an_uninterrupted_one(
 def test_no_test_image_is_seen_before_the_test(
     options: list[str], call_with_fractals: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = ReadImages.watch(monkeypatch)
-    assert call_with_fractals("fit", *options, "--run=mine") == 0
-    assert read.has("validation")
-    assert not read.has("test")
-    assert call_with_fractals("test", "--ckpt_path=best", "--run=mine") == 0
-    assert read.has("test")
+    assert_run_reads_test_images_last(call_with_fractals, options, monkeypatch)
 
 
 def test_data_may_change_between_fractals_and_images_but_not_the_classes(

@@ -14,7 +14,7 @@ from tests.cli.errors import only_error
 from tests.cli.folders import LABELED, rows, signalled, weights
 from tests.conftest import TINY_CLASSIFIER, TINY_DISTILLATION
 from tests.data.files import labeled_fractals, save, shape
-from tests.data.read_images import ReadImages
+from tests.data.read_images import assert_run_reads_test_images_last
 
 Call = Callable[..., int]
 Trained = Callable[[str, str], Path]
@@ -66,12 +66,7 @@ def test_interrupted_run_equals_an_uninterrupted_one(
 def test_no_test_image_is_seen_before_the_test(
     call_with_fractals: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = ReadImages.watch(monkeypatch)
-    assert call_with_fractals("fit", *OPTIONS, "--run=mine") == 0
-    assert read.has("validation")
-    assert not read.has("test")
-    assert call_with_fractals("test", "--ckpt_path=best", "--run=mine") == 0
-    assert read.has("test")
+    assert_run_reads_test_images_last(call_with_fractals, OPTIONS, monkeypatch)
 
 
 BAD = {

@@ -1,4 +1,4 @@
-"""How images are kept apart for validation and testing."""
+"""How images are held out for validation and testing."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fractalgan.data.image_set import UNLABELED, ImageSet
-from fractalgan.data.split import split_at_random, split_by_class
+from fractalgan.data.split import random_split, stratified_split
 
 
 def numbered(*sizes: int) -> ImageSet:
@@ -35,18 +35,18 @@ def counts(images: ImageSet, classes: int) -> list[int]:
 )
 def test_share_of_each_class_is_kept_apart(sizes: tuple[int, ...], share: float, kept: list[int]) -> None:
     images = numbered(*sizes)
-    rest, apart = split_by_class(images, share)
+    rest, apart = stratified_split(images, share)
     assert counts(apart, len(sizes)) == kept
     together = [*rest.images.flatten().tolist(), *apart.images.flatten().tolist()]
     assert sorted(together) == list(range(sum(sizes)))
 
 
-@pytest.mark.parametrize("split", [split_at_random, split_by_class])
-def test_images_without_labels_are_split_at_random_and_always_so(split: Callable) -> None:
+@pytest.mark.parametrize("split", [random_split, stratified_split])
+def test_images_without_labels_are_random_split_and_always_so(split: Callable) -> None:
     images = ImageSet(numbered(50).images)
     assert set(images.labels.tolist()) == {UNLABELED}
     rest, apart = split(images, 0.1)
-    expected_rest, expected = split_at_random(images, 0.1)
+    expected_rest, expected = random_split(images, 0.1)
     assert torch.equal(apart.images, expected.images)
     assert torch.equal(rest.images, expected_rest.images)
     assert len(apart) == 5

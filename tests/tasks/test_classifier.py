@@ -13,6 +13,7 @@ from fractalgan.data import EndlessBatches
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from tests.data.files import labeled_fractals, save, shape
+from tests.data.read_images import assert_test_images_are_read_last
 
 TINY = {"image_size": 16, "width": 8}
 
@@ -114,6 +115,18 @@ def test_resumed_training_equals_an_uninterrupted_one(source: str, tmp_path: Pat
     trainer.fit(again, data(), ckpt_path=tmp_path / "some.ckpt", weights_only=True)
     for name, value in whole.state_dict().items():
         assert again.state_dict()[name].equal(value), name
+
+
+@pytest.mark.parametrize("kind", ["fractals", "images"])
+def test_no_test_image_is_seen_in_training(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = labeled_fractals(tmp_path / "labeled.safetensors")
+    data = LabeledFractalData(str(path), size=16) if kind == "fractals" else images()
+    task = Classifier(**TINY)
+    assert_test_images_are_read_last(
+        monkeypatch, lambda: fit(task, data, 2), lambda: task.trainer.test(task, data)
+    )
 
 
 def test_plain_loaders_serve_as_well() -> None:
