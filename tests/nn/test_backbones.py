@@ -11,9 +11,14 @@ from fractalgan.nn import Backbone, make_network
 
 
 def with_same_weights(backbone: Backbone, model: nn.Module) -> nn.Module:
-    """The library's own model with the weights of a backbone, which have to have its names."""
+    """The library's own model with the weights of a backbone, which must have its names; both become float64.
+
+    In float32, features of the same network differ by some 1e-6 with the order of its sums, which depends on
+    where the weights lie in memory.
+    """
     model.load_state_dict(backbone.features.state_dict())
-    return model.eval()
+    backbone.double()
+    return model.double().eval()
 
 
 @pytest.mark.parametrize(
@@ -24,8 +29,8 @@ def test_timm_loads_the_weights(name: str, size: int, options: dict) -> None:
     backbone = make_network(f"timm/{name}", 5, size, 3).eval()
     assert isinstance(backbone, Backbone)
     theirs = with_same_weights(backbone, timm.create_model(name, num_classes=0, **options))
-    images = torch.rand(2, 3, size, size)
-    torch.testing.assert_close(backbone.embed(images), theirs(images), rtol=1e-6, atol=1e-6)
+    images = torch.rand(2, 3, size, size, dtype=torch.float64)
+    torch.testing.assert_close(backbone.embed(images), theirs(images), rtol=1e-12, atol=1e-12)
     assert backbone(images).shape == (2, 5)
     assert backbone.num_features == theirs(images).shape[1]
 
@@ -39,9 +44,9 @@ def test_torchvision_loads_the_weights(name: str, head: str, size: int) -> None:
     assert isinstance(backbone, Backbone)
     model = torchvision.models.get_model(name)
     model.set_submodule(head, nn.Identity())
-    gray = torch.rand(2, 1, size, size)
+    gray = torch.rand(2, 1, size, size, dtype=torch.float64)
     expected = with_same_weights(backbone, model)(gray.repeat(1, 3, 1, 1))
-    torch.testing.assert_close(backbone.embed(gray), expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(backbone.embed(gray), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_torchvision_vit_is_made_for_the_size() -> None:
