@@ -1,5 +1,6 @@
 """Pre-trained backbones: the network of a task that follows from a file, and the weights in it."""
 
+import logging
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from torch import Tensor
 from fractalgan.errors import InputError
 from fractalgan.nn import Network
 from fractalgan.nn.networks import WITH_WIDTH
+from fractalgan.nn.position_embeddings import with_positions_of
 from fractalgan.storage import BackboneFile, read_backbone
 from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.protocols import datamodule_of
 from fractalgan.tasks.task import Task
+
+log = logging.getLogger(__name__)
 
 KIND = ("network", "width", "small_stem")  # options that say what a network is
 HEAD = 2  # tensors of a linear head, which a file of weights may have besides
@@ -63,7 +67,7 @@ def follow_backbone_(options: MutableMapping[str, Any], backbone: str | None, de
 
 
 def load_backbone_(network: Network, options: Mapping[str, Any], source: str) -> None:
-    """Load the weights of a pre-trained backbone.
+    """Load the weights of a pre-trained backbone; position embeddings are interpolated to the image size.
 
     Args:
         network: whose features they become.
@@ -85,10 +89,12 @@ def load_backbone_(network: Network, options: Mapping[str, Any], source: str) ->
         match_channels(dict(content.network), options["channels"], source)
     expected = network.features.state_dict()
     _require_same_names(content.weights, expected, options)
-    weights = {name: content.weights[name] for name in expected}
+    weights = with_positions_of(network.features, {name: content.weights[name] for name in expected})
     for name, value in expected.items():
         if weights[name].shape != value.shape:
             raise InputError(_other_shape(content, name, value, backbone))
+    if any(weights[name].shape != content.weights[name].shape for name in expected):
+        log.info("the position embeddings of %s are interpolated to the size of the images", backbone)
     network.features.load_state_dict(weights)
 
 

@@ -132,10 +132,28 @@ def test_vit_resumes_to_the_bit_and_its_weights_are_those_of_timm(tmp_path: Path
 
     theirs = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=64).eval()
     theirs.load_state_dict(load_file(run.backbone))
-    images = torch.rand(2, 1, 64, 64)
+    images = torch.rand(2, 1, 64, 64, dtype=torch.float64)
     with torch.no_grad():
-        ours = whole.network.eval().embed(images)
-        torch.testing.assert_close(theirs(images.repeat(1, 3, 1, 1)), ours, rtol=1e-6, atol=1e-6)
+        ours = whole.network.eval().double().embed(images)
+        torch.testing.assert_close(theirs.double()(images.repeat(1, 3, 1, 1)), ours, rtol=1e-12, atol=1e-12)
+
+
+def test_vit_is_fine_tuned_on_images_of_another_size(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    run = RunFolder.create(tmp_path / "run")
+    task = Pretraining(num_fractals=4, image_size=64, network=VIT)
+    quiet_trainer(1, val_check_interval=1, callbacks=[SaveBackbone(run)]).fit(task, fractals(64))
+    tuned = Classifier(backbone=str(run.backbone), image_size=32, lr=1e-12, optimizer="SGD")
+    with caplog.at_level("INFO", "fractalgan"):
+        fit(tuned, ImageData(size=32, binarize=None, per_class=2, batch_size=8))
+    assert "backbone.safetensors are interpolated to the size of the images" in caplog.text
+    theirs = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=64)
+    theirs.load_state_dict(load_file(run.backbone))
+    theirs.set_input_size(img_size=32)
+    for mine, expected in zip(tuned.network.features.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-6)
 
 
 def test_networks_with_dropout_resume_to_the_bit(tmp_path: Path) -> None:
