@@ -52,29 +52,47 @@ class ClassSums(NamedTuple):
 
     features: Tensor  # [classes, D]
     counts: Tensor  # numbers of images, [classes]
-    squared_norms: Tensor  # of the features, summed over all images, []
+    squared_norms: Tensor  # of the features, summed over the images of each class, [classes]
 
     @property
     def means(self) -> Tensor:
         """[classes, D], 0 for a class without images."""
         return self.features / self.counts.clamp_min(1).unsqueeze(1)
 
+    @property
+    def variances(self) -> Tensor:
+        """Unbiased variances of the features, summed over them, [classes]; 0 for a single image."""
+        deviations = self.squared_norms - self.counts * self.means.square().sum(1)
+        return deviations / (self.counts - 1).clamp_min(1)
+
 
 def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
     """The sums of features [B, D] by their labels [B]."""
     members = F.one_hot(labels, num_classes).to(features)
-    return ClassSums(members.T @ features, members.sum(0), features.square().sum())
+    return ClassSums(members.T @ features, members.sum(0), members.T @ features.square().sum(1))
 
 
-def distribution_loss(drawn: ClassSums, real: ClassSums) -> Tensor:
+def distribution_loss(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> Tensor:
     """The squared distance of mean features of drawn and real images, by class (Zhao & Bilen 2023).
 
-    It is relative to the mean squared norm of the features of real images, which differs between networks.
+    It is an unbiased estimate of the distance that the whole set of fractals has. If n of the N fractals of a
+    class are drawn, their mean varies with the choice, which adds (1 / n - 1 / N) times the variance of their
+    features to the expected distance (Cochran, Sampling Techniques, 1977). This part is subtracted: fractals
+    that minimize it become alike.
+
+    The loss is relative to the mean squared norm of the features of real images, which differs by network.
+
+    Args:
+        drawn: of images of different fractals, or of all of them.
+        real: of real images.
+        set_sizes: number N of fractals of each class, [classes].
 
     Returns:
-        The mean [] over the classes that have drawn and real images; 0 if there is none.
+        The mean [] over the classes that have drawn and real images; 0 if there is none. The estimate may be
+        below 0.
     """
     known = ((drawn.counts > 0) & (real.counts > 0)).to(drawn.counts)
     distances = (drawn.means - real.means).square().sum(1)
-    scale = (real.squared_norms / real.counts.sum().clamp_min(1)).clamp_min(1e-12)
-    return (known * distances).sum() / known.sum().clamp_min(1) / scale
+    unseen = (1 / drawn.counts.clamp_min(1) - 1 / set_sizes.clamp_min(1)).clamp_min(0)
+    scale = (real.squared_norms.sum() / real.counts.sum().clamp_min(1)).clamp_min(1e-12)
+    return (known * (distances - unseen * drawn.variances)).sum() / known.sum().clamp_min(1) / scale

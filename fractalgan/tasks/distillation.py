@@ -46,7 +46,8 @@ class Distillation(DistillationEvaluation):
         loss: distribution, the squared distance of the mean features of each class (Zhao & Bilen 2023),
             relative to the mean squared norm of the features of real images; or ridge, the error on real
             images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
-        num_images: number of drawn images per step; fractals take turns in random order.
+        num_images: number of drawn images per step; fractals take turns in random order. Where they are not
+            enough for all fractals, the distribution loss is an estimate of that of all.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
@@ -177,7 +178,8 @@ class Distillation(DistillationEvaluation):
                 weights = ridge_weights(features, labels, number, self.hparams["ridge"])
                 return ridge_loss(real_features @ weights, classes)
             of_all = ClassSums(*self._over_ranks(class_sums(real_features, classes, number), "sum"))
-            return distribution_loss(class_sums(features, labels, number), of_all)
+            set_sizes = self.labels.bincount(minlength=number).to(features)
+            return distribution_loss(class_sums(features, labels, number), of_all, set_sizes)
 
     def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
         """An optimizer step of a network."""

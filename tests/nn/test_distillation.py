@@ -1,6 +1,7 @@
 """Losses of data set distillation against scikit-learn, closed forms, and finite differences."""
 
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fractalgan.nn import ClassSums, class_sums, distribution_loss, ridge_loss, 
 
 LABELS = torch.tensor([0, 2, 1, 1, 2, 0, 0])
 CLASSES = 4  # one without an image
+ALL = LABELS.bincount(minlength=CLASSES)  # fractals of each class, when the images are of all
 
 
 def features(width: int, count: int = len(LABELS)) -> Tensor:
@@ -67,14 +69,33 @@ def test_distribution_loss_compares_the_means_of_classes() -> None:
     distances = [
         (drawn[label == LABELS].mean(0) - real[label == of_real].mean(0)).square().sum() for label in (0, 1)
     ]  # 2 has no real image, 3 no drawn one
-    found = distribution_loss(sums(drawn), sums(real, of_real))
+    found = distribution_loss(sums(drawn), sums(real, of_real), ALL)
     torch.testing.assert_close(found, torch.stack(distances).mean() / real.square().sum(1).mean())
 
 
 def test_distribution_loss_does_not_depend_on_the_scale_of_features() -> None:
     drawn, real = features(6), features(6, 7)
-    found = distribution_loss(sums(3 * drawn), sums(3 * real))
-    torch.testing.assert_close(found, distribution_loss(sums(drawn), sums(real)))
+    found = distribution_loss(sums(3 * drawn), sums(3 * real), 3 * ALL)
+    torch.testing.assert_close(found, distribution_loss(sums(drawn), sums(real), 3 * ALL))
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_distribution_loss_of_some_fractals_estimates_that_of_all_without_bias(number: int) -> None:
+    drawn, real = features(6, 5), sums(features(6, 3), torch.zeros(3, dtype=torch.int64))
+    one_class, set_sizes = torch.zeros(5, dtype=torch.int64), torch.tensor([5, 0, 0, 0])
+    losses = [
+        distribution_loss(sums(drawn[list(some)], one_class[:number]), real, set_sizes)
+        for some in combinations(range(5), number)
+    ]
+    of_all = distribution_loss(sums(drawn, one_class), real, set_sizes)
+    torch.testing.assert_close(torch.stack(losses).mean(), of_all)
+
+
+def test_single_fractals_of_their_class_have_no_variance() -> None:
+    drawn, labels = features(6, 4), torch.arange(4)
+    real = sums(features(6, 4), labels)
+    found, of_four = (distribution_loss(sums(drawn, labels), real, torch.full((4,), n)) for n in (1, 9))
+    torch.testing.assert_close(found, of_four)
 
 
 def test_sums_of_parts_add_up() -> None:
@@ -88,13 +109,13 @@ def test_sums_of_parts_add_up() -> None:
 def test_gradient_of_the_distribution_loss() -> None:
     real = sums(features(6))
     assert torch.autograd.gradcheck(
-        lambda drawn: distribution_loss(sums(drawn), real), features(6).requires_grad_()
+        lambda drawn: distribution_loss(sums(drawn), real, ALL + 2), features(6).requires_grad_()
     )
 
 
 def test_classes_in_common_are_none() -> None:
     drawn = features(6).requires_grad_()
-    loss = distribution_loss(sums(drawn), sums(features(6, 2), torch.tensor([3, 3])))
+    loss = distribution_loss(sums(drawn), sums(features(6, 2), torch.tensor([3, 3])), ALL + 2)
     (gradient,) = torch.autograd.grad(loss, drawn)
     assert loss.detach() == 0
     assert not gradient.any()
