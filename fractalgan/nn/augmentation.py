@@ -53,14 +53,24 @@ class Augmentation:
             if value > limit or (value == limit and not included):
                 raise InputError(f"{name} must be {'<=' if included else '<'} {limit}, got {value}")
 
-    def __call__(self, images: Tensor, source: RandomSource) -> Tensor:
+    @staticmethod
+    def numbers(rows: int, source: RandomSource) -> Tensor:
+        """Random numbers [rows, 8] in [0, 1) that say how images are warped, flipped and covered."""
+        return source.rand(rows, NUMBERS)
+
+    def __call__(self, images: Tensor, source: RandomSource, numbers: Tensor | None = None) -> Tensor:
         """Images [B, C, H, W] in [0, 1] -> images of the same shape.
 
         Args:
             images: this rank's rows of the batch.
             source: of the random numbers, on the CPU.
+            numbers: one row of :meth:`numbers` [1, 8], for images that all change alike (siamese
+                augmentation: Zhao & Bilen, ICML 2021) and differ only in their noise; None draws a row for
+                each image.
         """
-        numbers = source.rand(len(images), NUMBERS).to(images)
+        if numbers is None:
+            numbers = self.numbers(len(images), source)
+        numbers = numbers.to(images).expand(len(images), NUMBERS)
         turn, down, right, size, slant, flip, row, column = numbers.unbind(1)
         background = backgrounds(images)[..., None, None]
         if self.flip:

@@ -36,7 +36,8 @@ class Distillation(DistillationEvaluation):
     """Labeled fractals, learned so that networks which see only their images classify real ones.
 
     Each step draws images of the fractals, compares them with a batch of real images by the features of one
-    of several networks of different ages, moves the fractals, and trains that network.
+    of several networks of different ages, moves the fractals, and trains that network. All images of a step
+    are rotated, shifted, scaled and sheared alike (siamese augmentation: Zhao & Bilen, ICML 2021).
     Batches are ``(images [B, C, H, W] in [0, 1], classes [B])``, as ImageData yields them.
 
     Args:
@@ -60,7 +61,7 @@ class Distillation(DistillationEvaluation):
         network_lr: learning rate of the networks, by Adam.
         ridge: weight of the L2 penalty of ridge regressions, those of validations included, relative to the
             mean squared norm of the features.
-        rotation: largest random rotation of all images, in degrees, either way.
+        rotation: largest random rotation of the images of a step, in degrees, either way.
         shift: largest random shift along each axis, as a share of the image size.
         scale: largest random change of size: factors are between 1 - scale and 1 + scale.
         shear: largest random horizontal shear, in degrees, either way.
@@ -142,11 +143,12 @@ class Distillation(DistillationEvaluation):
         random = RandomSource(generator_for(self.hparams["seed"], step, Purpose.DISTILLATION))
         number = int(torch.randint(len(self.networks), (), generator=random.generator))
         network = self.networks[number]
-        drawn, labels = self._draw(random)
+        shared = self.augmentation.numbers(1, random)
+        drawn, labels = self._draw(random, shared)
         features = network.embed(drawn)
         of_real = self.hparams["network_images"] == "real"
         with torch.set_grad_enabled(of_real):
-            seen = self.augmentation(real, self._random(step, Purpose.AUGMENTATION))
+            seen = self.augmentation(real, self._random(step, Purpose.AUGMENTATION), shared)
             real_features = network.embed(seen)
         loss = self._loss(features, labels, real_features.detach(), classes)
         trained_on = (real_features, classes) if of_real else (features, labels)
@@ -162,12 +164,13 @@ class Distillation(DistillationEvaluation):
             self.log("train/loss", loss, prog_bar=True, sync_dist=True)
             self.log("train/network_loss", network_loss, prog_bar=True, sync_dist=True)
 
-    def _draw(self, random: RandomSource) -> tuple[Tensor, Tensor]:
+    def _draw(self, random: RandomSource, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Augmented images [S, C, H, W] of the fractals, which take turns in random order; labels [S]."""
         generator, count = self.learned_fractals(), self.hparams["num_images"]
         order = torch.randperm(len(generator.embedding), generator=random.generator)
         fractals = order.repeat(-(-count // len(order)))[:count].to(self.device)
-        return self.augmentation(generator.draw(fractals, random), random), self.labels[fractals]
+        images = generator.draw(fractals, random)
+        return self.augmentation(images, random, shared), self.labels[fractals]
 
     def _loss(self, features: Tensor, labels: Tensor, real_features: Tensor, classes: Tensor) -> Tensor:
         """What the fractals minimize, from features of drawn [S, D] and of this rank's real images [B, D]."""

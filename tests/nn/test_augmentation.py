@@ -1,6 +1,7 @@
 """Augmentation: cases with a known result, torchvision's numbers, and random numbers that ranks share."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,6 +83,19 @@ def test_each_image_changes_by_itself_within_the_limits() -> None:
     assert (centers.amax(0) > 3.5).all()
     assert (centers.amin(0) < -3.5).all()
     assert len({tuple(each) for each in centers.tolist()}) == 200
+
+
+def test_images_that_share_numbers_change_alike_and_differ_in_noise() -> None:
+    image = torch.zeros(1, 1, 24, 24)
+    image[..., 4:15, 6:12] = 1.0
+    augmentation = Augmentation(flip=True, cutout=0.3)
+    numbers = augmentation.numbers(1, source())
+    changed = augmentation(image.repeat(5, 1, 1, 1), source(), numbers)
+    assert all(each.equal(changed[0]) for each in changed)
+    assert changed[:1].equal(augmentation(image, source()))  # those that it draws for a single image
+    assert not changed[0].equal(augmentation(image, source(), augmentation.numbers(1, source(1)))[0])
+    noisy = replace(augmentation, speckle=0.5)(image.repeat(5, 1, 1, 1), source(), numbers)
+    assert len({tuple(each.flatten().tolist()) for each in noisy}) == 5
 
 
 def test_changes_of_scale_are_within_the_limits() -> None:
