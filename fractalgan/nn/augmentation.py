@@ -1,4 +1,4 @@
-"""Augmentation: random warps, flips, cutouts and noise of a batch, image by image."""
+"""Augmentation: random warps, flips, cutouts and noise of a batch, of each image or of all alike."""
 
 import math
 from dataclasses import dataclass
@@ -64,9 +64,9 @@ class Augmentation:
         Args:
             images: this rank's rows of the batch.
             source: of the random numbers, on the CPU.
-            numbers: one row of :meth:`numbers` [1, 8], for images that all change alike (siamese
-                augmentation: Zhao & Bilen, ICML 2021) and differ only in their noise; None draws a row for
-                each image.
+            numbers: of :meth:`numbers`, a row for each image [B, 8], or one [1, 8] for images that all change
+                alike (siamese augmentation: Zhao & Bilen, ICML 2021) and differ only in their noise; None
+                draws a row for each image.
         """
         if numbers is None:
             numbers = self.numbers(len(images), source)

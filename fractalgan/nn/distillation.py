@@ -61,9 +61,9 @@ class ClassSums(NamedTuple):
 
     @property
     def variances(self) -> Tensor:
-        """Unbiased variances of the features, summed over them, [classes]; 0 for a single image."""
+        """Unbiased variances of the features, summed over them, [classes]; 0 for less than two images."""
         deviations = self.squared_norms - self.counts * self.means.square().sum(1)
-        return deviations / (self.counts - 1).clamp_min(1)
+        return deviations.clamp_min(0) / (self.counts - 1).clamp_min(1)
 
 
 def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
@@ -75,15 +75,16 @@ def class_sums(features: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
 def distribution_loss(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> Tensor:
     """The squared distance of mean features of drawn and real images, by class (Zhao & Bilen 2023).
 
-    It is an unbiased estimate of the distance that the whole set of fractals has. If n of the N fractals of a
-    class are drawn, their mean varies with the choice, which adds (1 / n - 1 / N) times the variance of their
-    features to the expected distance (Cochran, Sampling Techniques, 1977). This part is subtracted: fractals
-    that minimize it become alike.
+    It is an unbiased estimate of the distance of the whole set. If n of the N fractals of a class are drawn,
+    their mean varies with the choice, which adds (1 / n - 1 / N) times the variance of their features to the
+    expected distance (Cochran, Sampling Techniques, 1977). This term is subtracted, as minimizing it would
+    make the fractals of a class alike. The variance of a single image is unknown: its class is left out,
+    unless it has only one fractal.
 
     The loss is relative to the mean squared norm of the features of real images, which differs by network.
 
     Args:
-        drawn: of images of different fractals, or of all of them.
+        drawn: of images of different fractals, or of all of them, each equally often.
         real: of real images.
         set_sizes: number N of fractals of each class, [classes].
 
@@ -91,7 +92,8 @@ def distribution_loss(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> T
         The mean [] over the classes that have drawn and real images; 0 if there is none. The estimate may be
         below 0.
     """
-    known = ((drawn.counts > 0) & (real.counts > 0)).to(drawn.counts)
+    enough = drawn.counts >= set_sizes.clamp(1, 2)
+    known = (enough & (real.counts > 0)).to(drawn.counts)
     distances = (drawn.means - real.means).square().sum(1)
     unseen = (1 / drawn.counts.clamp_min(1) - 1 / set_sizes.clamp_min(1)).clamp_min(0)
     scale = (real.squared_norms.sum() / real.counts.sum().clamp_min(1)).clamp_min(1e-12)

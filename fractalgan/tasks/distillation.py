@@ -47,8 +47,8 @@ class Distillation(DistillationEvaluation):
         loss: distribution, the squared distance of the mean features of each class (Zhao & Bilen 2023),
             relative to the mean squared norm of the features of real images; or ridge, the error on real
             images of a ridge regression fitted to drawn ones (Zhou et al. 2022, FRePo).
-        num_images: number of drawn images per step; fractals take turns in random order. Where they are not
-            enough for all fractals, the distribution loss is an estimate of that of all.
+        num_images: number of drawn images per step, of fractals in random order. If there are more fractals,
+            the distribution loss is an unbiased estimate of that of all; it needs two images per class.
         image_size: height and width in pixels; set by --data.size.
         jitter: std of the Gaussian noise that is added to A, b and colors anew for each image; null keeps
             that of the fractals.
@@ -120,8 +120,18 @@ class Distillation(DistillationEvaluation):
             return
         if self.trainer.precision == "16-mixed":  # whose scaled gradients only `manual_backward` makes
             raise InputError("Distillation needs more than half precision: set --trainer.precision 32-true")
+        if self.hparams["loss"] == "distribution":
+            self._require_enough_images()
         if self.hparams["schedule"] != "constant":
             self._require_last_step(f"--model.schedule {self.hparams['schedule']}")
+
+    def _require_enough_images(self) -> None:
+        classes, count = len(self.learned_fractals().embedding.classes), self.hparams["num_images"]
+        each, word = (1, "one") if int(self.labels.bincount().max()) == 1 else (2, "two")
+        if count < each * classes:
+            raise InputError(
+                f"num_images must be >= {each * classes}, {word} for each of {classes} classes, got {count}"
+            )
 
     def configure_optimizers(self) -> list[Optimizer]:
         generator = self.learned_fractals()
@@ -165,7 +175,7 @@ class Distillation(DistillationEvaluation):
             self.log("train/network_loss", network_loss, prog_bar=True, sync_dist=True)
 
     def _draw(self, random: RandomSource, shared: Tensor) -> tuple[Tensor, Tensor]:
-        """Augmented images [S, C, H, W] of the fractals, which take turns in random order; labels [S]."""
+        """Augmented images [S, C, H, W], none of a fractal twice before one of each; their labels [S]."""
         generator, count = self.learned_fractals(), self.hparams["num_images"]
         order = torch.randperm(len(generator.embedding), generator=random.generator)
         fractals = order.repeat(-(-count // len(order)))[:count].to(self.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from fractalgan.errors import InputError
 from fractalgan.nn import Network
 from fractalgan.nn.networks import WITH_WIDTH
-from fractalgan.nn.position_embeddings import with_positions_of
+from fractalgan.nn.position_embeddings import resize_position_embeddings
 from fractalgan.storage import BackboneFile, read_backbone
 from fractalgan.tasks.channels import match_channels
 from fractalgan.tasks.protocols import datamodule_of
@@ -89,12 +89,12 @@ def load_backbone_(network: Network, options: Mapping[str, Any], source: str) ->
         match_channels(dict(content.network), options["channels"], source)
     expected = network.features.state_dict()
     _require_same_names(content.weights, expected, options)
-    weights = with_positions_of(network.features, {name: content.weights[name] for name in expected})
+    weights = resize_position_embeddings({name: content.weights[name] for name in expected}, network.features)
     for name, value in expected.items():
         if weights[name].shape != value.shape:
             raise InputError(_other_shape(content, name, value, backbone))
     if any(weights[name].shape != content.weights[name].shape for name in expected):
-        log.info("the position embeddings of %s are interpolated to the size of the images", backbone)
+        log.info("the position embeddings of %s were interpolated to the size of the images", backbone)
     network.features.load_state_dict(weights)
 
 

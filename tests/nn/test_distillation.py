@@ -91,11 +91,16 @@ def test_distribution_loss_of_some_fractals_estimates_that_of_all_without_bias(n
     torch.testing.assert_close(torch.stack(losses).mean(), of_all)
 
 
-def test_single_fractals_of_their_class_have_no_variance() -> None:
-    drawn, labels = features(6, 4), torch.arange(4)
-    real = sums(features(6, 4), labels)
-    found, of_four = (distribution_loss(sums(drawn, labels), real, torch.full((4,), n)) for n in (1, 9))
-    torch.testing.assert_close(found, of_four)
+def test_class_with_one_image_counts_if_it_has_one_fractal() -> None:
+    drawn, real = features(6, 3), sums(features(6, 3), torch.tensor([0, 1, 1]))
+    labels = torch.tensor([0, 1, 1])
+    found = distribution_loss(sums(drawn, labels), real, torch.tensor([5, 2, 0, 0]))
+    torch.testing.assert_close(
+        found, distribution_loss(sums(drawn[1:], labels[1:]), real, torch.tensor([5, 2, 0, 0]))
+    )
+    of_both = distribution_loss(sums(drawn, labels), real, torch.tensor([1, 2, 0, 0]))
+    distance = (drawn[0] - real.means[0]).square().sum() / (real.squared_norms.sum() / 3)
+    torch.testing.assert_close(2 * of_both, found + distance)
 
 
 def test_sums_of_parts_add_up() -> None:

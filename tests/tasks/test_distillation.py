@@ -23,8 +23,16 @@ from fractalgan import (
 from fractalgan.data import EndlessBatches
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
-from fractalgan.nn import DistillationLoss, class_sums, distribution_loss, ridge_loss, ridge_weights
-from fractalgan.randomness import Purpose, generator_for
+from fractalgan.nn import (
+    Augmentation,
+    ClassSums,
+    DistillationLoss,
+    class_sums,
+    distribution_loss,
+    ridge_loss,
+    ridge_weights,
+)
+from fractalgan.randomness import Purpose, RandomSource, generator_for
 from fractalgan.storage import read_fractals, write_fractals
 from fractalgan.tasks.distillation import NetworkImages, set_gradients
 from tests.data.files import labeled_fractals, save, shape
@@ -82,6 +90,48 @@ def test_fractals_move_to_where_the_loss_is_lower(loss: DistillationLoss, source
         assert not found.equal(before)
     assert task.labels.equal(start.embedding.labels)
     assert learned.embedding.classes == start.embedding.classes
+
+
+def test_loss_of_some_fractals_is_told_the_sizes_of_all_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = read_fractals(labeled_fractals(tmp_path / "even.safetensors", per_class=4))
+    labels = content.parameters["labels"].clone()
+    labels[:3] = 9  # of the four of class 0
+    uneven = tmp_path / "uneven.safetensors"
+    write_fractals(uneven, content._replace(parameters={**content.parameters, "labels": labels}))
+    seen: list[tuple[ClassSums, Tensor]] = []
+
+    def watched(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> Tensor:
+        seen.append((drawn, set_sizes))
+        return distribution_loss(drawn, real, set_sizes)
+
+    monkeypatch.setattr("fractalgan.tasks.distillation.distribution_loss", watched)
+    fit(Distillation(str(uneven), **TINY), 3)
+    assert len(seen) == 3
+    for drawn, set_sizes in seen:
+        assert set_sizes.tolist() == [1, 4, 4, 4, 4, 4, 4, 4, 4, 7]
+        assert drawn.counts.sum() == 20
+        assert (drawn.counts <= set_sizes).all()
+
+
+def test_images_of_a_step_are_augmented_alike(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor | None] = []
+    augment = Augmentation.__call__
+
+    def watched(
+        self: Augmentation, given: Tensor, random: RandomSource, numbers: Tensor | None = None
+    ) -> Tensor:
+        seen.append(numbers)
+        return augment(self, given, random, numbers)
+
+    monkeypatch.setattr(Augmentation, "__call__", watched)
+    fit(Distillation(source, **TINY), 3)
+    drawn, real = seen[::2], seen[1::2]
+    for one, other in zip(drawn, real, strict=True):
+        assert one is not None
+        assert one is other
+    assert len({tuple(each.flatten().tolist()) for each in drawn if each is not None}) == 3
 
 
 @pytest.mark.parametrize("kind", ["drawn", "real"])
@@ -340,6 +390,20 @@ def test_other_data_is_refused(source: str, tmp_path: Path) -> None:
     ]:
         with pytest.raises(InputError, match=message):
             fit(Distillation(source, **TINY), 1, data)
+
+
+def test_too_few_images_for_the_loss_are_refused(source: str) -> None:
+    message = "num_images must be >= 20, two for each of 10 classes, got 19"
+    with pytest.raises(InputError, match=message):
+        fit(Distillation(source, **TINY | {"num_images": 19}), 1)
+    fit(Distillation(source, "ridge", **TINY | {"num_images": 5}), 1)
+
+
+def test_one_fractal_of_each_class_is_enough(tmp_path: Path) -> None:
+    path = str(labeled_fractals(tmp_path / "one.safetensors", per_class=1))
+    with pytest.raises(InputError, match="num_images must be >= 10, one for each of 10 classes, got 9"):
+        fit(Distillation(path, **TINY | {"num_images": 9}), 1)
+    fit(Distillation(path, **TINY | {"num_images": 10}), 1)
 
 
 def test_fractals_without_labels_are_refused(source: str, tmp_path: Path) -> None:

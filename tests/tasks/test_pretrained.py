@@ -148,12 +148,12 @@ def test_vit_is_fine_tuned_on_images_of_another_size(
     tuned = Classifier(backbone=str(run.backbone), image_size=32, lr=1e-12, optimizer="SGD")
     with caplog.at_level("INFO", "fractalgan"):
         fit(tuned, ImageData(size=32, binarize=None, per_class=2, batch_size=8))
-    assert "backbone.safetensors are interpolated to the size of the images" in caplog.text
+    assert "backbone.safetensors were interpolated to the size of the images" in caplog.text
     theirs = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=64)
     theirs.load_state_dict(load_file(run.backbone))
     theirs.set_input_size(img_size=32)
     for mine, expected in zip(tuned.network.features.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-6)
+        torch.testing.assert_close(mine, expected)
 
 
 def test_networks_with_dropout_resume_to_the_bit(tmp_path: Path) -> None:

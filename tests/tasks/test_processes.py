@@ -122,7 +122,7 @@ def test_two_processes_train_a_classifier_as_one_does(call: Call, tmp_path: Path
     ],
 )
 def test_two_processes_distill_as_one_does(call: Call, tmp_path: Path, given: list[str]) -> None:
-    labeled_fractals(tmp_path / "labeled.safetensors")
+    labeled_fractals(tmp_path / "labeled.safetensors", per_class=4)  # more than are drawn in a step
     options = [
         "--config=distillation.yaml",
         *TINY_DISTILLATION,
