@@ -92,9 +92,10 @@ def distribution_loss(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> T
         The mean [] over the classes that have drawn and real images; 0 if there is none. The estimate may be
         below 0.
     """
-    enough = drawn.counts >= set_sizes.clamp(1, 2)
+    sizes = set_sizes.to(drawn.counts)
+    enough = drawn.counts >= sizes.clamp(1, 2)
     known = (enough & (real.counts > 0)).to(drawn.counts)
     distances = (drawn.means - real.means).square().sum(1)
-    unseen = (1 / drawn.counts.clamp_min(1) - 1 / set_sizes.clamp_min(1)).clamp_min(0)
+    unseen = (1 / drawn.counts.clamp_min(1) - 1 / sizes.clamp_min(1)).clamp_min(0)
     scale = (real.squared_norms.sum() / real.counts.sum().clamp_min(1)).clamp_min(1e-12)
     return (known * (distances - unseen * drawn.variances)).sum() / known.sum().clamp_min(1) / scale

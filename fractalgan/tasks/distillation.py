@@ -126,8 +126,8 @@ class Distillation(DistillationEvaluation):
             self._require_last_step(f"--model.schedule {self.hparams['schedule']}")
 
     def _require_enough_images(self) -> None:
-        classes, count = len(self.learned_fractals().embedding.classes), self.hparams["num_images"]
-        each, word = (1, "one") if int(self.labels.bincount().max()) == 1 else (2, "two")
+        classes, count = len(self.set_sizes), self.hparams["num_images"]
+        each, word = (1, "one") if int(self.set_sizes.max()) == 1 else (2, "two")
         if count < each * classes:
             raise InputError(
                 f"num_images must be >= {each * classes}, {word} for each of {classes} classes, got {count}"
@@ -191,8 +191,7 @@ class Distillation(DistillationEvaluation):
                 weights = ridge_weights(features, labels, number, self.hparams["ridge"])
                 return ridge_loss(real_features @ weights, classes)
             of_all = ClassSums(*self._over_ranks(class_sums(real_features, classes, number), "sum"))
-            set_sizes = self.labels.bincount(minlength=number).to(features)
-            return distribution_loss(class_sums(features, labels, number), of_all, set_sizes)
+            return distribution_loss(class_sums(features, labels, number), of_all, self.set_sizes)
 
     def _train(self, number: int, gradients: list[Tensor], step: int) -> None:
         """An optimizer step of a network."""

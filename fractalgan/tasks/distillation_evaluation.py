@@ -105,6 +105,11 @@ class DistillationEvaluation(FractalTask, AccuracyTask):
         assert labels is not None  # as `_adopt` has made sure
         return labels
 
+    @property
+    def set_sizes(self) -> Tensor:
+        """The number of fractals of each class, [classes]."""
+        return self.labels.bincount(minlength=len(self.learned_fractals().embedding.classes))
+
     @torch.no_grad()
     def gallery(self) -> Tensor:
         """One image of each fractal, of at most 100 that are spread evenly [n, C, H, W], without jitter."""
