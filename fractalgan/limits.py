@@ -24,6 +24,7 @@ MAX_PICTURE_SIZE = 8192  # pixels per side, of a fractal that is drawn for peopl
 MAX_PIXELS = 25_000_000  # per picture; for a JPEG, after it is decoded to a fraction of its size
 MAX_JSON_BYTES = 20_000_000  # per file: about ten thousand fractals
 MAX_JSON_LISTS = 1_000_000  # per file, objects included: empty ones take ten times the memory of their bytes
+MAX_UNNAMED_CLASSES = 100_000  # per file, of classes that are numbers alone
 MAX_FLAME_BYTES = 20_000_000  # per file: about five thousand fractals
 MAX_FLAME_TAGS = 1_000_000  # per file: an element takes ten times the memory of its bytes
 MAX_FLAME_DEPTH = 16  # of elements within elements

@@ -81,8 +81,10 @@ class ClassificationAccuracyScore(Callback):
     ) -> tuple[FractalGenerator, ImageCollection]:
         """The labeled fractals of the task, and the real validation images."""
         name = type(self).__name__
-        generator = pl_module.learned_fractals() if isinstance(pl_module, FractalTask) else None
-        if generator is None or generator.embedding.labels is None:
+        if not isinstance(pl_module, FractalTask):
+            raise InputError(f"{name} needs a task that learns fractals, got {type(pl_module).__name__}")
+        generator = pl_module.learned_fractals()
+        if generator.embedding.labels is None:
             raise InputError(
                 f"{name} needs labeled fractals: set --model.conditional projection, or use"
                 " --config labeled_fractals.yaml"
@@ -99,7 +101,9 @@ class ClassificationAccuracyScore(Callback):
         try:
             return make_network(self.network, classes, image_size, channels, self.width)
         except InputError as error:
-            raise InputError(f"{type(self).__name__}.{error.for_command_line}") from error
+            message, name = error.for_command_line, type(self).__name__
+            of_data = message.startswith("image_size")
+            raise InputError(f"{message}: {name} trains one" if of_data else f"{name}.{message}") from error
 
     def _check(self, *shape: int) -> None:
         """Raise InputError if there is no network for the shape."""

@@ -23,6 +23,12 @@ OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memo
 
 REFUSED_OPTION = re.compile(r"class_path '([^']+)':\s+Option '([^']+)' is not accepted")
 
+OF_A_CLASS = "Problem with given class_path"
+
+OF_BASE_CLASS = re.compile(
+    rf"\n\s*- {OF_A_CLASS} 'pytorch_lightning\.Callback':\n\s*Option '\S+' is not accepted"
+)
+
 ONLY_A_KEY = re.compile(r'\s*(- )*Parser key "[^"]+":\s*')
 
 
@@ -65,19 +71,28 @@ def one_line(text: str) -> str:
 def _explain_argument(error: ArgumentError) -> str:
     """The innermost of jsonargparse's tree of reasons, in which every level is indented."""
     file = error.file if isinstance(error, ConfigFileError) else ""
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    text = _without_base_class(str(error))
+    lines = [line for line in text.splitlines() if line.strip()]
     if place := re.search(r'in "<unicode string>", (line \d+, column \d+)', lines[-1]):
         return f"the configuration is not valid YAML, at {place[1]}"
     if lines[0].startswith("Unexpected config:"):
         return f"{file or 'the configuration'} must be a mapping of options, such as `seed_everything: 0`"
     found = [match[1] for line in lines if (match := re.search(r'Parser key "([^"]+)":', line))]
     keys = [key for key in found if not any(inner.startswith(f"{key}.") for inner in found)]
-    if refused := REFUSED_OPTION.search(str(error)):
+    if refused := REFUSED_OPTION.search(text):
         keys.append(refused[2])
     reason = _plain(_reason(lines))
     reason += did_you_mean(reason)
     option = ("" if file else "--") + ".".join(keys)
     return ": ".join([file] * bool(file) + [option] * bool(keys) + [reason])
+
+
+def _without_base_class(text: str) -> str:
+    """The reasons without those against the base class of callbacks, where there are some against a callback.
+
+    An option of the last callback of a list is tried as one of its base class, too.
+    """
+    return OF_BASE_CLASS.sub("", text) if text.count(OF_A_CLASS) > 1 else text
 
 
 def _reason(lines: list[str]) -> str:

@@ -1,10 +1,12 @@
 """Exemplars: a few images of each class that stand for all of it."""
 
+import warnings
 from typing import Literal
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from fractalgan.data.image_set import ImageSet
@@ -57,12 +59,20 @@ def _choose(images: ImageSet, places: Tensor, how: Exemplars, count: int, random
 
 
 def _medoids(pixels: np.ndarray, count: int, random: torch.Generator) -> list[int]:
-    """The image of each cluster that is nearest to its center, those of large clusters first."""
-    kmeans = KMeans(count, n_init=1, random_state=random.initial_seed() % SEEDS).fit(pixels)
+    """The image of each cluster that is nearest to its center, those of large clusters first.
+
+    Clusters are empty if there are fewer different images than clusters: then copies fill the places.
+    """
+    kmeans = KMeans(count, n_init=1, random_state=random.initial_seed() % SEEDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of empty clusters
+        kmeans.fit(pixels)
     distances = np.square(pixels - kmeans.cluster_centers_[kmeans.labels_]).sum(1)
     members = [np.flatnonzero(kmeans.labels_ == cluster) for cluster in range(count)]
     members.sort(key=len, reverse=True)
-    return [int(each[distances[each].argmin()]) for each in members]
+    chosen = [int(each[distances[each].argmin()]) for each in members if len(each)]
+    others = [int(each) for each in distances.argsort(kind="stable") if each not in chosen]
+    return chosen + others[: count - len(chosen)]
 
 
 def _herding(pixels: np.ndarray, count: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Real images for every task: named data sets or the user's own, in [0, 1], of one size and kind."""
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -96,6 +96,10 @@ class ImageData(DataModule):
         for option, share in {"validation_share": validation_share, "test_share": test_share}.items():
             if not 0 < share < 0.5:
                 raise InputError(f"{option} must be > 0 and < 0.5, got {share}")
+        if test_share != SHARE and name in DOWNLOADED:
+            raise InputError(
+                f"test_share has no effect with --data.name {name}, which has test images: remove it"
+            )
         self.source: SourceName = name
         self.root = source_root(name, root)
         self.size = size
@@ -110,6 +114,7 @@ class ImageData(DataModule):
         require_effect(self.choice)
         self.seed = seed
         self.classes: list[str] = []
+        self.total = 0  # images of all splits, set by setup()
         self.train_images: ImageSet | None = None
         self.validation_images: ImageSet | None = None
         self.test_images: ImageSet | None = None
@@ -125,11 +130,18 @@ class ImageData(DataModule):
             "name": (self.source, "digits"),
             "root": (str(self.root), DEFAULT_ROOT),
             "channels": (str(self.reading.channels), "auto"),
+            "background": (self.reading.background or "", ""),
             "invert": (str(self.invert).lower(), "auto"),
+            "ignore_invalid": (str(self.reading.ignore_invalid).lower(), "false"),
             "validation_share": (f"{self.validation_share:g}", f"{SHARE:g}"),
             "test_share": (f"{self.test_share:g}", f"{SHARE:g}"),
         }
         return {name: value for name, (value, default) in options.items() if value != default}
+
+    def origin(self) -> dict[str, Any]:
+        """What says which images are learned from and which are held out, as plain values."""
+        shares = {"validation_share": self.validation_share, "test_share": self.test_share}
+        return {"name": self.source, "split": "train", "images": self.total, **shares}
 
     def prepare_data(self) -> None:
         if self.source in DOWNLOADED:
@@ -142,6 +154,7 @@ class ImageData(DataModule):
         self._require_enough(source)
         self.prepare = self._preparation(source)
         train, test = source.train, source.test
+        self.total = len(train) + (0 if test is None else len(test))
         if self.source == "folder":
             require_contrast(train.images, self.prepare, self.root)
         split = stratified_split if self.source == "folder" else random_split
@@ -164,7 +177,7 @@ class ImageData(DataModule):
         assert self.prepare is not None
         # by gray levels, before they are binarized
         levels = ImageSet(train.images, train.labels, self.prepare._replace(binarize=None))
-        where = f"the training images of {self.source}"
+        where = f"the training set of {self.source}"
         return self.choice.of(levels, classes, where, own=self.source == "folder")
 
     def _preparation(self, source: Source) -> Threshold:
@@ -223,5 +236,4 @@ def require_effect(choice: TargetChoice) -> None:
     for option, has_default in defaults.items():
         if choice.per_class is None and not has_default:
             raise InputError(f"{option} needs --data.per_class, the number of training images per class")
-    if choice.seed and choice.exemplars in ("first", "herding"):
-        raise InputError(f"choice has no effect with --data.exemplars {choice.exemplars}: remove it")
+    choice.require_effect(own=True)

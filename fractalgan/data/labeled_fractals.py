@@ -14,7 +14,8 @@ from fractalgan.data.split import SHARE
 from fractalgan.data.synthetic import SYNTHETIC
 from fractalgan.errors import InputError
 from fractalgan.ops import SequenceKind
-from fractalgan.storage.labels import require_same_classes
+from fractalgan.storage.labels import require_same_classes, require_trainable
+from fractalgan.storage.origin import require_held_out
 
 
 class LabeledFractalData(DataModule):
@@ -134,8 +135,11 @@ class LabeledFractalData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         self.real.setup(stage)
         assert self.real.channels is not None
-        of_fractals = self.drawn.generator.embedding.classes
-        require_same_classes(of_fractals, self.real.classes, self.source, self.real.source)
+        generator = self.drawn.generator
+        labels, classes = generator.embedding.labels, generator.embedding.classes
+        require_same_classes(classes, self.real.classes, self.source, self.real.source)
+        require_trainable(labels, classes, self.source)
+        require_held_out(generator.provenance, self.real.origin(), self.source)
         self.drawn.require_channels(self.real.channels, self.real.source)
         self.drawn.setup(stage)
         self.classes = self.real.classes

@@ -15,6 +15,8 @@ from fractalgan.data.pictures import Reading
 from fractalgan.errors import InputError, require_at_least, require_choice
 from fractalgan.randomness import Purpose, generator_for
 
+DETERMINED = ("first", "herding")  # exemplars that do not depend on a random seed
+
 COUNT = 100  # targets, unless another number is asked for
 
 
@@ -37,12 +39,17 @@ class TargetChoice:
         require_at_least(0, choice=self.seed)
 
     def require_effect(self, *, own: bool) -> None:
-        """Raise InputError for exemplars without a number per class, unless all images are taken."""
+        """Raise InputError for exemplars without a number per class, and for options without effect.
+
+        All images of the user's ``own`` are taken if there is no number.
+        """
+        if self.per_class is not None and self.exemplars in DETERMINED and self.seed:
+            raise InputError(f"choice has no effect with --data.exemplars {self.exemplars}: remove it")
         takes_all = own and self.count is None
         if self.exemplars != "first" and self.per_class is None and not takes_all:
             raise InputError(
-                f"exemplars {self.exemplars} are a number per class: set --data.per_class to it,"
-                " or --data.exemplars first"
+                f"exemplars {self.exemplars} need --data.per_class, the number of images per class; or set"
+                " --data.exemplars first"
             )
 
     def of(self, images: ImageSet, classes: Sequence[str], source: str, *, own: bool) -> Tensor:
@@ -57,12 +64,13 @@ class TargetChoice:
         Raises:
             InputError: if there are fewer, or no labels where they are needed.
         """
+        if not classes and (self.per_class is not None or (own and self.exemplars != "first")):
+            needs = "per_class needs" if self.per_class is not None else f"exemplars {self.exemplars} need"
+            raise InputError(
+                f"{needs} labels, but the images in {source} have none: put those of each class into a"
+                " sub-folder of --data.root"
+            )
         if self.per_class is not None:
-            if not classes:
-                raise InputError(
-                    f"per_class needs labels, but the images in {source} have none:"
-                    " put those of each class into a sub-folder of --data.root"
-                )
             return choose_exemplars(images, self.exemplars, self.per_class, source, self.seed)
         if own and self.count is None:
             return torch.arange(len(images))

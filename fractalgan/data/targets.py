@@ -1,7 +1,7 @@
 """Images to reconstruct, each by a fractal of its own: from a data set, FractalDB, or the user's pictures."""
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from pytorch_lightning import Trainer
@@ -110,6 +110,8 @@ class TargetData(DataModule):
         self.prepare = Threshold(binarize, invert is True)  # setup() resolves "auto"
         self.reading = Reading(size, channels, background, ignore_invalid)
         self.choice = TargetChoice(count, per_class, exemplars, choice)
+        if path is not None or name in UNSPLIT:
+            _require_no_classes(self.choice, f"--data.name {name}" if path is None else "--data.path")
         self.choice.require_effect(own=name == "folder" and path is None)
         self.real = None
         if self.path is None and name not in UNSPLIT:
@@ -134,6 +136,10 @@ class TargetData(DataModule):
     def source_options(self) -> dict[str, str]:
         """Options of ImageData that read the same images: those that differ from the defaults, as typed."""
         return {} if self.real is None else self.real.source_options()
+
+    def origin(self) -> dict[str, Any]:
+        """What says which images these are, and which are held out, as plain values."""
+        return {"name": self.source} if self.real is None else self.real.origin() | {"split": self.split}
 
     @property
     def validation_images(self) -> ImageSet | None:
@@ -188,7 +194,7 @@ class TargetData(DataModule):
             self.real.setup()
             self.classes = self.real.classes
             part = _part(self.real, self.split)
-            where = f"the {self.split} set of {self.source}"
+            where = f"the {'training' if self.split == 'train' else self.split} set of {self.source}"
             self.indices = self.choice.of(part, self.classes, where, own=self.source == "folder")
             images = part.images[self.indices]
             if self.classes:
@@ -245,6 +251,15 @@ def _require_effect(
     if shares != (SHARE, SHARE) and (path is not None or name in UNSPLIT):
         option = f"--data.name {name}" if path is None else "--data.path"
         raise InputError(f"validation_share and test_share have no effect with {option}: remove them")
+
+
+def _require_no_classes(choice: TargetChoice, source: str) -> None:
+    """Raise InputError for a choice by class from a source without classes."""
+    option = "per_class" if choice.per_class is not None else "exemplars"
+    if choice.per_class is not None or choice.exemplars != "first":
+        raise InputError(
+            f"{option} needs classes, which {source} does not have: set --data.name to a data set or folder"
+        )
 
 
 def _part(real: ImageData, split: Split) -> ImageSet:

@@ -17,8 +17,10 @@ from fractalgan.experiments.real_images import in_batches, real_images
 from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.storage_room import require_room
 from fractalgan.nn import FractalGenerator, Labels
+from fractalgan.nn.networks import network_of
 from fractalgan.storage import fractals_per_class, numbers_per_fractal
 from fractalgan.tasks import Distillation, FractalGAN, Reconstruction
+from fractalgan.tasks.distillation import require_enough_images
 from fractalgan.tasks.fractal_task import FractalTask
 from fractalgan.tasks.protocols import require_classes
 
@@ -103,7 +105,7 @@ class StoredSets:
         with self.reconstruction.named("reconstruction"):
             self._reconstruction(0)
         with self.distillation.named("distillation"):
-            Distillation(image_size=self.real.size, **self.distillation.arguments)
+            self._check_distillation()
         if "gan" in self.plan.sources:
             with self.gan.named("gan"):
                 self._gan(len(self.real.classes), 0)
@@ -113,6 +115,17 @@ class StoredSets:
                 raise InputError(
                     f"gan.binarize must be auto or null for fractals with features, got {self.gan.binarize}"
                 )
+
+    def _check_distillation(self) -> None:
+        classes = len(self.real.classes)
+        options = Distillation(image_size=self.real.size, **self.distillation.arguments).hparams
+        kind: dict[str, Any] = {"small_stem": False, "channels": self.real.channels}
+        with torch.device("meta"):  # without numbers
+            network_of({**options, **kind}, classes)
+        if options["loss"] == "distribution" and "distilled" in self.plan.sources:
+            for images in self.plan.images_per_class:
+                sizes = torch.full((classes,), self.per_class("distilled", images))
+                require_enough_images(options["num_images"], sizes)
 
     # -- real images ----------------------------------------------------------------------------
 
@@ -189,7 +202,7 @@ class StoredSets:
         trainer.fit(task, data)
         found = task.learned_fractals().cpu()
         known = {"task": type(task).__name__, "step": recipe.steps, "seed": task.hparams["seed"]}
-        found.provenance = known | {"data": self.real.source}
+        found.provenance = known | {"data": self.real.origin()}
         return found
 
     def _reconstruction(self, seed: int) -> Reconstruction:

@@ -84,7 +84,8 @@ def distribution_loss(drawn: ClassSums, real: ClassSums, set_sizes: Tensor) -> T
     The loss is relative to the mean squared norm of the features of real images, which differs by network.
 
     Args:
-        drawn: of images of different fractals, or of all of them, each equally often.
+        drawn: of images of different fractals, or of all of them. The estimate is unbiased if each of them is
+            drawn equally often, and nearly so if some are drawn once more than others.
         real: of real images.
         set_sizes: number N of fractals of each class, [classes].
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fractalgan.errors import InputError
-from fractalgan.limits import MAX_JSON_BYTES, MAX_JSON_LISTS, require_bytes
+from fractalgan.limits import MAX_JSON_BYTES, MAX_JSON_LISTS, MAX_UNNAMED_CLASSES, require_bytes
 from fractalgan.storage.fractal_content import MATRICES, RAW_SETTINGS, FractalFile
 from fractalgan.storage.number_text import FLOAT32_DIGITS
 
@@ -44,7 +44,7 @@ def read_json(path: Path) -> FractalFile:
     parameters = {MATRICES: A, "b": b} | _features(path, targets, A.shape[1]) | _relative_tau(path, targets)
     if (labels := _labels(path, targets)) is not None:
         parameters["labels"] = labels
-        settings["classes"] = settings["classes"] or [str(label) for label in range(int(labels.max()) + 1)]
+        settings["classes"] = settings["classes"] or _numbered_classes(path, int(labels.max()) + 1)
     return FractalFile(parameters, settings, content)
 
 
@@ -95,6 +95,15 @@ def _labels(path: Path, targets: list[dict[str, Any]]) -> Tensor | None:
     if len(labels) < len(targets) or not all(type(label) is int and 0 <= label < 2**31 for label in labels):
         raise InputError(f"{path}: label of every target must be the index of a class, an integer >= 0")
     return torch.tensor(labels)
+
+
+def _numbered_classes(path: Path, number: int) -> list[str]:
+    """Names of classes that have none."""
+    if number > MAX_UNNAMED_CLASSES:
+        raise InputError(
+            f"{path}: label must be < {MAX_UNNAMED_CLASSES} without a list of classes, got {number - 1}"
+        )
+    return [str(label) for label in range(number)]
 
 
 def _plain(entry: Any, digits: int = 17) -> Any:

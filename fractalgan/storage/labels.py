@@ -1,11 +1,14 @@
 """The classes of fractals that carry labels."""
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from fractalgan.errors import InputError
+
+log = logging.getLogger(__name__)
 
 MAX_NAMES = 3  # of classes, in a message
 
@@ -35,6 +38,30 @@ def require_labels(labels: Tensor | None, source: str) -> None:
         )
 
 
+def require_trainable(labels: Tensor | None, classes: Sequence[str], source: str) -> None:
+    """Make sure that a network can learn the classes of labeled fractals; log a warning if some have none.
+
+    Args:
+        labels: [J], of the fractals.
+        classes: the names of all classes.
+        source: where the fractals come from.
+
+    Raises:
+        InputError: for fractals without labels, or of less than two classes.
+    """
+    require_labels(labels, source)
+    assert labels is not None
+    if len(classes) < 2:
+        raise InputError(
+            f"the fractals of {source} have one class, and a classifier needs two: learn them from images of"
+            " two classes or more"
+        )
+    missing = [name for label, name in enumerate(classes) if not (labels == label).any()]
+    if missing:
+        message = "no fractals of %s have the classes %s: a network cannot learn these from them"
+        log.warning(message, source, _listed(missing))
+
+
 def require_same_classes(
     of_fractals: Sequence[str], of_images: Sequence[str], fractals: str, images: str
 ) -> None:
@@ -53,7 +80,8 @@ def require_same_classes(
     if list(of_fractals) != list(of_images):
         raise InputError(
             f"the classes of the fractals of {fractals} are {_listed(of_fractals)}, but those of {images} are"
-            f" {_listed(of_images)}: set --data.name to the data set that the fractals were learned from"
+            f" {_listed(of_images)}: set --data.name, and --data.root for a folder, to the data set that the"
+            " fractals were learned from"
         )
 
 

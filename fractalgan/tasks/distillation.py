@@ -121,17 +121,9 @@ class Distillation(DistillationEvaluation):
         if self.trainer.precision == "16-mixed":  # whose scaled gradients only `manual_backward` makes
             raise InputError("Distillation needs more than half precision: set --trainer.precision 32-true")
         if self.hparams["loss"] == "distribution":
-            self._require_enough_images()
+            require_enough_images(self.hparams["num_images"], self.set_sizes)
         if self.hparams["schedule"] != "constant":
             self._require_last_step(f"--model.schedule {self.hparams['schedule']}")
-
-    def _require_enough_images(self) -> None:
-        classes, count = len(self.set_sizes), self.hparams["num_images"]
-        each, word = (1, "one") if int(self.set_sizes.max()) == 1 else (2, "two")
-        if count < each * classes:
-            raise InputError(
-                f"num_images must be >= {each * classes}, {word} for each of {classes} classes, got {count}"
-            )
 
     def configure_optimizers(self) -> list[Optimizer]:
         generator = self.learned_fractals()
@@ -224,6 +216,21 @@ class Distillation(DistillationEvaluation):
         optimizer = self.optimizers()[number]  # type: ignore[index]
         assert isinstance(optimizer, LightningOptimizer)
         return optimizer
+
+
+def require_enough_images(num_images: int, set_sizes: Tensor) -> None:
+    """Raise InputError unless the distribution loss sees the variance of each class in a step.
+
+    Args:
+        num_images: number of drawn images per step.
+        set_sizes: number of fractals of each class, [classes].
+    """
+    classes = len(set_sizes)
+    each, word = (1, "one") if int(set_sizes.max()) == 1 else (2, "two")
+    if num_images < each * classes:
+        raise InputError(
+            f"num_images must be >= {each * classes}, {word} for each of {classes} classes, got {num_images}"
+        )
 
 
 def set_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor]) -> None:

@@ -12,10 +12,11 @@ from fractalgan.nn import FractalGenerator, Network, NetworkPool, make_network, 
 from fractalgan.randomness import Purpose, generator_for, same_weights
 from fractalgan.storage import FractalFile, read_fractals
 from fractalgan.storage.fractal_content import check_content
-from fractalgan.storage.labels import require_labels, require_same_classes
+from fractalgan.storage.labels import require_same_classes, require_trainable
+from fractalgan.storage.origin import require_held_out
 from fractalgan.tasks.accuracy import AccuracyTask
 from fractalgan.tasks.fractal_task import FractalTask
-from fractalgan.tasks.protocols import LabeledBatches, datamodule_of
+from fractalgan.tasks.protocols import LabeledBatches, WithOrigin, datamodule_of
 
 GALLERY_SIZE = 100  # images
 CHUNK = 250  # images at a time
@@ -66,7 +67,7 @@ class DistillationEvaluation(FractalTask, AccuracyTask):
         """Take over fractals, and make networks for their classes and channels."""
         generator, options = FractalGenerator.of_file(content, source), self.hparams
         number = len(generator.embedding.classes)
-        require_labels(generator.embedding.labels, source)
+        require_trainable(generator.embedding.labels, generator.embedding.classes, source)
         generator.image_size = options["image_size"]  # scales num_points and tau
         generator.jitter = generator.jitter if options["jitter"] is None else options["jitter"]
         name, size, width = (options[each] for each in ("network", "image_size", "width"))
@@ -85,6 +86,8 @@ class DistillationEvaluation(FractalTask, AccuracyTask):
             raise InputError("Distillation needs labeled images: use --data fractalgan.ImageData")
         source = str(self.hparams["fractals"])
         require_same_classes(generator.embedding.classes, data.classes, source, data.source)
+        if isinstance(data, WithOrigin):
+            require_held_out(generator.provenance, data.origin(), source)
         require_image_kind(
             data.channels or 1,
             data.source,

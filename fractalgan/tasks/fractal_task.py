@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.randomness import Purpose
 from fractalgan.storage.labels import Labels
-from fractalgan.tasks.protocols import NamedSource, datamodule_of
+from fractalgan.tasks.protocols import NamedSource, WithOrigin, datamodule_of
 from fractalgan.tasks.task import Task
 
 
@@ -46,17 +46,24 @@ class FractalTask(Task, ABC):
 
     def _fractals_entry(self, fractals: FractalGenerator) -> dict[str, Any]:
         """What the checkpoint says of its fractals: plain tensors and values."""
-        data = getattr(datamodule_of(self.trainer), "source", None)
+        data = datamodule_of(self.trainer)
         known = {"task": type(self).__name__, "step": self.global_step, "seed": self.hparams["seed"]}
-        return fractals.to_file(known | ({} if data is None else {"data": data}))._asdict()
+        known |= {"data": data.origin()} if isinstance(data, WithOrigin) else {}
+        return fractals.to_file(known)._asdict()
 
     def next_for_labels(self) -> dict[str, str]:
-        """The command that trains a classifier on fractals with labels; none for fractals without labels."""
-        if self.learned_fractals().embedding.labels is None:
+        """The command that trains a classifier on the fractals.
+
+        There is none for fractals of less than two classes, or of other than training images.
+        """
+        embedding = self.learned_fractals().embedding
+        if embedding.labels is None or len(embedding.classes) < 2:
             return {}
         data = None
         with suppress(RuntimeError):  # there is no trainer
             data = datamodule_of(self.trainer)
+        if isinstance(data, WithOrigin) and data.origin().get("split") != "train":
+            return {}  # it would be judged by the images that the fractals were learned from
         options = data.source_options() if isinstance(data, NamedSource) else {}
         given = "".join(f" --data.{name} {shlex.quote(value)}" for name, value in options.items())
         given = given.replace("{", "{{").replace("}", "}}")  # of a path: they are no fields

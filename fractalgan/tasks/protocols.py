@@ -174,6 +174,14 @@ class NamedSource(Protocol):
 
 
 @runtime_checkable
+class WithOrigin(Protocol):
+    """Real images of a split, which others are held out from: ``ImageData``, ``TargetData``."""
+
+    def origin(self) -> dict[str, Any]:
+        """What says which images are learned from and which are held out, as plain values."""
+
+
+@runtime_checkable
 class Sampled(Protocol):
     """A data module that shows what is learned from."""
 

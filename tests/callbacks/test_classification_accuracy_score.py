@@ -14,7 +14,7 @@ from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.nn import FractalGenerator, Labels
 from tests.cli.errors import only_error
 from tests.cli.folders import rows
-from tests.conftest import TINY, TINY_DISTILLATION, TINY_RECONSTRUCTION
+from tests.conftest import TINY, TINY_CLASSIFIER, TINY_DISTILLATION, TINY_RECONSTRUCTION
 from tests.data.files import labeled_fractals
 from tests.tasks.processes import fit_by_one, fit_by_two
 
@@ -129,6 +129,10 @@ def test_images_in_color_and_double_precision_are_scored(call: Call) -> None:
     [
         (["fit", *TINY], "needs labeled fractals: set --model.conditional projection"),
         (
+            ["fit", "--config=classifier_images.yaml", *TINY_CLASSIFIER],
+            "needs a task that learns fractals, got Classifier",
+        ),
+        (
             [
                 "fit",
                 "--config=labeled_fractals.yaml",
@@ -153,7 +157,7 @@ def test_images_that_are_too_small_get_one_line_before_the_first_step(
 ) -> None:
     command = ["fit", "--config=distillation.yaml", *TINY_DISTILLATION, *SCORED, "--data.size=8"]
     assert call_with_fractals(*command, "--model.fractals=labeled.safetensors", "--run=mine") == 2
-    assert "image_size must be >= 16" in only_error(capsys)
+    assert "--data.size must be >= 16 for a LeNet, got 8: Class" in only_error(capsys)
     assert not Path("mine/metrics.jsonl").exists()
 
 

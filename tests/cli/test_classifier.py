@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from fractalgan.tasks import Classifier
 from tests.cli.errors import only_error
 from tests.cli.folders import rows, signalled, weights
-from tests.conftest import TINY_CLASSIFIER, TINY_RECONSTRUCTION
+from tests.conftest import TINY_CLASSIFIER, TINY_DISTILLATION, TINY_RECONSTRUCTION
 from tests.data.files import labeled_fractals, save, shape
 from tests.data.read_images import assert_run_reads_test_images_last
 
@@ -108,7 +109,50 @@ def test_data_may_change_between_fractals_and_images_but_not_the_classes(
     capsys.readouterr()
     other = ["--data.name=folder", f"--data.root={image_folder}"]
     assert call("test", f"--ckpt_path=mine/{BEST}", *other) == 2
-    assert "set --data.name to the data set that the fractals were learned from" in capsys.readouterr().err
+    assert "to the data set that the fractals were learned from" in capsys.readouterr().err
+
+
+def test_fractals_of_test_images_are_not_judged_by_them(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*TINY_RECONSTRUCTION, "--data.per_class=1", "--data.split=test"]
+    options = [each for each in options if not each.startswith("--data.count")]
+    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    assert "classifier.yaml" not in capsys.readouterr().out
+    for other in (
+        ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"],
+        ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=lf"],
+    ):
+        assert call("fit", *other, "--run=mine") == 2
+        assert "the fractals of lf were learned from the test images of digits" in only_error(capsys)
+        assert not Path("mine/metrics.jsonl").exists()
+
+
+def test_fractals_keep_their_share_of_test_images(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*TINY_RECONSTRUCTION, "--data.per_class=1", "--data.test_share=0.2"]
+    options = [each for each in options if not each.startswith("--data.count")]
+    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    assert "--data.test_share 0.2" in capsys.readouterr().out
+    given = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"]
+    assert call("fit", *given, "--run=mine") == 2
+    assert "set --data.test_share 0.2" in only_error(capsys)
+    assert call("fit", *given, "--run=mine", "--data.test_share=0.2") == 0
+
+
+def test_one_class_gets_one_line(call: Call, image_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in sorted(image_folder.iterdir())[1:]:
+        shutil.rmtree(folder)
+    own = ["--data.name=folder", f"--data.root={image_folder}"]
+    options = [each for each in TINY_RECONSTRUCTION if not each.startswith("--data.count")]
+    options = [*options, *own, "--data.per_class=2", "--model.start=even"]
+    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    assert "classifier.yaml" not in capsys.readouterr().out
+    for other in (
+        ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"],
+        ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=lf"],
+    ):
+        assert call("fit", *other, *own, "--run=mine") == 2
+        assert "the fractals of lf have one class, and a classifier needs two" in only_error(capsys)
 
 
 BAD = {

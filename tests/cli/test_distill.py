@@ -193,6 +193,11 @@ BAD = {
     "steps": (["--classifier.steps=0"], "--classifier.steps"),
     "learning rate": (["--gan.generator_lr=-1"], "--gan.generator_lr must be > 0"),
     "ridge": (["--distillation.ridge=0"], "--distillation.ridge must be > 0"),
+    "few images": (["--distillation.num_images=3"], "--distillation.num_images must be >= "),
+    "width of a LeNet": (
+        ["--distillation.network=lenet", "--distillation.width=8"],
+        "--distillation.width must be null for a lenet",
+    ),
     "start": (["--reconstruction.start=middle"], "start must be one of"),
     "no class of the GAN": (["--gan.conditional=null"], "--gan.conditional must be projection or auxiliary"),
     "levels": (["--plan.features=1", "--gan.binarize=0.2"], "--gan.binarize must be auto or null"),

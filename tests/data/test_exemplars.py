@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fractalgan.data import ImageSet
 from fractalgan.data.exemplars import Exemplars, choose_exemplars
+from fractalgan.data.target_choice import TargetChoice
 from fractalgan.errors import InputError
 
 ALL: list[Exemplars] = ["first", "random", "medoids", "herding"]
@@ -47,11 +48,24 @@ def test_medoids_are_the_middle_of_each_group_the_largest_first() -> None:
     ]
 
 
+def test_copies_take_the_places_of_medoids_where_images_are_too_few() -> None:
+    images = plain([10, 10, 10, 200, 200, 90], [0] * 6)
+    chosen = choose_exemplars(images, "medoids", 5, "data")
+    assert len(set(chosen.tolist())) == 5
+    assert set(levels_of(images, chosen)) == {10, 90, 200}
+
+
 def test_herding_keeps_the_mean() -> None:
     levels = [0, 40, 100, 110, 250]  # their mean is 100
     images = plain(levels, [0] * 5)
     # means of two: 105 with 110, 70 with 40; of three: 83 with 40, 153 with 250
     assert levels_of(images, choose_exemplars(images, "herding", 3, "data")) == [100, 110, 40]
+
+
+def test_exemplars_of_all_own_images_need_labels() -> None:
+    choice = TargetChoice(count=None, per_class=None, exemplars="medoids", seed=0)
+    with pytest.raises(InputError, match="exemplars medoids need labels, but the images in pets have none"):
+        choice.of(plain([1, 2, 3], [-1] * 3), [], "pets", own=True)
 
 
 def test_first_and_random_ones() -> None:

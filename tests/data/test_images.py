@@ -94,6 +94,10 @@ def test_damaged_files_are_named(mnist_like: Callable[[str], Path]) -> None:
         ({"binarize": 1.5}, r"binarize must be in \[0, 1\), .*, got 1.5"),
         ({"validation_share": 0.0}, "validation_share must be > 0 and < 0.5, got 0.0"),
         ({"test_share": 0.9}, "test_share must be > 0 and < 0.5, got 0.9"),
+        (
+            {"name": "MNIST", "test_share": 0.3},
+            "test_share has no effect with name MNIST, which has test images: remove it",
+        ),
         ({"name": "folder"}, "^set root to the folder of your images$"),
         ({"root": "cats"}, '^root has no effect with name="digits": add name="folder" to learn from your'),
     ],
@@ -202,7 +206,7 @@ def test_few_training_images_leave_the_others_for_evaluation_as_they_are() -> No
         ({"per_class": 2, "exemplars": "last"}, "exemplars must be one of first, random, medoids, herding"),
         (
             {"per_class": 999},
-            "per_class must be <= 1.., the size of the smallest class in the training images",
+            "per_class must be <= 1.., the size of the smallest class in the training set",
         ),
     ],
 )

@@ -110,7 +110,7 @@ def unlabeled_folder(folder: Path) -> dict[str, str]:
         (lambda _: {"fractals": "none.json"}, "there are no fractals"),
         (
             lambda folder: {"fractals": str(labeled_fractals(folder / "a.json", ["cat", "dog"]))},
-            r"are 2 \(cat, dog\), but those of digits are 10 \(0, 1, 2, ...\): set --data.name to the",
+            r"are 2 \(cat, dog\), but those of digits are 10 \(0, 1, 2, ...\): set --data.name, and",
         ),
         (
             lambda folder: unlabeled_folder(folder / "flat"),

@@ -10,6 +10,7 @@ import torch
 from fractalgan import FractalEmbedding, FractalGenerator, Labels, anderson_farrell
 from fractalgan.errors import InputError
 from fractalgan.storage import read_fractals
+from fractalgan.storage.labels import require_trainable
 
 CLASSES = ("cat", "dog <b>")
 HALF = {"A": [[[0.5, 0.0], [0.0, 0.5]]], "b": [[0.0, 0.0]]}
@@ -43,6 +44,23 @@ def test_fractals_without_labels_stay_without(suffix: str, tmp_path: Path) -> No
     generator.save(path)
     assert read_fractals(path).labels() is None
     assert "labels" not in generator.embedding.state_dict()
+
+
+def test_network_needs_two_classes_with_fractals(logs: pytest.LogCaptureFixture) -> None:
+    require_trainable(torch.tensor([0, 1]), CLASSES, "pets")
+    assert not logs.messages
+    require_trainable(torch.tensor([0, 0, 2]), (*CLASSES, "cow"), "pets")
+    assert "no fractals of pets have the classes 1 (dog <b>)" in logs.text
+    with pytest.raises(InputError, match="the fractals of pets have one class, and a classifier needs two"):
+        require_trainable(torch.tensor([0]), CLASSES[:1], "pets")
+    with pytest.raises(InputError, match="the fractals of pets have no labels"):
+        require_trainable(None, (), "pets")
+
+
+def test_numbers_in_place_of_names_are_limited(tmp_path: Path) -> None:
+    (tmp_path / "many.json").write_text(json.dumps({"targets": [HALF | {"label": 30_000_000}]}))
+    with pytest.raises(InputError, match="label must be < 100000 without a list of classes, got 30000000"):
+        read_fractals(tmp_path / "many.json")
 
 
 @pytest.mark.parametrize("suffix", [".flame", ".ifs"])

@@ -230,7 +230,7 @@ def test_checkpoint_serves_wherever_labeled_fractals_are_taken(source: str, tmp_
         assert one.equal(other)
     assert found.embedding.labels is not None
     assert found.embedding.labels.equal(task.labels)
-    assert found.provenance["data"] == "digits"
+    assert found.provenance["data"]["name"] == "digits"
     data = LabeledFractalData(str(path), size=16)
     trainer = quiet_trainer(1, val_check_interval=1, enable_checkpointing=False)
     trainer.fit(Classifier(image_size=16, width=4), data)
