@@ -9,6 +9,7 @@ from fractalgan.errors import InputError
 from fractalgan.nn import FractalGenerator, export_backbone
 from fractalgan.reports import format_commands, quote
 from fractalgan.storage import READERS, is_backbone, read_backbone, read_fractals, require_suffix
+from fractalgan.tasks.task import options_for_next
 
 GRAPHS = (".onnx", ".pt2")  # suffixes of networks only
 
@@ -40,8 +41,9 @@ def _export_backbone(options: Namespace, path: Path) -> int:
     size = content.network["image_size"]
     print(f"{content.network['network']} for images of {size} x {size} pixels written to {path}")
     if path.suffix.lower() == ".safetensors":
-        commands = {"fine-tune": f"fit --config finetuning.yaml --model.backbone {quote(path)}"}
-        print(*format_commands(**commands), sep="\n")
+        sizes = options_for_next({"data.size": size, "data.channels": content.network["channels"]})
+        command = f"fit --config finetuning.yaml --model.backbone {quote(path)}{sizes}"
+        print(*format_commands(**{"fine-tune": command}), sep="\n")
     return 0
 
 

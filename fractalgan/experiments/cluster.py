@@ -3,8 +3,9 @@
 import logging
 import os
 import queue
+import socket
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -52,8 +53,11 @@ def run_on_cluster(
         topic = f"fractalgan-{uuid.uuid4()}"
         stop, found = Event(topic, client=client), queue.SimpleQueue[Any]()
         client.subscribe_topic(topic, lambda event: found.put(event[1]["row"]))
+        place = os.getcwd(), _versions()
         futures = [
-            client.submit(_run, work, job, topic, key=f"{topic}-{number}", priority=-number, pure=False)
+            client.submit(
+                _run, work, job, topic, *place, key=f"{topic}-{number}", priority=-number, pure=False
+            )
             for number, job in enumerate(jobs)
         ]
         for future in futures:
@@ -82,13 +86,17 @@ def run_on_cluster(
                 client.cancel(futures, force=True)
 
 
-def _run(work: Callable[[Job], Iterator[Row]], job: Job, topic: str) -> list[Row]:
+def _run(
+    work: Callable[[Job], Iterator[Row]], job: Job, topic: str, folder: str, versions: dict[str, str]
+) -> list[Row]:
     """On a worker: the rows of a job, each of which is sent to the client at once, too.
 
     A job cannot be interrupted, but it ends after a row if the client has stopped.
     """
     from distributed import Event, get_worker
 
+    _require_one_thread({get_worker().address: get_worker().state.nthreads})
+    prepare_worker(folder, versions)  # it may have come after the client
     rows, stop = [], Event(topic)
     for row in work(job):
         get_worker().log_event(topic, {"row": row})  # to which it adds its address
@@ -134,48 +142,45 @@ def _local_cluster(workers: int) -> Any:
 
 
 def _prepare(client: Any) -> None:
-    """Let workers, and those that come later, work as the processes of this machine do.
-
-    Raises:
-        InputError: for workers with several threads, and those that do not have this folder.
-    """
+    """Check the workers that have come already, before the first job."""
     threads = client.nthreads()
     if not threads:
         address = client.scheduler.address
         log.warning("the cluster has no workers yet: start some with `dask worker %s --nthreads 1`", address)
+    _require_one_thread(threads)
+    client.run(prepare_worker, os.getcwd(), _versions())
+
+
+def _require_one_thread(threads: Mapping[str, int]) -> None:
+    """Raise InputError for a worker of several threads, by its address: jobs would share a random state."""
     if crowded := [address for address, number in threads.items() if number > 1]:
         raise InputError(
             f"--plan.cluster: the worker {crowded[0]} would run several jobs in one process:"
             " start it with `dask worker --nthreads 1`"
         )
-    try:
-        client.register_plugin(_make_plugin(os.getcwd(), _versions()), name="fractalgan")
-    except FileNotFoundError as error:
-        raise InputError(
-            f"--plan.cluster: a worker does not have the folder {os.getcwd()}: all machines have to share it"
-        ) from error
-
-
-def _make_plugin(folder: str, versions: dict[str, str]) -> Any:
-    """What every worker does before its first job."""
-    from distributed import WorkerPlugin
-
-    class Prepared(WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            prepare_worker(folder, versions)
-
-    return Prepared()
 
 
 def prepare_worker(folder: str, versions: dict[str, str]) -> None:
     """On a worker: go to the folder that relative paths refer to, and work with one thread, quietly.
 
     Raises:
-        InputError: for other versions than those of the client, with which results would differ.
+        InputError: for other versions than those of the client, with which results would differ, and without
+            that folder.
     """
-    if (found := _versions()) != versions:
-        raise InputError(f"--plan.cluster: a worker has {found}, not {versions}: install the same versions")
-    os.chdir(folder)
+    found = _versions()
+    if differing := [name for name in versions if found[name] != versions[name]]:
+        name = differing[0]
+        raise InputError(
+            f"--plan.cluster: the worker on {socket.gethostname()} has {name} {found[name]}, not"
+            f" {versions[name]}: install the same version"
+        )
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise InputError(
+            f"--plan.cluster: the worker on {socket.gethostname()} does not have the folder {folder}: all"
+            " machines have to share it"
+        ) from error
     work_alone()
 
 

@@ -114,7 +114,7 @@ class Comparison:
         smallest = int(real.train_images.labels.bincount().min())
         if max(self.plan.labels) > smallest:
             wanted = max(self.plan.labels)
-            raise InputError(f"plan.labels: a class has {smallest} training images, fewer than {wanted}")
+            raise InputError(f"--plan.labels: a class has {smallest} training images, fewer than {wanted}")
 
 
 def all_jobs(plan: ComparisonPlan, learned: dict[int, str]) -> list[BackboneJob]:
@@ -166,7 +166,10 @@ def fractals_by_gan_step(plan: ComparisonPlan, learned: str) -> dict[int, str]:
         if step >= last:
             raise InputError(f"plan.gan_steps must be below the step of {learned}, {last}, got {step}")
         if not file.is_file():
-            raise InputError(f"plan.gan_steps: checkpoint {file} does not exist")
+            raise InputError(
+                f"--plan.gan_steps: there is no checkpoint {file}: set --plan.learned to the run of a GAN, or"
+                " --plan.gan_steps '[]'"
+            )
     return {step: str(file) for step, file in earlier.items()} | {last: learned}
 
 

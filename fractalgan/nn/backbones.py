@@ -17,7 +17,8 @@ TIMM = "timm/"  # before the names of its networks: torchvision has others of th
 
 COLORS = 3  # channels of the input of all of them
 STEM = 3  # kernel size of a small stem
-OUTSIDE_OF_BLOCKS = ("", "features")  # where the pooling of a stem is, and none of a block
+OUTSIDE_OF_BLOCKS = ("", "features", "stem")  # where the pooling of a stem is, and none of a block
+POOLING = "maxpool"  # at the top of a network, of whatever kind
 WITH_IMAGE_SIZE = "vit_"  # torchvision's networks that are made for one image size
 WITH_AUXILIARY_LOGITS = ("googlenet", "inception_v3")  # that torchvision returns beside the logits
 
@@ -33,7 +34,7 @@ class Backbone(Network):
         name: that of torchvision, such as resnet18; or timm/ and that of timm, timm/vit_tiny_patch16_224.
         outputs: width of the head: the number of classes.
         image_size: H = W, in pixels.
-        small_stem: whether the first convolution has 3 x 3 pixels and a stride of 1, with no max pooling
+        small_stem: whether the first convolution has 3 x 3 pixels and a stride of 1, with no pooling
             after it, as He et al. (2016) use for images of 32 x 32.
 
     Attributes:
@@ -116,11 +117,32 @@ def _of_timm(name: str, image_size: int) -> nn.Module:
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     options = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
     model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    side = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    if isinstance(side, tuple) and any(image_size % each for each in side):
+        raise ValueError(f"which its patches of {side[0]} pixels do not divide")
     return model
 
 
+def weight_names(name: str) -> set[str]:
+    """The names of all weights of a network as its library makes it, with its heads.
+
+    Args:
+        name: as for :class:`Backbone`.
+    """
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries about their own code
+        if name.startswith(TIMM):
+            import timm
+
+            whole: nn.Module = timm.create_model(name.removeprefix(TIMM), pretrained=False)
+        else:
+            given = {"init_weights": False} if name in WITH_AUXILIARY_LOGITS else {}
+            whole = torchvision.models.get_model(name, weights=None, **given)
+    return set(whole.state_dict())
+
+
 def make_small_stem_(model: nn.Module, name: str) -> None:
-    """Replace a network's first convolution by one of 3 x 3 pixels, and leave out the max pooling after it.
+    """Replace a network's first convolution by one of 3 x 3 pixels, and leave out the pooling after it.
 
     Raises:
         InputError: for a network whose first convolution cuts the image into patches, or has a stride of 1.
@@ -139,7 +161,9 @@ def make_small_stem_(model: nn.Module, name: str) -> None:
     nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")  # as in He et al. (2015)
     model.set_submodule(path, small)
     poolings = [path for path, module in modules[number:] if isinstance(module, nn.MaxPool2d)]
-    if poolings and poolings[0].rpartition(".")[0] in OUTSIDE_OF_BLOCKS:
+    if POOLING in dict(modules):
+        model.set_submodule(POOLING, nn.Identity())
+    elif poolings and poolings[0].rpartition(".")[0] in OUTSIDE_OF_BLOCKS:
         model.set_submodule(poolings[0], nn.Identity())
 
 
@@ -148,6 +172,8 @@ def _count_features(model: nn.Module, image_size: int) -> int:
     with torch.no_grad():
         features: Tensor = model(torch.zeros(1, COLORS, image_size, image_size))
     model.train()
+    if features.ndim != 2 or len(features) != 1:
+        raise ValueError(f"its features of one image have the shape {list(features.shape)}")
     return features.shape[1]
 
 
@@ -162,4 +188,4 @@ def _as_input_error(message: str) -> Iterator[None]:
         raise
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{message} ({reason})") from error
+        raise InputError(f"{message} ({reason})" if reason else message) from error

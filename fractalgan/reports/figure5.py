@@ -15,6 +15,8 @@ from fractalgan.storage import Row, atomic_path
 KEY = ("source", "seed", "gan_step", "network_step", "labels", "protocol")  # identifies a cell
 COLUMNS = (*KEY, "accuracy", "validation")
 
+SUFFIXES = {".safetensors", ".json", ".flame", ".flam3", ".ifs", ".ckpt"}  # of files of fractals
+
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
 COLORS |= {"perturbed": "tab:orange"}
 SAMPLED = ("random", "perturbed")  # fractals that are not learned
@@ -49,7 +51,7 @@ def current_row(row: Row) -> Row:
 def summarize(rows: list[Row]) -> dict[str, Any]:
     """Mean and std of every curve, and learned fractals against others at the last step."""
     last = max(row["network_step"] for row in rows)
-    panels = _panels(rows)
+    panels, titles = _panels(rows), _titles(_sources(rows))
     return {
         "network_steps": last,
         "curves": {
@@ -59,7 +61,7 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
             if (curve := _curve(rows, source, panel))
         },
         "learned_against": {
-            f"{_title(ours)} - {other}, {panel}": _paired(rows, ours, other, panel)
+            f"{titles[ours]} - {other}, {panel}": _paired(rows, ours, other, panel)
             for panel in panels
             for ours in _sources(rows)
             if ours not in REFERENCES
@@ -154,19 +156,19 @@ def _accuracy(protocol: str) -> str:
 
 def _draw_curves(axis: Axes, rows: list[Row], panel: Panel) -> None:
     """The curve of each source over the pre-training steps."""
-    for source, color in _colors(rows).items():
-        _plot(axis, source, color, _curve(rows, source, panel))
+    for source, style in _styles(rows).items():
+        _plot(axis, style, _curve(rows, source, panel))
     axis.set_xlabel("pre-training steps")
     axis.set_title(panel.title)
 
 
 def _draw_points(axis: Axes, rows: list[Row], panel: Panel) -> None:
     """Mean and std of each source, one above the other, where networks are evaluated after one step only."""
-    colors = {source: color for source, color in _colors(rows).items() if _curve(rows, source, panel)}
-    for place, (source, color) in enumerate(colors.items()):
+    styles = {source: style for source, style in _styles(rows).items() if _curve(rows, source, panel)}
+    for place, (source, style) in enumerate(styles.items()):
         (found,) = _curve(rows, source, panel).values()
-        axis.errorbar(found.mean, place, xerr=found.std or 0, fmt="o", capsize=3, color=color)
-    axis.set_yticks(range(len(colors)), [_title(source) for source in colors])
+        axis.errorbar(found.mean, place, xerr=found.std or 0, fmt="o", capsize=3, color=style.color)
+    axis.set_yticks(range(len(styles)), [style.title for style in styles.values()])
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.set_xlabel(_accuracy(panel.protocol))
@@ -175,36 +177,51 @@ def _draw_points(axis: Axes, rows: list[Row], panel: Panel) -> None:
 
 def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], panel: Panel) -> None:
     axis.set_visible(True)
-    colors = _colors(rows)
-    _plot(axis, "learned", colors["learned"], over_gan)
-    for source in [each for each in colors if each in SAMPLED]:
+    styles = _styles(rows)
+    _plot(axis, styles["learned"], over_gan)
+    for source in [each for each in styles if each in SAMPLED]:
         end = _curve(rows, source, panel)
-        _plot(axis, source, colors[source], dict([max(end.items())]) if end else {})
+        _plot(axis, styles[source], dict([max(end.items())]) if end else {})
     axis.set_xlabel("GAN steps")
     axis.set_title("after all pre-training steps")
 
 
-def _title(source: str) -> str:
-    """A source by its name: the folder of its run, or its file without the suffix."""
-    path = Path(source)
-    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
+def _titles(sources: list[str]) -> dict[str, str]:
+    """The name of each: the folder of its run, or its file without suffix; the path if two have one name."""
+    names = {source: _name(Path(source)) for source in sources}
+    found = [*names.values()]
+    return {source: source if found.count(name) > 1 else name for source, name in names.items()}
 
 
-def _colors(rows: list[Row]) -> dict[str, str]:
-    """The color of each source."""
+def _name(path: Path) -> str:
+    if path.parent.name == "checkpoints":
+        return path.parent.parent.name
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
+class Style(NamedTuple):
+    """How the curve of a source is drawn."""
+
+    title: str
+    color: str
+
+
+def _styles(rows: list[Row]) -> dict[str, Style]:
+    """That of each source."""
+    titles = _titles(_sources(rows))
     others = [source for source in _sources(rows) if source not in COLORS]
     cycle = {source: OTHERS[number % len(OTHERS)] for number, source in enumerate(others)}
-    return {source: (COLORS | cycle)[source] for source in _sources(rows)}
+    return {source: Style(title, (COLORS | cycle)[source]) for source, title in titles.items()}
 
 
-def _plot(axis: Axes, source: str, color: str, curve: dict[int, Spread]) -> None:
+def _plot(axis: Axes, style: Style, curve: dict[int, Spread]) -> None:
     """A line with its band, or a horizontal line for a single point."""
     if not curve:
         return
     steps, mean = list(curve), [each.mean for each in curve.values()]
     low, high = ([each.mean + sign * (each.std or 0) for each in curve.values()] for sign in (-1, 1))
-    line: dict[str, Any] = {"color": color, "label": _title(source)}
-    band: dict[str, Any] = {"color": color, "alpha": 0.2, "linewidth": 0}
+    line: dict[str, Any] = {"color": style.color, "label": style.title}
+    band: dict[str, Any] = {"color": style.color, "alpha": 0.2, "linewidth": 0}
     if len(steps) == 1:
         axis.axhline(mean[0], linestyle="--", **line)
         axis.axhspan(low[0], high[0], **band)

@@ -20,6 +20,8 @@ from fractalgan.storage.checkpoints import (
 from fractalgan.storage.run_folder import RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
+REMEDY = "pass a run folder, a checkpoint, or a .safetensors or .pth file of weights"
+
 # What training scripts keep weights under, beside an optimizer's state.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 FORMAT = "pt"  # what transformers and timm write, too
@@ -59,8 +61,10 @@ def read_backbone(source: str | Path) -> BackboneFile:
     path = Path(source)
     if (reader := READERS.get(path.suffix.lower())) is not None and not path.is_dir():
         if not path.is_file():
-            raise InputError(f"there are no weights {path}: pass a file, a checkpoint or a run folder")
+            raise InputError(f"there are no weights {path}: {REMEDY}")
         return reader(path)
+    if not path.exists() or (path.is_dir() and RunFolder(path).last_saved() is None):
+        raise InputError(f"there is no backbone in {path}: {REMEDY}")
     return _of_checkpoint(
         *_in_run_folder(RunFolder(path)) if path.is_dir() else (path, read_checkpoint(path))
     )

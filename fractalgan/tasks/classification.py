@@ -1,7 +1,8 @@
 """What tasks that train a network to classify images have in common: loss, optimizer, schedule, metrics."""
 
 from abc import ABC
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
-from fractalgan.errors import require_above, require_at_least, require_choice
+from fractalgan.errors import InputError, require_above, require_at_least, require_choice
 from fractalgan.nn import Network
 from fractalgan.randomness import Purpose, torch_seeded
 from fractalgan.tasks.log_interval import should_log
@@ -88,7 +89,7 @@ class ClassificationTask(Task, ABC):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, classes = batch
         changed, targets = self.augmented(images, classes)
-        with self._random_layers():
+        with self._random_layers(), self._single_image_error(len(images)):
             logits = self(changed)
         loss = F.cross_entropy(logits, targets, label_smoothing=self.hparams.get("label_smoothing", 0.0))
         self.require_finite("the loss", loss)
@@ -98,6 +99,18 @@ class ClassificationTask(Task, ABC):
             accuracy = (logits.argmax(1) == likeliest).float().mean()
             self.log("train/accuracy", accuracy, prog_bar=True, sync_dist=True)
         return loss
+
+    @contextmanager
+    def _single_image_error(self, number: int) -> Iterator[None]:
+        """Raise InputError for what batch norm raises about a single image."""
+        try:
+            yield
+        except ValueError as error:
+            if number > 1:
+                raise
+            raise InputError(
+                f"--data.batch_size must be >= 2 for {self.network.title}, whose batch norm needs it, got 1"
+            ) from error
 
     def _random_layers(self) -> AbstractContextManager[None]:
         """A context in which random numbers of layers follow from (seed, step, rank), to resume exactly."""

@@ -40,7 +40,7 @@ class Classifier(ClassificationTask, AccuracyTask, BackboneTask):
         image_size: height and width in pixels; set by --data.size.
         channels: 1 for images in grayscale, 3 for color; null follows the images.
         small_stem: whether the first convolution of a network of torchvision or timm has 3 x 3 pixels and a
-            stride of 1, with no max pooling after it; null follows the backbone, or is false.
+            stride of 1, with no pooling after it; null follows the backbone, or is false.
         backbone: pre-trained weights to start from: a checkpoint of Pretraining or Classifier, a run folder
             of theirs, or a .safetensors or .pth file, such as weights of torchvision or timm; null starts
             from random weights.

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fractalgan.errors import InputError
 from fractalgan.nn import Network
-from fractalgan.nn.networks import WITH_WIDTH
+from fractalgan.nn.backbones import weight_names
+from fractalgan.nn.networks import NETWORKS, WITH_WIDTH
 from fractalgan.nn.position_embeddings import resize_position_embeddings
 from fractalgan.storage import BackboneFile, read_backbone
 from fractalgan.tasks.channels import match_channels
@@ -112,6 +113,8 @@ def _require_same_names(
 ) -> None:
     """Raise InputError for weights of another network; those of a head are not counted."""
     missing, others = expected.keys() - weights.keys(), weights.keys() - expected.keys()
+    if len(others) > HEAD and options["network"] not in NETWORKS:
+        others -= weight_names(options["network"])  # such as auxiliary heads
     if missing or len(others) > HEAD:
         found = ", ".join(sorted(others)[:2]) or "nothing else"
         example = f"there is no {min(missing)} in it, but {found}" if missing else f"{found} would be left"

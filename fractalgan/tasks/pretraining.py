@@ -35,7 +35,7 @@ class Pretraining(ClassificationTask):
             torchvision, such as resnet18; or timm/ and one of timm, such as timm/vit_tiny_patch16_224.
         width: channels of each block of a convnet; null is 32.
         small_stem: whether the first convolution of a network of torchvision or timm has 3 x 3 pixels and a
-            stride of 1, with no max pooling after it, as is usual for images of 32 x 32.
+            stride of 1, with no pooling after it, as is usual for images of 32 x 32.
         optimizer: optimizer; SGD uses Nesterov momentum of 0.9.
         lr: initial learning rate.
         schedule: learning rate schedule: constant, or cosine down to 0 at the last step.

@@ -72,12 +72,7 @@ class Task(LightningModule):
         Args:
             options: the names of hyperparameters, and of the next command's options for them.
         """
-        values = {option: (self.hparams[name], NEXT_DEFAULTS[option]) for name, option in options.items()}
-        return "".join(
-            f" --{option} {value}"
-            for option, (value, default) in values.items()
-            if value not in (None, default)
-        )
+        return options_for_next({option: self.hparams[name] for name, option in options.items()})
 
     # -- what follows from the trainer ----------------------------------------------------------
 
@@ -184,6 +179,15 @@ NEXT_DEFAULTS = {
     "model.num_transforms": 10,
     "model.window": 2.5,
 }
+
+
+def options_for_next(values: Mapping[str, Any]) -> str:
+    """Options of the next command, by name, that differ from its defaults: " --data.size 16"."""
+    return "".join(
+        f" --{option} {value}"
+        for option, value in values.items()
+        if value not in (None, NEXT_DEFAULTS[option])
+    )
 
 
 def _check_shapes(optimizer: Optimizer) -> None:

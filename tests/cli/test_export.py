@@ -131,7 +131,7 @@ def test_backbones_are_exported(call: Callable[..., int], capsys: pytest.Capture
         assert f"lenet for images of 16 x 16 pixels written to {number}.pt2" in capsys.readouterr().out
         assert torch.export.load(f"{number}.pt2").module()(torch.zeros(3, 1, 16, 16)).shape == (3, 84)
     assert call("export", "run", "--out", "copy.safetensors") == 0
-    assert "--model.backbone copy.safetensors" in capsys.readouterr().out
+    assert "--model.backbone copy.safetensors --data.size 16" in capsys.readouterr().out
     for options, message in [
         (["--out=copy.safetensors"], "copy.safetensors exists already"),
         (["--out=net.svg"], "a file of a backbone must end in .safetensors, .onnx or .pt2, got net.svg"),

@@ -236,7 +236,7 @@ BAD = {
         ["--model.backbone=small.ckpt"],
         "was trained on images of 20 pixels: set --data.size 20",
     ),
-    "no backbone": (["--model.backbone=none.ckpt"], "there is no checkpoint none.ckpt"),
+    "no backbone": (["--model.backbone=none.ckpt"], "there is no backbone in none.ckpt: pass a run folder"),
     "no labels": (["--data.name=folder", "--data.root=flat"], "needs labels of two or more classes"),
     "too many labels": (["--model.labels_per_class=999"], "labels_per_class must be <="),
     "steps": (

@@ -69,7 +69,8 @@ def start(folder: Path, *workers: str) -> Iterator[Cluster]:
         from distributed import Client
 
         with Client(scheduler_file=str(file), timeout=60) as client:
-            client.wait_for_workers(len(workers), timeout=120)
+            if workers:
+                client.wait_for_workers(len(workers), timeout=120)
             address = client.scheduler_info()["address"]
         yield Cluster(address, processes, scheduler)
     finally:
@@ -160,7 +161,9 @@ def test_job_ends_when_the_client_stops_and_a_lost_scheduler_is_named(
 
 
 def test_workers_of_another_version_are_refused() -> None:
-    with pytest.raises(InputError, match=r"a worker has .*, not .*: install the same versions"):
+    with pytest.raises(
+        InputError, match=r"the worker on .* has fractalgan .*, not 0.0: install the same version"
+    ):
         prepare_worker("/", {"fractalgan": "0.0", "torch": "0.0"})
 
 
@@ -176,6 +179,21 @@ def test_cluster_that_cannot_be_used_is_explained(crowded: Cluster, monkeypatch:
         InputError, match=r"needs distributed, which is missing: pip install 'fractalgan\[clu"
     ):
         list(run_on_cluster(squares, [1], "local", 1))
+
+
+def test_worker_that_comes_later_is_checked_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The client finds no workers, and submits its jobs."""
+    folder = tmp_path_factory.mktemp("cluster")
+    for cluster in start(folder):
+        worker = [sys.executable, "-m", "dask", "worker", cluster.address, "--no-nanny", "--no-dashboard"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        late = subprocess.Popen([*worker, "--nthreads=4"], env=environment, cwd="/")
+        try:
+            with pytest.raises(InputError, match="would run several jobs in one process"):
+                list(run_on_cluster(squares, range(4), cluster.address, 0))
+        finally:
+            late.kill()
+            late.wait()
 
 
 def test_local_cluster_runs_jobs() -> None:

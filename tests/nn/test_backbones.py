@@ -8,6 +8,7 @@ from torch import nn
 
 from fractalgan.errors import InputError
 from fractalgan.nn import Backbone, make_network
+from fractalgan.nn.backbones import _count_features
 
 
 def with_same_weights(backbone: Backbone, model: nn.Module) -> nn.Module:
@@ -53,13 +54,23 @@ def test_torchvision_vit_is_made_for_the_size() -> None:
     assert make_network("vit_b_32", 3, 64, 1)(torch.rand(1, 1, 64, 64)).shape == (1, 3)
 
 
+def test_features_are_a_vector_per_image() -> None:
+    with pytest.raises(ValueError, match=r"its features of one image have the shape \[1, 4, 6, 6\]"):
+        _count_features(nn.Conv2d(3, 4, 3), 8)
+
+
 def test_counting_features_leaves_batch_norm_alone() -> None:
     backbone = make_network("resnet18", 2, 32, 3)
     norms = [each for each in backbone.modules() if isinstance(each, nn.BatchNorm2d)]
     assert all(each.training and each.num_batches_tracked == 0 for each in norms)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "timm/resnet10t", "densenet121"])
+# The number of convolutions in the usual stem of a network.
+STEMS = {"resnet18": 1, "densenet121": 1, "timm/resnet10t": 3, "timm/resnetv2_50": 1, "timm/resnetblur18": 1}
+STEMS |= {"timm/resnetaa34d": 3}
+
+
+@pytest.mark.parametrize("name", STEMS)
 def test_small_stem_keeps_the_resolution(name: str) -> None:
     """The first convolution sees every pixel, and nothing is pooled before the first block."""
     small, usual = (
@@ -72,8 +83,7 @@ def test_small_stem_keeps_the_resolution(name: str) -> None:
     def side_before_second_block(model: nn.Module) -> int:
         sides: list[int] = []
         convolutions = [each for each in model.modules() if isinstance(each, nn.Conv2d)]
-        last_of_stem = 3 if name == "timm/resnet10t" else 1  # which has a stem of three
-        convolutions[last_of_stem].register_forward_pre_hook(lambda _, args: sides.append(args[0].shape[-1]))
+        convolutions[STEMS[name]].register_forward_pre_hook(lambda _, args: sides.append(args[0].shape[-1]))
         model(torch.rand(1, 3, 32, 32))
         return sides[0]
 
@@ -90,6 +100,12 @@ def test_small_stem_keeps_the_resolution(name: str) -> None:
         ("something", 32, False, "such as timm/vit_tiny_patch16_224, got 'something'$"),
         ("squeezenet1_0", 32, False, "network must end in a linear layer, which squeezenet1_0 does not"),
         ("vit_b_16", 50, False, r"size: vit_b_16 does not take 50 pixels \(Input shape indivisible"),
+        (
+            "timm/vit_tiny_patch16_224",
+            60,
+            False,
+            r"take 60 pixels \(which its patches of 16 pixels do not di",
+        ),
         ("vgg11", 16, False, r"size: vgg11 does not take 16 pixels \(Given input size"),
         ("timm/vit_tiny_patch16_224", 64, True, "which cuts images into patches of 16 pixels, got true"),
         ("vgg11", 32, True, "small_stem must be false for vgg11, which has a small one, got true"),

@@ -97,7 +97,17 @@ def test_summaries_of_earlier_versions_are_printed() -> None:
 
 def test_fractals_of_runs_are_named_after_them() -> None:
     names = ["random", "runs/a", "runs/b/checkpoints/last.ckpt", "some/mine.safetensors"]
-    assert [figure5._title(name) for name in names] == ["random", "a", "b", "mine"]
+    assert [*figure5._titles(names).values()] == ["random", "a", "b", "mine"]
+    alike = ["random", "runs/random", "a/one.json", "b/one.json", "runs/lr0.1", "runs/lr0.2"]
+    assert [*figure5._titles(alike).values()] == [*alike[:4], "lr0.1", "lr0.2"]
+
+
+def test_sources_of_one_name_are_tested_each() -> None:
+    several = rows()
+    for source in ("a/one.json", "b/one.json"):
+        several += [row | {"source": source} for row in rows() if row["source"] == "learned"]
+    found = figure5.summarize(several)["learned_against"]
+    assert len(found) == 2 * 3 * 2  # numbers of labels, learned fractals, random ones and untrained networks
 
 
 def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:

@@ -94,5 +94,5 @@ def test_what_is_no_backbone_is_named(tmp_path: Path) -> None:
     save_file({"a": torch.rand(2)}, damaged, {"network": "[]", "provenance": "{}"})
     with pytest.raises(InputError, match="does not say what network it is of"):
         read_backbone(damaged)
-    with pytest.raises(InputError, match="has no checkpoints"):
+    with pytest.raises(InputError, match=f"there is no backbone in {tmp_path}: pass a run folder, a check"):
         read_backbone(tmp_path)

@@ -1,11 +1,13 @@
 """Tasks that start from the weights of a pre-trained backbone."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
+import torchvision
 from pytorch_lightning import Trainer
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -191,6 +193,23 @@ def test_weights_of_timm_are_a_backbone(tmp_path: Path) -> None:
     probe = LinearProbe(path, network="timm/resnet10t", penalties=[1.0], image_size=32)
     fit(probe, ImageData(size=32, binarize=None))
     assert probe.network.features.state_dict()["conv1.0.weight"].equal(model.state_dict()["conv1.0.weight"])
+
+
+def test_weights_of_auxiliary_heads_are_left_out(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of googlenet about its own initialization
+        torch.save(torchvision.models.googlenet(init_weights=False).state_dict(), tmp_path / "googlenet.pth")
+    path = str(tmp_path / "googlenet.pth")
+    fit(Classifier("googlenet", image_size=32, backbone=path), ImageData(size=32, batch_size=4))
+    whole = torchvision.models.resnet34().state_dict()
+    torch.save(whole, tmp_path / "resnet34.pth")
+    with pytest.raises(InputError, match="the weights of another network than resnet18"):
+        fit(Classifier("resnet18", backbone=str(tmp_path / "resnet34.pth")), ImageData(size=32))
+
+
+def test_batch_norm_of_a_single_image_is_named() -> None:
+    with pytest.raises(InputError, match="batch_size must be >= 2 for resnet18, whose batch norm needs it"):
+        fit(Classifier("resnet18", image_size=32), ImageData(size=32, batch_size=1))
 
 
 @pytest.mark.parametrize(
