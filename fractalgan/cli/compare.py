@@ -23,6 +23,7 @@ from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments import Comparison, ComparisonPlan
+from fractalgan.experiments.comparison_plan import LEARNED
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Classifier, Pretraining
@@ -40,6 +41,8 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 
 # The network is that of the pre-training.
 FINETUNING_SET = CLASSIFIER_SET | set(KIND)
+
+OF_GAN = ("plan.gan", "seed_everything")  # which a comparison trains itself
 
 CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 
@@ -76,6 +79,9 @@ def _require_effects(arguments: list[str], plan: ComparisonPlan) -> None:
     for option in typed_options(arguments):
         if option.startswith("finetuning.") and "finetune" not in plan.protocols:
             raise InputError(f"--{option} has no effect: add finetune to --plan.protocols")
+        if option in OF_GAN and (plan.learned or LEARNED not in plan.sources):
+            reason = "--plan.learned is given" if plan.learned else "learned is not among --plan.sources"
+            raise InputError(f"--{option} has no effect, as {reason}: remove it")
         if option == "drawing.perturbation" and "perturbed" not in plan.sources:
             raise InputError("--drawing.perturbation has no effect: add perturbed to --plan.sources")
 

@@ -30,6 +30,7 @@ from fractalgan.storage.labels import require_labels
 
 log = logging.getLogger(__name__)
 
+START: Procedure = "anderson-farrell"
 COUNT = 100  # fractals that are not learned, unless another number is asked for
 # At most, but one validation image of each fractal at least.
 VALIDATION_IMAGES, VALIDATION_BYTES = 10_000, 2**29
@@ -93,7 +94,7 @@ class FractalData(DataModule):
         labels: LabelKind = "fractal",
         num_transforms: int | None = None,
         perturbation: float | None = None,
-        start: Procedure = "anderson-farrell",
+        start: Procedure = START,
         fractals_seed: int | None = None,
         features: int | None = None,
         images_per_class: int = 600,
@@ -137,7 +138,9 @@ class FractalData(DataModule):
             kind = num_transforms, start, features or 0, own_seed, perturbation
             self.generator = SYNTHETIC[fractals](Sampling(count, *kind))
         else:
-            require_no_effect(fractals, features=features, perturbation=perturbation)
+            other_start = None if start == START else start
+            sampled = {"start": other_start, "fractals_seed": fractals_seed}
+            require_no_effect(fractals, features=features, perturbation=perturbation, **sampled)
             self.generator = learned_generator(fractals, fractals_copy)
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
@@ -257,7 +260,7 @@ def own_jitter(fractals: str) -> float | None:
     return None if fractals in SYNTHETIC else JITTER
 
 
-def require_no_effect(fractals: str, **options: float | None) -> None:
+def require_no_effect(fractals: str, **options: float | str | None) -> None:
     """Raise InputError for the first option of fractals that are sampled, where learned ones are drawn."""
     for name, value in options.items():
         if value not in (None, 0):

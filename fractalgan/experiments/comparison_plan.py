@@ -24,7 +24,7 @@ class ComparisonPlan:
 
     Args:
         sources: what networks are pre-trained on. learned: the fractals of ``learned``, or of a GAN that is
-            trained first; random: random fractals; perturbed: one random fractal in as many variants
+            trained first; random: random fractals; perturbed: one random fractal in num_fractals variants
             (1p-frac); any other name, file, checkpoint or run folder of fractals, as for ``learned``. For
             reference, untrained: a network with random weights, and pixels: a probe of the images themselves.
         learned: name, file, checkpoint or run folder of learned fractals; null trains a GAN first.

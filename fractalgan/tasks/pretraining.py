@@ -25,9 +25,9 @@ class Pretraining(ClassificationTask):
     of its network, and Classifier fine-tunes them.
 
     Args:
-        fractals: source of the images: random; perturbed, one random fractal in as many variants; the name of
-            fractals that ship with the project, a .safetensors, .json, .flame or .ifs file, a checkpoint of a
-            task that learns fractals, or its run folder.
+        fractals: source of the images: random; perturbed, one random fractal in num_fractals variants; the
+            name of fractals that ship with the project, a .safetensors, .json, .flame or .ifs file, a
+            checkpoint of a task that learns fractals, or its run folder.
         num_fractals: number of fractals, each a pseudo-class (J).
         image_size: height and width in pixels; set by --data.size.
         channels: 1 for images in grayscale, 3 for color; null follows the fractals.

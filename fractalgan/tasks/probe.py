@@ -17,6 +17,7 @@ from fractalgan.tasks.pretrained import BackboneTask, follow_backbone_
 from fractalgan.tasks.protocols import ImageCollection, LabeledImages, datamodule_of, require_classes
 
 UNTRAINED, PIXELS = "untrained", "pixels"
+DEFAULT_NETWORK = "lenet"
 
 CHUNK = 1000  # images of 32 x 32 at a time
 
@@ -75,10 +76,12 @@ class LinearProbe(AccuracyTask, BackboneTask):
         if not penalties:
             raise InputError("penalties must have at least one value, got []")
         require_above(0, **{f"penalties[{k}]": each for k, each in enumerate(penalties)})
+        if backbone == PIXELS and network not in (None, DEFAULT_NETWORK):
+            raise InputError("network has no effect with --model.backbone pixels: remove it")
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.awaits_backbone = backbone not in (UNTRAINED, PIXELS)
-        follow_backbone_(self.hparams, backbone if self.awaits_backbone else None, "lenet")
+        follow_backbone_(self.hparams, backbone if self.awaits_backbone else None, DEFAULT_NETWORK)
         self._build()
         self.chosen = torch.arange(0)  # indices of the training images that have a label
         self.examples: tuple[Tensor, Tensor] | None = None  # features and labels of the training images

@@ -211,6 +211,10 @@ BAD = {
         ["--drawing.perturbation=0.2"],
         "--drawing.perturbation has no effect: add perturbed to --plan.sources",
     ),
+    "seed of no GAN": (
+        ["--plan.learned=digits", "--seed_everything=7"],
+        "--seed_everything has no effect, as --plan.learned is given: remove it",
+    ),
     "device": (["--plan.accelerator=gpu"], "--plan.accelerator must be cpu on a machine without a CUDA GPU"),
     "another task": (
         ["--plan.learned=probe.ckpt"],

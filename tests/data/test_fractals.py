@@ -228,6 +228,11 @@ def test_perturbed_fractals_have_the_colors_of_one() -> None:
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
         ({"perturbation": 0.1}, "perturbation has no effect on random fractals: remove it, or set fractals"),
+        (
+            {"fractals": "digits", "num_fractals": 100, "start": "fractaldb"},
+            "start has no effect with the fra",
+        ),
+        ({"fractals": "digits", "num_fractals": 100, "fractals_seed": 5}, "fractals_seed has no effect with"),
         ({"fractals": "perturbed", "perturbation": 0.0}, "perturbation must be > 0, got 0.0"),
         ({"fractals": "perturbed", "perturbation": 1.5}, "perturbation must be <= 1, got 1.5"),
         (
