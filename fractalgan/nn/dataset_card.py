@@ -49,7 +49,8 @@ def dataset_card(content: FractalFile, per_fractal: int, labels: str, version: s
     classes = content.settings.get("classes") or []
     learned = was_learned(content)
     license_ = {"license": "mit"} if learned else {}
-    tables = {"Fractals": content.provenance, "Drawing": content.settings}
+    known = dict(content.provenance)
+    tables = {"Data": known.pop("data", None), "Fractals": known, "Drawing": content.settings}
     named = {"Classes": {str(k): name for k, name in enumerate(classes)}} if labels == "class" else {}
     return CARD.format(
         metadata=yaml.safe_dump(license_ | {"tags": METADATA["tags"]}, sort_keys=False),

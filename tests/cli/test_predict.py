@@ -43,7 +43,7 @@ def test_folders_are_classes_and_a_card_says_what_they_are(labeled: Path, call: 
     assert torch.tensor(images.targets).bincount().tolist() == [6] * 10
     card = (labeled / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["license"] == "mit"
-    for text in ("60 images of 20 fractals, 3 of each, 16 x 16 pixels, in grayscale", "| data | digits |"):
+    for text in ("60 images of 20 fractals, 3 of each, 16 x 16 pixels, in grayscale", "| name | digits |"):
         assert text in card
     assert call("fit", *TINY, "--data.name=folder", f"--data.root={labeled}", "--run=again") == 0
 

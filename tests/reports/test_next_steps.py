@@ -15,7 +15,8 @@ from fractalgan.tasks import FractalGAN, LinearProbe, Reconstruction, Task
 def test_paths_with_spaces_are_quoted(
     tmp_path: Path, finished: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # programs outside of the current folder have absolute paths
+    monkeypatch.chdir(tmp_path)  # programs outside of the current folder and the PATH have absolute paths
+    monkeypatch.setenv("PATH", "")
     run = RunFolder(tmp_path / "my runs" / "one")
     run.checkpoints.mkdir(parents=True)
     run.last.touch()
