@@ -134,13 +134,11 @@ class FractalData(DataModule):
         self.num_workers = num_workers
         self.seed = seed
         if fractals in SYNTHETIC:
-            own_seed = seed if fractals_seed is None else fractals_seed
-            kind = num_transforms, start, features or 0, own_seed, perturbation
-            self.generator = SYNTHETIC[fractals](Sampling(count, *kind))
+            kind = num_transforms, start, features or 0, seed if fractals_seed is None else fractals_seed
+            self.generator = SYNTHETIC[fractals](Sampling(count, *kind, perturbation))
         else:
-            other_start = None if start == START else start
-            sampled = {"start": other_start, "fractals_seed": fractals_seed}
-            require_no_effect(fractals, features=features, perturbation=perturbation, **sampled)
+            numbers = {"features": features, "perturbation": perturbation, "fractals_seed": fractals_seed}
+            require_no_effect(fractals, start=start, **numbers)
             self.generator = learned_generator(fractals, fractals_copy)
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
@@ -263,7 +261,7 @@ def own_jitter(fractals: str) -> float | None:
 def require_no_effect(fractals: str, **options: float | str | None) -> None:
     """Raise InputError for the first option of fractals that are sampled, where learned ones are drawn."""
     for name, value in options.items():
-        if value not in (None, 0):
+        if value not in (None, 0, START):
             raise InputError(f"--data.{name} has no effect with the fractals of {fractals}: remove it")
 
 
