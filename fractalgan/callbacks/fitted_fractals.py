@@ -10,7 +10,7 @@ from fractalgan import __version__
 from fractalgan.distributed import rank_zero_only
 from fractalgan.storage import RunFolder, atomic_write
 from fractalgan.tasks import Reconstruction
-from fractalgan.tasks.protocols import Targets, WithOrigin, datamodule_of
+from fractalgan.tasks.protocols import Targets, datamodule_of, origin_of
 
 
 class SaveFittedFractals(Callback):
@@ -35,11 +35,7 @@ class SaveFittedFractals(Callback):
         assert pl_module.results is not None
         fractals, results = pl_module.learned_fractals(), pl_module.results._asdict()
         scores = {name: None if each.isnan().all() else each.mean().item() for name, each in results.items()}
-        provenance = {
-            "step": trainer.global_step,
-            "seed": pl_module.hparams["seed"],
-            "data": data.origin() if isinstance(data, WithOrigin) else data.source,
-        }
+        provenance = {"step": trainer.global_step, "seed": pl_module.hparams["seed"], "data": origin_of(data)}
         provenance |= {"scores": scores, "version": __version__}
         fractals.save(self.path, provenance)
 

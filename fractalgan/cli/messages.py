@@ -98,7 +98,7 @@ def _without_base_class(text: str) -> str:
 def _reason(lines: list[str]) -> str:
     """The line that says most, or what several lines say together."""
     text = "\n".join(lines)
-    if wrong := re.search(r"Problem with given class_path '([^']+)':\s+(.*)", text):
+    if wrong := re.search(rf"{OF_A_CLASS} '([^']+)':\s+(.*)", text):
         missing = re.match(r"No module named '([^']+)'", wrong[2])
         if wrong[2].startswith("module ") or (missing and f"{wrong[1]}.".startswith(f"{missing[1]}.")):
             return _no_class(wrong[1])

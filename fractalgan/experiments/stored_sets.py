@@ -16,8 +16,7 @@ from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.real_images import in_batches, real_images
 from fractalgan.experiments.recipe import Recipe
 from fractalgan.experiments.storage_room import require_room
-from fractalgan.nn import FractalGenerator, Labels
-from fractalgan.nn.networks import network_of
+from fractalgan.nn import FractalGenerator, Labels, make_network
 from fractalgan.storage import fractals_per_class, numbers_per_fractal
 from fractalgan.tasks import Distillation, FractalGAN, Reconstruction
 from fractalgan.tasks.distillation import require_enough_images
@@ -119,13 +118,13 @@ class StoredSets:
     def _check_distillation(self) -> None:
         classes = len(self.real.classes)
         options = Distillation(image_size=self.real.size, **self.distillation.arguments).hparams
-        kind: dict[str, Any] = {"small_stem": False, "channels": self.real.channels}
+        sizes = self.real.size, self.real.channels or 1
         with torch.device("meta"):  # without numbers
-            network_of({**options, **kind}, classes)
+            make_network(options["network"], classes, *sizes, options["width"])
         if options["loss"] == "distribution" and "distilled" in self.plan.sources:
             for images in self.plan.images_per_class:
-                sizes = torch.full((classes,), self.per_class("distilled", images))
-                require_enough_images(options["num_images"], sizes)
+                per_class = torch.full((classes,), self.per_class("distilled", images))
+                require_enough_images(options["num_images"], per_class)
 
     # -- real images ----------------------------------------------------------------------------
 

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from fractalgan.reports.spread import Spread
-from fractalgan.storage import Row, atomic_path
+from fractalgan.storage import READERS, Row, atomic_path
 
 KEY = ("source", "seed", "gan_step", "network_step", "labels", "protocol")  # identifies a cell
 COLUMNS = (*KEY, "accuracy", "validation")
 
-SUFFIXES = {".safetensors", ".json", ".flame", ".flam3", ".ifs", ".ckpt"}  # of files of fractals
+SUFFIXES = {*READERS, ".ckpt"}  # of files of fractals
 
 COLORS = {"learned": "tab:red", "random": "tab:gray", "untrained": "tab:blue", "pixels": "black"}
 COLORS |= {"perturbed": "tab:orange"}

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from fractalgan.nn import FractalEmbedding, FractalGenerator
 from fractalgan.randomness import Purpose
 from fractalgan.storage.labels import Labels
-from fractalgan.tasks.protocols import NamedSource, WithOrigin, datamodule_of
+from fractalgan.tasks.protocols import NamedSource, WithOrigin, datamodule_of, origin_of
 from fractalgan.tasks.task import Task
 
 
@@ -46,10 +46,9 @@ class FractalTask(Task, ABC):
 
     def _fractals_entry(self, fractals: FractalGenerator) -> dict[str, Any]:
         """What the checkpoint says of its fractals: plain tensors and values."""
-        data = datamodule_of(self.trainer)
+        data = origin_of(datamodule_of(self.trainer))
         known = {"task": type(self).__name__, "step": self.global_step, "seed": self.hparams["seed"]}
-        known |= {"data": data.origin()} if isinstance(data, WithOrigin) else {}
-        return fractals.to_file(known)._asdict()
+        return fractals.to_file(known | ({} if data is None else {"data": data}))._asdict()
 
     def next_for_labels(self) -> dict[str, str]:
         """The command that trains a classifier on the fractals.

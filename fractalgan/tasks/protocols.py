@@ -197,6 +197,11 @@ class Gallery(Protocol):
         """Images [n, C, H, W] in [0, 1], from the same random numbers every time."""
 
 
+def origin_of(data: object) -> Any:
+    """Where the images of a data module come from, for files of what is learned from them, or None."""
+    return data.origin() if isinstance(data, WithOrigin) else getattr(data, "source", None)
+
+
 def datamodule_of(trainer: Trainer) -> object:
     """The data module of the trainer, to be checked by ``isinstance``; None for plain loaders."""
     return getattr(trainer, "datamodule", None)

@@ -23,6 +23,12 @@ from tests.data.read_images import assert_run_reads_test_images_last
 Call = Callable[..., int]
 FRACTALS = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=labeled.safetensors"]
 IMAGES = ["--config=classifier_images.yaml", *TINY_CLASSIFIER]
+EXEMPLARS = ["--config=labeled_fractals.yaml"]
+EXEMPLARS += [each for each in TINY_RECONSTRUCTION if not each.startswith("--data.count")]
+LEARNERS = (
+    ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"],
+    ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=lf"],
+)
 BEST = "checkpoints/best.ckpt"
 
 
@@ -31,8 +37,7 @@ def test_each_stage_names_the_next(
 ) -> None:
     image_folder.rename("my shapes {1}")
     options = ["--data.name=folder", "--data.root=my shapes {1}", "--data.per_class=2"]
-    options += [each for each in TINY_RECONSTRUCTION if not each.startswith("--data.count")]
-    assert call("fit", "--config=labeled_fractals.yaml", *options, "--model.start=even", "--run=lf") == 0
+    assert call("fit", *EXEMPLARS, *options, "--model.start=even", "--run=lf") == 0
     printed = capsys.readouterr().out
     given = "--data.fractals lf/checkpoints/best.ckpt --data.name folder --data.root 'my shapes {1}'"
     assert f"fit --config classifier.yaml {given} --data.size 16" in printed
@@ -109,31 +114,27 @@ def test_data_may_change_between_fractals_and_images_but_not_the_classes(
     capsys.readouterr()
     other = ["--data.name=folder", f"--data.root={image_folder}"]
     assert call("test", f"--ckpt_path=mine/{BEST}", *other) == 2
-    assert "to the data set that the fractals were learned from" in capsys.readouterr().err
+    remedy = (
+        "set --data.name, and --data.root for a folder, to the data set that the fractals were learned from"
+    )
+    assert remedy in capsys.readouterr().err
 
 
 def test_fractals_of_test_images_are_not_judged_by_them(
     call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [*TINY_RECONSTRUCTION, "--data.per_class=1", "--data.split=test"]
-    options = [each for each in options if not each.startswith("--data.count")]
-    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    assert call("fit", *EXEMPLARS, "--data.per_class=1", "--data.split=test", "--run=lf") == 0
     assert "classifier.yaml" not in capsys.readouterr().out
-    for other in (
-        ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"],
-        ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=lf"],
-    ):
+    for other in LEARNERS:
         assert call("fit", *other, "--run=mine") == 2
         assert "the fractals of lf were learned from the test images of digits" in only_error(capsys)
         assert not Path("mine/metrics.jsonl").exists()
 
 
 def test_fractals_keep_their_share_of_test_images(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [*TINY_RECONSTRUCTION, "--data.per_class=1", "--data.test_share=0.2"]
-    options = [each for each in options if not each.startswith("--data.count")]
-    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    assert call("fit", *EXEMPLARS, "--data.per_class=1", "--data.test_share=0.2", "--run=lf") == 0
     assert "--data.test_share 0.2" in capsys.readouterr().out
-    given = ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"]
+    given = LEARNERS[0]
     assert call("fit", *given, "--run=mine") == 2
     assert "set --data.test_share 0.2" in only_error(capsys)
     assert call("fit", *given, "--run=mine", "--data.test_share=0.2") == 0
@@ -143,14 +144,10 @@ def test_one_class_gets_one_line(call: Call, image_folder: Path, capsys: pytest.
     for folder in sorted(image_folder.iterdir())[1:]:
         shutil.rmtree(folder)
     own = ["--data.name=folder", f"--data.root={image_folder}"]
-    options = [each for each in TINY_RECONSTRUCTION if not each.startswith("--data.count")]
-    options = [*options, *own, "--data.per_class=2", "--model.start=even"]
-    assert call("fit", "--config=labeled_fractals.yaml", *options, "--run=lf") == 0
+    options = [*own, "--data.per_class=2", "--model.start=even"]
+    assert call("fit", *EXEMPLARS, *options, "--run=lf") == 0
     assert "classifier.yaml" not in capsys.readouterr().out
-    for other in (
-        ["--config=classifier.yaml", *TINY_CLASSIFIER, "--data.fractals=lf"],
-        ["--config=distillation.yaml", *TINY_DISTILLATION, "--model.fractals=lf"],
-    ):
+    for other in LEARNERS:
         assert call("fit", *other, *own, "--run=mine") == 2
         assert "the fractals of lf have one class, and a classifier needs two" in only_error(capsys)
 
