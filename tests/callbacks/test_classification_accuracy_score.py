@@ -152,6 +152,23 @@ def test_missing_labels_or_images_get_one_line(
     assert not Path("mine/metrics.jsonl").exists()  # it has not trained before it says so
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("network=resnet18", "--trainer.callbacks.network: expected one of lenet, convnet, got resnet18"),
+        ("width=x", "--trainer.callbacks.width: expected int or null, got x"),
+        ("speed=3", "--trainer.callbacks.speed: ClassificationAccuracyScore has no option 'speed'"),
+    ],
+)
+def test_wrong_values_of_options_are_named(
+    call: Call, capsys: pytest.CaptureFixture[str], option: str, message: str
+) -> None:
+    command = ["fit", "--config=labeled_fractals.yaml", *SCORED, f"--trainer.callbacks.{option}"]
+    assert call(*command, "--run=mine") == 2
+    assert message in only_error(capsys)
+    assert not Path("mine").exists()
+
+
 def test_images_that_are_too_small_get_one_line_before_the_first_step(
     call_with_fractals: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
