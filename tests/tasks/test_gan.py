@@ -434,7 +434,18 @@ def test_checkpoint_serves_as_fractals(tau, tmp_path: Path) -> None:
     model = tiny(jitter=0.2, **tau)
     train(model, 2).save_checkpoint(tmp_path / "gan.ckpt")
     entry = torch.load(tmp_path / "gan.ckpt", weights_only=True)["fractals"]
-    assert entry["provenance"] == {"task": "FractalGAN", "step": 2, "seed": 0, "data": "digits"}
+    assert entry["provenance"] == {
+        "task": "FractalGAN",
+        "step": 2,
+        "seed": 0,
+        "data": {
+            "name": "digits",
+            "split": "train",
+            "images": 1797,
+            "validation_share": 0.1,
+            "test_share": 0.1,
+        },
+    }
     read = FractalGenerator.from_pretrained(tmp_path / "gan.ckpt")
     assert (read.size, read.num_points, read.jitter) == ((16, 16), 20, 0.2)
     assert read.tau == model.generator.tau

@@ -286,7 +286,18 @@ def test_checkpoint_serves_as_fractals(tmp_path: Path) -> None:
     task, _ = fitted(6, candidates=4, halvings=[2], num_sequences=8, tau=0.7)
     path = checkpoint_of(task, tmp_path / "fit.ckpt")
     entry = torch.load(path, weights_only=True)["fractals"]
-    assert entry["provenance"] == {"task": "Reconstruction", "step": 6, "seed": 0, "data": "digits"}
+    assert entry["provenance"] == {
+        "task": "Reconstruction",
+        "step": 6,
+        "seed": 0,
+        "data": {
+            "name": "digits",
+            "split": "test",
+            "images": 1797,
+            "validation_share": 0.1,
+            "test_share": 0.1,
+        },
+    }
     read, learned = FractalGenerator.from_pretrained(path), task.learned_fractals()
     assert (len(read.embedding), read.size, read.num_points, read.tau) == (5, (16, 16), 60, 0.7)
     drawn = [each.draw(range(5), torch.Generator().manual_seed(0)) for each in (read, learned)]
