@@ -48,7 +48,6 @@ TINY_PRETRAINING = [
     "--data.batch_size=8",
     "--data.images_per_class=5",
     "--data.num_points=20",
-    "--data.num_transforms=3",
     "--model.num_fractals=4",
 ]
 

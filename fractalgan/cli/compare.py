@@ -23,7 +23,7 @@ from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments import Comparison, ComparisonPlan
-from fractalgan.experiments.comparison_plan import LEARNED
+from fractalgan.experiments.pretrained_features import SAMPLED_ONLY
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Classifier, Pretraining
@@ -42,7 +42,7 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 # The network is that of the pre-training.
 FINETUNING_SET = CLASSIFIER_SET | set(KIND)
 
-OF_GAN = ("plan.gan", "seed_everything")  # which a comparison trains itself
+OF_GAN = ("plan.gan", "plan.gan_options", "seed_everything")  # which a comparison trains itself
 
 CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 
@@ -77,13 +77,25 @@ def _make_parser() -> ArgumentParser:
 def _require_effects(arguments: list[str], plan: ComparisonPlan) -> None:
     """Raise InputError for typed options of what the plan does not have; configurations may have them."""
     for option in typed_options(arguments):
-        if option.startswith("finetuning.") and "finetune" not in plan.protocols:
-            raise InputError(f"--{option} has no effect: add finetune to --plan.protocols")
-        if option in OF_GAN and (plan.learned or LEARNED not in plan.sources):
-            reason = "--plan.learned is given" if plan.learned else "learned is not among --plan.sources"
-            raise InputError(f"--{option} has no effect, as {reason}: remove it")
-        if option == "drawing.perturbation" and "perturbed" not in plan.sources:
-            raise InputError("--drawing.perturbation has no effect: add perturbed to --plan.sources")
+        if reason := _no_effect(option, plan):
+            raise InputError(f"--{option} has no effect{reason}")
+
+
+def _no_effect(option: str, plan: ComparisonPlan) -> str | None:
+    """Why an option has no effect, and what to do; None if it has one."""
+    part, _, name = option.partition(".")
+    if option in OF_GAN and not plan.trains_gan:
+        reason = "--plan.learned is given" if plan.learned else "learned is not among --plan.sources"
+        return f", as {reason}: remove it"
+    if part == "finetuning" and "finetune" not in plan.protocols:
+        return ": add finetune to --plan.protocols"
+    if option == "drawing.perturbation" and "perturbed" not in plan.sources:
+        return ": add perturbed to --plan.sources"
+    if part == "drawing" and name in SAMPLED_ONLY and not plan.sampled:
+        return " without random or perturbed in --plan.sources"
+    if part == "drawing" and not plan.pretrained:
+        return " without fractals in --plan.sources"
+    return None
 
 
 def _train_gan(options: Namespace, gan: RunFolder) -> None:

@@ -137,9 +137,15 @@ class FractalData(DataModule):
             kind = num_transforms, start, features or 0, seed if fractals_seed is None else fractals_seed
             self.generator = SYNTHETIC[fractals](Sampling(count, *kind, perturbation))
         else:
-            numbers = {"features": features, "perturbation": perturbation, "fractals_seed": fractals_seed}
-            require_no_effect(fractals, start=start, **numbers)
             self.generator = learned_generator(fractals, fractals_copy)
+            require_no_effect(
+                fractals,
+                num_transforms=num_transforms,
+                start=start,
+                features=features,
+                perturbation=perturbation,
+                fractals_seed=fractals_seed,
+            )
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
         self._check_memory()

@@ -73,6 +73,16 @@ class ComparisonPlan:
         """The sources that are names, files, checkpoints or run folders."""
         return [each for each in self.pretrained if each not in (*SYNTHETIC, LEARNED)]
 
+    @property
+    def sampled(self) -> list[str]:
+        """The sources whose fractals are not learned."""
+        return [each for each in self.pretrained if each in SYNTHETIC]
+
+    @property
+    def trains_gan(self) -> bool:
+        """Whether the learned fractals are those of a GAN that is trained first."""
+        return LEARNED in self.sources and self.learned is None
+
     def check(self) -> None:
         """Raise InputError for values that contradict each other or are out of range."""
         numbers = {name: getattr(self, name) for name in ("seeds", "steps", "every", "workers")}
@@ -95,7 +105,7 @@ class ComparisonPlan:
         """Raise InputError for options without effect."""
         if LEARNED not in self.sources and self.learned is not None:  # configurations may have a GAN
             raise InputError("--plan.learned has no effect: add learned to --plan.sources, or set it to null")
-        if self.num_fractals is not None and not set(SYNTHETIC) & set(self.sources):
+        if self.num_fractals is not None and not self.sampled:
             raise InputError(
                 "--plan.num_fractals has no effect without random or perturbed in --plan.sources"
             )

@@ -18,19 +18,22 @@ from tests.conftest import TINY
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("compare_*.yaml"))
 
 TINY_GAN = [option for option in TINY if "data.size" not in option]
-SMALL = [
+PLAN = [
     "--plan.workers=1",  # a process that imports torch takes seconds to start
     "--data.size=16",
     "--plan.seeds=2",
     "--plan.steps=4",
     "--plan.every=2",
     "--plan.labels=[0,10]",
+    "--run=figure",
+]
+SMALL = [
+    *PLAN,
     "--drawing.images_per_class=5",
     "--drawing.batch_size=8",
     "--drawing.num_transforms=3",
-    "--plan.gan_options=" + json.dumps(TINY_GAN),
-    "--run=figure",
 ]
+WITH_GAN = [*SMALL, "--plan.gan_options=" + json.dumps(TINY_GAN)]
 
 
 # Several runs, each with worker processes.
@@ -46,7 +49,7 @@ def compare_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 def test_figure_is_complete_and_can_be_resumed(
     compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = [*SMALL, "--plan.workers=2", "--plan.gan_steps=[500]"]  # beyond the end of this GAN
+    small = [*WITH_GAN, "--plan.workers=2", "--plan.gan_steps=[500]"]  # beyond the end of this GAN
     assert compare_here(*small) == 0
     folder = Path("figure")
     for name in ("config.yaml", "cells.jsonl", "figure5.png", "figure5.csv", "summary.json"):
@@ -96,7 +99,7 @@ def test_gan_learns_from_the_same_images_as_the_probe(compare_here: Callable[...
     Path("figure/gan/metrics.jsonl").write_text("half a run")
     options = ["--data.invert=true", "--data.test_share=0.3", "--plan.seeds=1", "--plan.labels=[0]"]
     (tmp := Path("other")).mkdir()
-    assert compare_here(*SMALL, *options, f"--run={tmp}") == 0
+    assert compare_here(*WITH_GAN, *options, f"--run={tmp}") == 0
     Path("figure/config.yaml").write_text((tmp / "config.yaml").read_text())
     assert compare_here("--run=figure") == 0
     assert Path("figure/cells.jsonl").read_bytes() == (tmp / "cells.jsonl").read_bytes()
@@ -109,7 +112,7 @@ def test_gan_learns_from_the_same_images_as_the_probe(compare_here: Callable[...
 def train_gan(*arguments: str) -> RunFolder:
     """Train the GAN of a comparison alone, or resume it."""
     gan = RunFolder(Path("figure/gan"))
-    compare._train_gan(parse_experiment(compare._make_parser(), [*SMALL, *arguments]), gan)
+    compare._train_gan(parse_experiment(compare._make_parser(), [*WITH_GAN, *arguments]), gan)
     return gan
 
 
@@ -157,15 +160,15 @@ def test_every_shipped_config_runs(
         options += [f"--data.root={mnist_like('FashionMNIST')}"]
         options += ["--plan.gan=gan_fashion_mnist.yaml"]
         options += ["--plan.gan_options=" + json.dumps(TINY_GAN + metrics)]
-    assert compare_here("--config", str(config), *SMALL, *options) == 0
+    assert compare_here("--config", str(config), *WITH_GAN, *options) == 0
     assert Path("figure/figure5.png").is_file()
 
 
 def test_other_networks_and_sources_are_fine_tuned(
     compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [option for option in SMALL if "gan_options" not in option]
-    options += [
+    options = [
+        *SMALL,
         "--plan.sources=[pixels,untrained,random,perturbed,digits]",
         "--plan.protocols=[probe,finetune]",
     ]
@@ -183,11 +186,11 @@ def test_other_networks_and_sources_are_fine_tuned(
 
 
 BAD = {
-    "source": (["--plan.sources=[random,none]", "--plan.gan_options=[]"], "there are no fractals 'none'"),
+    "source": (["--plan.sources=[random,none]"], "there are no fractals 'none'"),
     "sources twice": (["--plan.sources=[random,random]"], "--plan.sources must be distinct"),
     "protocol": (["--plan.protocols=[probes]"], "plan.protocols"),
     "learned without effect": (
-        ["--plan.sources=[random]", "--plan.learned=digits", "--plan.gan_options=[]"],
+        ["--plan.sources=[random]", "--plan.learned=digits"],
         "--plan.learned has no effect: add learned to --plan.sources, or set it to null",
     ),
     "number without effect": (
@@ -195,7 +198,7 @@ BAD = {
         "--plan.num_fractals has no effect without random or perturbed",
     ),
     "pixels alone": (
-        ["--plan.sources=[pixels]", "--plan.protocols=[finetune]", "--plan.gan_options=[]"],
+        ["--plan.sources=[pixels]", "--plan.protocols=[finetune]"],
         "must have one that can be fine-tuned, which pixels cannot",
     ),
     "network": (["--pretraining.network=resnet19"], "did you mean resnet18"),
@@ -214,6 +217,18 @@ BAD = {
     "seed of no GAN": (
         ["--plan.learned=digits", "--seed_everything=7"],
         "--seed_everything has no effect, as --plan.learned is given: remove it",
+    ),
+    "options of no GAN": (
+        ["--plan.sources=[random]", "--plan.gan_options=[--trainer.max_steps=5]"],
+        "--plan.gan_options has no effect, as learned is not among --plan.sources: remove it",
+    ),
+    "options of no random fractals": (
+        ["--plan.sources=[digits]", "--drawing.num_transforms=3"],
+        "--drawing.num_transforms has no effect without random or perturbed in --plan.sources",
+    ),
+    "options of no fractals": (
+        ["--plan.sources=[untrained]", "--drawing.jitter=0.1"],
+        "--drawing.jitter has no effect without fractals in --plan.sources",
     ),
     "device": (["--plan.accelerator=gpu"], "--plan.accelerator must be cpu on a machine without a CUDA GPU"),
     "another task": (
@@ -273,7 +288,7 @@ def test_bad_input_gets_one_line(
     Path("flat").mkdir()
     for number, path in enumerate(sorted(image_folder.rglob("*.png"))):
         path.rename(f"flat/{number}.png")
-    assert compare_here(*SMALL, *options) in (1, 2)
+    assert compare_here(*PLAN, *options) in (1, 2)
     err = capfd.readouterr().err
     errors = [line for line in err.splitlines() if line.startswith("fractalgan: error:")]
     assert len(errors) == 1
@@ -284,8 +299,7 @@ def test_bad_input_gets_one_line(
 
 def test_images_in_color_are_compared_on_fractals_in_color(compare_here: Callable[..., int]) -> None:
     gan = json.dumps([*TINY_GAN, "--model.generator_schedule=constant"])
-    options = [option for option in SMALL if not option.startswith("--plan.gan_options")]
-    assert compare_here(*options, f"--plan.gan_options={gan}", "--data.channels=3", "--plan.seeds=1") == 0
+    assert compare_here(*SMALL, f"--plan.gan_options={gan}", "--data.channels=3", "--plan.seeds=1") == 0
     with Path("figure/figure5.csv").open(newline="") as file:
         assert {row["source"] for row in csv.DictReader(file)} == {"pixels", "untrained", "random", "learned"}
     learned = torch.load("figure/gan/checkpoints/last.ckpt", weights_only=True)

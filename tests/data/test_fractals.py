@@ -18,6 +18,7 @@ from fractalgan.ops import anderson_farrell, determinant_probabilities, render
 from fractalgan.randomness import RankShard
 
 FEW = {"num_fractals": 5, "num_transforms": 3, "images_per_class": 8, "size": 16, "batch_size": 6}
+OF_LEARNED = {name: value for name, value in FEW.items() if name != "num_transforms"}
 
 
 def batches(data: FractalData, count: int) -> list[tuple[Tensor, Tensor]]:
@@ -98,7 +99,7 @@ def test_learned_fractals_are_drawn_as_they_were_learned_with_more_jitter(tmp_pa
         FractalEmbedding(anderson_farrell(5, 3)), 24, 70, window=1.9, tau=0.6, jitter=0.1
     )
     learned.save(tmp_path / "five.safetensors")
-    few = FEW | {"fractals": str(tmp_path / "five.safetensors")}
+    few = OF_LEARNED | {"fractals": str(tmp_path / "five.safetensors")}
     generator = FractalData(**few | {"size": 24}).generator
     assert (generator.num_points, generator.window, generator.tau, generator.jitter) == (70, 1.9, 0.6, 0.15)
     assert FractalData(**few, jitter=None).generator.jitter == 0.1
@@ -125,7 +126,7 @@ def test_images_of_labeled_fractals_have_their_classes(fresh: bool, tmp_path: Pa
     embedding = FractalEmbedding(anderson_farrell(5, 3), labels=Labels(labels, ("a", "b", "c")))
     path = tmp_path / "labeled.safetensors"
     FractalGenerator(embedding, 16).save(path)
-    few = FEW | {"fractals": str(path), "fresh": fresh}
+    few = OF_LEARNED | {"fractals": str(path), "fresh": fresh}
     pseudo = FractalData(**few)
     data = FractalData(**few | {"num_fractals": None}, labels="class")
     assert data.num_fractals == 5
@@ -161,7 +162,7 @@ def test_a_copy_is_read_instead_of_the_fractals(tmp_path: Path) -> None:
     """As when a run is resumed after its fractals were moved; what it says of its source stays."""
     learned = FractalGenerator(FractalEmbedding(anderson_farrell(5, 3)))
     copy = tmp_path / "fractals.safetensors"
-    few = FEW | {"fractals": "moved.safetensors", "fractals_copy": str(copy)}
+    few = OF_LEARNED | {"fractals": "moved.safetensors", "fractals_copy": str(copy)}
     with pytest.raises(InputError, match=r"no fractals 'moved\.safetensors'"):
         FractalData(**few)
     learned.save(copy)
@@ -228,11 +229,6 @@ def test_perturbed_fractals_have_the_colors_of_one() -> None:
         ({"fractals": "none-such"}, "no fractals 'none-such'"),
         ({"start": "fractaldb", "num_transforms": 1}, "start fractaldb: .*hardly ever"),
         ({"perturbation": 0.1}, "perturbation has no effect on random fractals: remove it, or set fractals"),
-        (
-            {"fractals": "digits", "num_fractals": 100, "start": "fractaldb"},
-            "start has no effect with the fra",
-        ),
-        ({"fractals": "digits", "num_fractals": 100, "fractals_seed": 5}, "fractals_seed has no effect with"),
         ({"fractals": "perturbed", "perturbation": 0.0}, "perturbation must be > 0, got 0.0"),
         ({"fractals": "perturbed", "perturbation": 1.5}, "perturbation must be <= 1, got 1.5"),
         (
@@ -244,6 +240,21 @@ def test_perturbed_fractals_have_the_colors_of_one() -> None:
 def test_what_cannot_be_drawn_is_explained(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         FractalData(**FEW | given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"num_transforms": 3},
+        {"start": "fractaldb"},
+        {"features": 3},
+        {"perturbation": 0.2},
+        {"fractals_seed": 5},
+    ],
+)
+def test_options_of_sampled_fractals_have_no_effect_on_learned_ones(given: dict) -> None:
+    with pytest.raises(InputError, match=f"^{next(iter(given))} has no effect with the fractals of digits"):
+        FractalData("digits", **given)
 
 
 def test_fractals_that_draw_nothing_are_counted(tmp_path: Path, logs: pytest.LogCaptureFixture) -> None:
