@@ -22,7 +22,7 @@ from fractalgan.storage.fractint import fractint_text, read_fractint
 from fractalgan.storage.hub import REPOSITORY, download_fractals
 from fractalgan.storage.maps_svg import maps_svg
 from fractalgan.storage.resources import FRACTALS
-from fractalgan.storage.run_folder import RunFolder
+from fractalgan.storage.run_folder import RUNS, RunFolder
 from fractalgan.storage.safetensors_file import metadata_values, read_safetensors, safetensors_bytes
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,12 @@ def read_fractals(source: str | Path, **download: Any) -> FractalFile:
 def is_repository(source: str | Path) -> bool:
     """Whether a source may be a repository of the Hub: ``user/name``, and nothing of this machine.
 
-    ``runs/gan-digits-9`` is a run folder that is missing, if there is a folder ``runs``.
+    ``runs/gan-digits-9`` is a run folder that is missing, and so is any in a folder that exists.
     """
     path = Path(source)
     looks_like_one = isinstance(source, str) and REPOSITORY.fullmatch(source) is not None
     is_file_name = path.suffix.lower() in {".ckpt", *READERS, *WRITERS}
-    return looks_like_one and not is_file_name and not path.parent.exists()
+    return looks_like_one and not is_file_name and path.parent != RUNS and not path.parent.exists()
 
 
 def write_fractals(path: Path, content: FractalFile) -> None:

@@ -125,7 +125,8 @@ def test_missing_repository_gets_one_line() -> None:
         ("user/name", True),
         ("user-1/name_2.x", True),
         (Path("user/name"), False),
-        ("runs/gan-digits-9", False),  # there is a folder runs
+        ("runs/gan-digits-9", False),  # where runs are, if there is one
+        ("mine/gan", False),  # there is a folder mine
         ("user/name.safetensors", False),
         ("user/name.json", False),
         ("a/b/c", False),
@@ -139,7 +140,7 @@ def test_repositories_are_told_from_paths(
     source: str | Path, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
+    Path("mine").mkdir()
     assert is_repository(source) is expected
 
 
