@@ -8,8 +8,6 @@ import shutil
 import struct
 from collections.abc import Callable
 from functools import cache
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ import torch
 from fractalgan.cli.program import run
 from fractalgan.experiments import workers
 from tests.data.files import labeled_fractals
+from tests.forks import fork_server
 
 # Small enough to fit within a second, with everything that matters.
 TINY = [
@@ -150,17 +149,10 @@ def trained(
     return copy
 
 
-@pytest.fixture(scope="session")
-def _fork_server() -> ForkServerContext:
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["fractalgan.experiments"])
-    return context
-
-
 @pytest.fixture
-def warm_workers(_fork_server: ForkServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers of an experiment are forked from a process that has imported torch, which saves 5 s each."""
-    monkeypatch.setattr(workers, "get_context", lambda _: _fork_server)
+def warm_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of an experiment are forked from a process that has imported torch."""
+    monkeypatch.setattr(workers, "get_context", lambda _: fork_server())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 
 from tests.conftest import IN_COLOR, TINY, TINY_CLASSIFIER, TINY_DISTILLATION, TINY_PRETRAINING
 from tests.data.files import labeled_fractals
-from tests.tasks.processes import by_two, fit_by_two, run_file
+from tests.tasks.processes import by_two, fit_by_two, run_command, run_file
 
 pytestmark = pytest.mark.timeout(300)
 Call = Callable[..., int]
@@ -51,7 +51,7 @@ def test_ranks_draw_different_sequences_and_keep_equal_parameters(tmp_path: Path
 
 
 def test_two_processes_write_one_folder(tmp_path: Path) -> None:
-    done = fit_by_two(*TINY, cwd=tmp_path)
+    done = run_command(by_two(*TINY), tmp_path)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["gan-digits-1"]
     lines = (tmp_path / "runs/gan-digits-1/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6, 6]
@@ -172,9 +172,7 @@ def test_process_that_dies_ends_the_others_and_loses_nothing(tmp_path: Path, ran
     assert error.startswith("fractalgan: error: another process of this run died (")
     assert "the last good checkpoint is mine/checkpoints/last.ckpt" in error
     step = torch.load(last, weights_only=True)["global_step"]
-    assert fit_by_two(
-        "--ckpt_path=mine/checkpoints/last.ckpt", f"--trainer.max_steps={step + 2}", cwd=tmp_path
-    )
+    fit_by_two("--ckpt_path=mine/checkpoints/last.ckpt", f"--trainer.max_steps={step + 2}", cwd=tmp_path)
 
 
 def state(run: str) -> dict[str, torch.Tensor]:
