@@ -66,7 +66,7 @@ class ImageWriter(BasePredictionWriter, ABC):
         assert isinstance(pl_module, FractalTask)
         batches = int(sum(trainer.num_predict_batches)) * trainer.world_size
         images = min(pl_module.images_per_fractal, batches)
-        generator = pl_module.learned_fractals()
+        generator = pl_module.predicted_fractals()
         if self.labels == "class":
             require_labels(generator.embedding.labels, "the checkpoint")
         fractals = len(generator.embedding)

@@ -157,6 +157,9 @@ says what they are.
 
 {CHECKPOINT}
   --images N               images per fractal (default: 600)
+  --size N                 height and width of the images, in pixels (default: that of the training)
+  --jitter X               std of Gaussian noise that is added to the transforms of each image, such as 0.15
+                           to pre-train a network (default: that of the training)
   --format NAME            imagefolder, or webdataset for shards of 10,000 images (default: imagefolder)
   --labels NAME            fractal, or class, which fractals with labels carry (default: fractal)
   --run DIR                with --ckpt_path last or best: the run folder to read from and to write to

@@ -82,6 +82,8 @@ def _explain_argument(error: ArgumentError) -> str:
     if refused := REFUSED_OPTION.search(text):
         keys.append(refused[2])
     reason = _plain(_reason(lines))
+    if reason.startswith("must be ") and ", got " not in reason:
+        reason += _got(lines)
     reason += did_you_mean(reason)
     option = ("" if file else "--") + ".".join(keys)
     return ": ".join([file] * bool(file) + [option] * bool(keys) + [reason])

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -64,6 +64,15 @@ def make_parser(verb: str) -> LightningArgumentParser:
     if verb == "predict":
         parser.add_argument(
             "--images", type=PositiveInt | None, default=None, help="Images per fractal; default: 600."
+        )
+        parser.add_argument(
+            "--size", type=PositiveInt | None, default=None, help="H = W of the images; default: as trained."
+        )
+        parser.add_argument(
+            "--jitter",
+            type=NonNegativeFloat | None,
+            default=None,
+            help="Standard deviation of the noise on the transforms of each image; default: as trained.",
         )
         parser.add_argument(
             "--format",

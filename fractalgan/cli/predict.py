@@ -28,13 +28,14 @@ def predict(arguments: list[str]) -> int:
             " pass a checkpoint of FractalGAN, Reconstruction or Distillation"
         )
     check_trainer(command.trainer)
-    if command.options.images is not None:
-        task.images_per_fractal = command.options.images
+    options = command.options
+    if options.images is not None:
+        task.images_per_fractal = options.images
+    task.prediction_size, task.prediction_jitter = options.size, options.jitter
     if command.trainer.fast_dev_run:
         build_trainer(command.trainer, task).predict(task, return_predictions=False)
         return 0
     run = _run_folder(command)
-    options = command.options
     provenance = read_fractals(str(command.checkpoint_path)).provenance
     writer = WRITERS[options.format](run.predictions, options.labels, provenance)
     trainer = build_trainer(
@@ -56,7 +57,8 @@ def _print_end(command: Command, run: RunFolder) -> None:
         print(f"images written to {run.predictions}, as a WebDataset labeled by {options.labels}")
         return
     print(f"images written to {run.predictions}, one folder per {options.labels}")
-    print(*format_commands(learn=f"fit --data.name folder --data.root {quote(run.predictions)}"))
+    size = "" if options.size is None else f" --data.size {options.size}"
+    print(*format_commands(learn=f"fit --data.name folder --data.root {quote(run.predictions)}{size}"))
 
 
 def _run_folder(command: Command) -> RunFolder:

@@ -138,14 +138,8 @@ class FractalData(DataModule):
             self.generator = SYNTHETIC[fractals](Sampling(count, *kind, perturbation))
         else:
             self.generator = learned_generator(fractals, fractals_copy)
-            require_no_effect(
-                fractals,
-                num_transforms=num_transforms,
-                start=start,
-                features=features,
-                perturbation=perturbation,
-                fractals_seed=fractals_seed,
-            )
+            numbers = {"num_transforms": num_transforms, "features": features, "perturbation": perturbation}
+            require_no_effect(fractals, start=start, fractals_seed=fractals_seed, **numbers)
         self._check_fractals(num_fractals)
         self.num_fractals = len(self.generator.embedding)
         self._check_memory()

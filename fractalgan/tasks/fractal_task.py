@@ -3,6 +3,7 @@
 import shlex
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import torch
@@ -21,13 +22,27 @@ class FractalTask(Task, ABC):
 
     Attributes:
         images_per_fractal: images of each fractal that a prediction draws: 600, the paper's pre-training set.
+        prediction_size: H = W of these images, in pixels; None is that of the training.
+        prediction_jitter: std of their noise on A and b, as for FractalGenerator; None is that of the
+            training.
     """
 
     images_per_fractal: int = 600
+    prediction_size: int | None = None
+    prediction_jitter: float | None = None
 
     @abstractmethod
     def learned_fractals(self) -> FractalGenerator:
         """The fractals as they are now, and how they are drawn."""
+
+    def predicted_fractals(self) -> FractalGenerator:
+        """The learned fractals as predictions draw them."""
+        fractals = copy(self.learned_fractals())  # the parameters are shared
+        if self.prediction_size is not None:
+            fractals.image_size = self.prediction_size  # scales num_points and tau
+        if self.prediction_jitter is not None:
+            fractals.jitter = self.prediction_jitter
+        return fractals
 
     @abstractmethod
     def gallery(self) -> Tensor:
@@ -76,4 +91,4 @@ class FractalTask(Task, ABC):
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
         """The fractals [B] of a batch, and a fresh image [B, C, H, W] of each."""
-        return batch, self.learned_fractals().draw(batch, self._random(batch_idx, Purpose.PREDICTION))
+        return batch, self.predicted_fractals().draw(batch, self._random(batch_idx, Purpose.PREDICTION))

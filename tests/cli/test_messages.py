@@ -41,7 +41,7 @@ def error_of(call: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., st
             "--model.num_points must be >= 1, got 0",
         ),
         (["fit", "--data.size=1"], "--data.size must be >= 16 for a LeNet, got 1"),
-        (["predict", "--images=0"], "--images: must be > 0"),
+        (["predict", "--images=0"], "--images: must be > 0, got 0"),
         (["predict", "--images=five"], "--images: expected int, got five"),
         (["fit", "--model.tau=abc"], "--model.tau: expected float or null, got abc"),
         (

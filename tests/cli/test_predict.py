@@ -76,6 +76,28 @@ def test_pseudo_classes_are_fractals(labeled: Path, call: Call) -> None:
     assert "An image is labeled with its fractal, a pseudo-class" in (labeled / "README.md").read_text()
 
 
+def test_images_of_another_size_and_jitter(
+    labeled: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict = ["predict", "--run=run", "--ckpt_path=last", "--images=2"]
+    assert call(*predict, "--jitter=0") == 0
+    assert "learn:" in capsys.readouterr().out
+    labeled.rename("still")
+    assert call(*predict, "--jitter=0.5", "--size=24") == 0
+    assert f"fit --data.name folder --data.root {labeled} --data.size 24" in capsys.readouterr().out
+    with Image.open(labeled / "000/00000.png") as image:
+        assert image.size == (24, 24)
+    card = (labeled / "README.md").read_text()
+    for text in ("40 images of 20 fractals, 2 of each, 24 x 24 pixels", "| jitter | 0.5 |"):
+        assert text in card
+    labeled.rename("moved")
+    assert call(*predict, "--jitter=-1") == 2
+    assert "--jitter: must be >= 0, got -1" in only_error(capsys)
+    assert call(*predict, "--size=100000") == 2
+    assert "--size must be" in only_error(capsys)
+    assert not labeled.exists()
+
+
 def test_folders_have_safe_and_distinct_names() -> None:
     assert folder_names(["T-shirt/top", "T-shirt:top", "..", "", "Bag (1.5)"]) == [
         "0_T-shirt_top",

@@ -8,6 +8,7 @@ import torch
 from fractalgan import FractalGAN, FractalGenerator, Reconstruction, TargetData
 from fractalgan.errors import InputError
 from fractalgan.experiments.quiet_trainer import quiet_trainer
+from fractalgan.nn.resolution import scaled
 from fractalgan.tasks import FractalTask
 
 
@@ -45,6 +46,22 @@ def test_prediction_looks_like_the_learned_fractals() -> None:
     expected = torch.stack([learned.draw(range(4)).detach() for _ in range(50)]).mean(0)
     distances = torch.cdist(means.flatten(1), expected.flatten(1))
     assert distances.argmin(1).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("make", [gan, reconstruction])
+def test_prediction_may_have_another_size_and_jitter(make) -> None:
+    """And the task keeps its own."""
+    task: FractalTask = make()
+    learned = task.learned_fractals()
+    own = learned.jitter, learned.size
+    task.images_per_fractal, task.prediction_size, task.prediction_jitter = 2, 24, 0.3
+    batches = quiet_trainer(1).predict(task)
+    assert batches is not None
+    assert all(images.shape == (4, 1, 24, 24) for _, images in batches)
+    drawn = task.predicted_fractals()
+    assert (drawn.num_points, drawn.tau) == scaled(20, learned.tau, 16, 24)
+    assert drawn.jitter == 0.3
+    assert (task.learned_fractals().jitter, task.learned_fractals().size) == own
 
 
 def test_an_untrained_reconstruction_of_unknown_targets_has_nothing_to_draw() -> None:
