@@ -57,6 +57,7 @@ class ImageWriter(BasePredictionWriter, ABC):
         self.labels = labels
         self.provenance = dict(provenance or {})
         self._names: list[str] = []  # of the labels, as folders
+        self._batches = 1  # in which an image of each fractal is drawn
 
     @abstractmethod
     def write(self, sample: Sample) -> None:
@@ -64,8 +65,9 @@ class ImageWriter(BasePredictionWriter, ABC):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, FractalTask)
-        batches = int(sum(trainer.num_predict_batches)) * trainer.world_size
-        images = min(pl_module.images_per_fractal, batches)
+        self._batches = len(pl_module.predicted_batches())
+        passes = int(sum(trainer.num_predict_batches)) * trainer.world_size // self._batches
+        images = min(pl_module.images_per_fractal, passes)
         generator = pl_module.predicted_fractals()
         if self.labels == "class":
             require_labels(generator.embedding.labels, "the checkpoint")
@@ -96,7 +98,7 @@ class ImageWriter(BasePredictionWriter, ABC):
         assert isinstance(pl_module, FractalTask)
         of_class = self.labels == "class"
         of_fractals = pl_module.learned_fractals().embedding.labels if of_class else None
-        number = batch_idx * trainer.world_size + trainer.global_rank
+        number = (batch_idx * trainer.world_size + trainer.global_rank) // self._batches
         for fractal, image in zip(prediction[0].tolist(), prediction[1].cpu(), strict=True):
             label = fractal if of_fractals is None else int(of_fractals[fractal])
             buffer = io.BytesIO()

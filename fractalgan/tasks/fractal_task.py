@@ -16,6 +16,8 @@ from fractalgan.storage.labels import Labels
 from fractalgan.tasks.protocols import NamedSource, WithOrigin, datamodule_of, origin_of
 from fractalgan.tasks.task import Task
 
+BATCH_VALUES = 2**26  # of the images of a predicted batch: 256 MB
+
 
 class FractalTask(Task, ABC):
     """A task that learns fractals. Its checkpoints serve wherever fractals are taken, and it predicts images.
@@ -84,10 +86,17 @@ class FractalTask(Task, ABC):
         sizes = self.sizes_for_next(image_size="data.size")
         return {"classify": f"fit --config classifier.yaml --data.fractals {{best}}{given}{sizes}"}
 
+    def predicted_batches(self) -> list[Tensor]:
+        """The indices of all fractals, in the batches that draw an image of each: several of large images."""
+        fractals = self.predicted_fractals()
+        height, width = fractals.size
+        in_batch = max(1, BATCH_VALUES // (fractals.channels * height * width))
+        return list(torch.split(torch.arange(len(fractals.embedding)), in_batch))
+
     def predict_dataloader(self) -> DataLoader[Tensor]:
-        """Batches of the indices of all fractals, ``images_per_fractal`` times."""
-        fractals = torch.arange(len(self.learned_fractals().embedding))
-        return DataLoader([fractals] * self.images_per_fractal, batch_size=None)  # type: ignore[arg-type]
+        """The batches of all fractals, ``images_per_fractal`` times."""
+        batches = self.predicted_batches() * self.images_per_fractal
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
         """The fractals [B] of a batch, and a fresh image [B, C, H, W] of each."""

@@ -98,6 +98,18 @@ def test_images_of_another_size_and_jitter(
     assert not labeled.exists()
 
 
+def test_large_images_are_drawn_in_more_batches(
+    labeled: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fractalgan.tasks.fractal_task.BATCH_VALUES", 7 * 16 * 16 + 5)
+    predict = ["predict", "--run=run", "--ckpt_path=last", "--images=3"]
+    assert call(*predict) == 0
+    found = sorted(str(path.relative_to(labeled)) for path in labeled.rglob("*.png"))
+    assert found == [f"{fractal:03d}/{number:05d}.png" for fractal in range(20) for number in range(3)]
+    assert len({path.read_bytes() for path in labeled.glob("007/*.png")}) == 3
+    assert "60 images of 20 fractals, 3 of each" in (labeled / "README.md").read_text()
+
+
 def test_folders_have_safe_and_distinct_names() -> None:
     assert folder_names(["T-shirt/top", "T-shirt:top", "..", "", "Bag (1.5)"]) == [
         "0_T-shirt_top",
