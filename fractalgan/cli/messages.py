@@ -82,8 +82,6 @@ def _explain_argument(error: ArgumentError) -> str:
     if refused := REFUSED_OPTION.search(text):
         keys.append(refused[2])
     reason = _plain(_reason(lines))
-    if reason.startswith("must be ") and ", got " not in reason:
-        reason += _got(lines)
     reason += did_you_mean(reason)
     option = ("" if file else "--") + ".".join(keys)
     return ": ".join([file] * bool(file) + [option] * bool(keys) + [reason])
@@ -121,6 +119,8 @@ def _reason(lines: list[str]) -> str:
     choices = _choices([line for line in lines if _indentation(line) == _indentation(innermost)])
     if choices:
         return f"expected one of {', '.join(choices)}" + _got(lines)
+    if restriction := re.search(r": does not conform to restriction v(>=?)(\d+)", innermost):
+        return f"must be {restriction[1]} {restriction[2]}" + _got(lines)
     if re.search(r"Expected (a )?<class", innermost) and (kinds := _kinds(text)):
         return f"expected {kinds}" + _got(lines)
     return re.sub(r'^\s*(- )*(Parser key "[^"]+":\s*)?', "", innermost).rstrip()
@@ -175,7 +175,7 @@ def _plain(reason: str) -> str:
     )
     reason = re.sub(r"Expected an? <class '([\w.]+)'>(?:\. Got value: )?", r"expected \1, got ", reason)
     reason = re.sub(
-        r"Not of type \w+: (?:(.*) )?does not conform to restriction v(>=?)(\d+)",
+        r"Not of type \w+: (.*) does not conform to restriction v(>=?)(\d+)",
         r"must be \2 \3, got \1",
         reason,
     )
