@@ -23,6 +23,7 @@ from fractalgan.cli.repeated_warnings import repeated_warnings
 from fractalgan.data import FractalData, ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments import Comparison, ComparisonPlan
+from fractalgan.experiments.comparison_plan import LEARNED
 from fractalgan.experiments.pretrained_features import SAMPLED_ONLY
 from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
@@ -43,6 +44,7 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 FINETUNING_SET = CLASSIFIER_SET | set(KIND)
 
 OF_GAN = ("plan.gan", "plan.gan_options", "seed_everything")  # which a comparison trains itself
+NOT_LEARNED = f"{LEARNED} is not among --plan.sources"
 
 CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 
@@ -85,8 +87,10 @@ def _no_effect(option: str, plan: ComparisonPlan) -> str | None:
     """Why an option has no effect, and what to do; None if it has one."""
     part, _, name = option.partition(".")
     if option in OF_GAN and not plan.trains_gan:
-        reason = "--plan.learned is given" if plan.learned else "learned is not among --plan.sources"
+        reason = "--plan.learned is given" if plan.learned else NOT_LEARNED
         return f", as {reason}: remove it"
+    if option == "plan.gan_steps" and LEARNED not in plan.sources:
+        return f", as {NOT_LEARNED}: remove it"
     if part == "finetuning" and "finetune" not in plan.protocols:
         return ": add finetune to --plan.protocols"
     if option == "drawing.perturbation" and "perturbed" not in plan.sources:

@@ -144,10 +144,14 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
         _draw_gan_steps(grid[0][-1], rows, over_gan, panels[0])
     if has_curves:
         grid[0][0].legend()
-    seeds = 1 + max(row["seed"] for row in rows)
-    figure.suptitle(f"{title}\nmean and one standard deviation of {seeds} seeds", fontsize="medium")
+    figure.suptitle(f"{title}\n{_spread(rows)}", fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def _spread(rows: list[Row]) -> str:
+    seeds = 1 + max(row["seed"] for row in rows)
+    return f"mean and one standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
 
 
 def _accuracy(protocol: str) -> str:

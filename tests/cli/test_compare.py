@@ -222,6 +222,10 @@ BAD = {
         ["--plan.sources=[random]", "--plan.gan_options=[--trainer.max_steps=5]"],
         "--plan.gan_options has no effect, as learned is not among --plan.sources: remove it",
     ),
+    "steps of no GAN": (
+        ["--plan.sources=[random]", "--plan.gan_steps=[500]"],
+        "--plan.gan_steps has no effect, as learned is not among --plan.sources: remove it",
+    ),
     "options of no random fractals": (
         ["--plan.sources=[digits]", "--drawing.num_transforms=3"],
         "--drawing.num_transforms has no effect without random or perturbed in --plan.sources",

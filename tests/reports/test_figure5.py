@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
@@ -131,3 +132,14 @@ def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:
     with Image.open(tmp_path / "several.png") as image, Image.open(tmp_path / "one.png") as one:
         assert image.height == pytest.approx(2 * one.height, abs=2)
         assert image.width == one.width
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "one seed"), (4, "one standard deviation of 4 seeds")])
+def test_title_says_how_many_seeds_there_are(
+    seeds: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(Figure, "suptitle", lambda _, title, **__: titles.append(title))
+    figure5.draw(tmp_path / "seeds.png", [row for row in rows() if row["seed"] < seeds], "some data")
+    assert titles[0].startswith("some data\n")
+    assert titles[0].endswith(said)
