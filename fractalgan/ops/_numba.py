@@ -1,6 +1,6 @@
 """The fused backend for CPUs, compiled by numba: one pass along the points of each image, and one pass back.
 
-The forward pass computes a point and immediately adds its bump to the pixels within reach. The backward
+The forward pass computes some points at a time and adds their bumps to the pixels within reach. The backward
 pass visits the points in reverse order: each collects its gradient from the same pixels and passes it on to
 the point before it. Nothing of size T x H is allocated: a batch needs its images and its gradient, a thread
 the points of one image. Points are computed in float64, and again in the backward pass, so that rounding

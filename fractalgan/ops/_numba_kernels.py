@@ -23,7 +23,8 @@ Array = NDArray[Any]
 
 GEOMETRY = 6  # numbers of a transform before its features: the rows of A, then b
 WIDTH = 8  # of a vector, and of a tile: a bump fits in one at tau = 1
-ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+CHUNK = 64  # points of a chain that are computed before their bumps are added
+ZERO, ONE = np.float32(0), np.float32(1)
 FLOAT32_MAX = np.finfo(np.float32).max
 
 # -- vectors: eight float32 numbers -----------------------------------------------------------------
@@ -156,7 +157,7 @@ def searchsorted_rows(first: int, last: int, cumulative: Array, uniform: Array, 
 @compiled
 def draw(
     first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
-    background: Array, projection: Array, radius: int, table: Array,
+    background: Array, projection: Array, radius: int, table: Array, middles: Array,
     images: Array, sums_of_bumps: Array, sums: Array,
 ) -> int:  # fmt: skip
     """Fill images, if each is one group, or else the sums of the groups [B groups, 1 + K, H, W].
@@ -164,9 +165,12 @@ def draw(
     Return the first image with an invalid index, or -1.
     """
     planes, height, width = sums.shape[1], sums.shape[2], sums.shape[3]
-    canvas = np.empty((planes, height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
-    scratch = np.empty(table.shape[2], np.float32)
-    weights = np.ones(planes, np.float32)  # 1, then the features of a point
+    canvas = _new_canvas(planes, height, width)
+    bump = np.empty(_bump_width(table), np.float32)
+    positions, offsets = np.empty((2, CHUNK)), np.empty((2, CHUNK), np.float32)
+    begins, rows = np.empty((2, CHUNK), np.int32), np.empty((2, CHUNK), np.int32)
+    visible = np.empty(CHUNK, np.int64)
+    weights = np.ones((1 + CHUNK, planes), np.float32)  # 1, then the features of a point
     for k in range(first, last):
         canvas[:] = ZERO
         i = k // groups
@@ -176,19 +180,20 @@ def draw(
         begin, end = _chains(k % groups, groups, sequences.shape[1])
         for c in range(begin, end):
             x, y = np.float64(start[i, c, 0]), np.float64(start[i, c, 1])
-            for t in range(sequences.shape[2]):
-                n = sequences[i, c, t]
-                if not 0 <= n < transforms.shape[1]:
+            for t in range(0, sequences.shape[2], CHUNK):
+                part = sequences[i, c, t : t + CHUNK]
+                x, y, number = _visible_points(
+                    transforms, fractal, part, x, y, projection, height, width, radius, positions, visible
+                )
+                if number < 0:
                     return i
-                x, y = _step(transforms, fractal, n, x, y)
-                row = _row(transforms, fractal, n)
-                _take_features(data_pointer(transforms), row, t, data_pointer(weights), 0, 0, planes)
-                h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
-                if _is_visible(h, height, radius) and _is_visible(w, width, radius):
-                    _splat(
-                        h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
-                        data_pointer(table), data_pointer(canvas), data_pointer(scratch), weights,
-                    )  # fmt: skip
+                if planes > 1:
+                    _weigh_points(transforms, fractal, part, t, weights)
+                _locate_points(number, positions, radius, middles, begins, rows, offsets)
+                _splat_points(
+                    number, begins, rows, offsets, visible, weights,
+                    height, width, radius, table, canvas, bump,
+                )  # fmt: skip
         if groups == 1:
             _composite(canvas, WIDTH, background, fractal, i, images, sums_of_bumps)
         else:
@@ -213,7 +218,7 @@ def sum_groups(
 @compiled
 def accumulate_gradients(
     first: int, last: int, groups: int, transforms: Array, fractals: Array, sequences: Array, start: Array,
-    background: Array, projection: Array, radius: int, table: Array, steepness: np.float32,
+    background: Array, projection: Array, radius: int, table: Array, middles: Array, steepness: np.float32,
     cotangent: Array, images: Array, sums_of_bumps: Array, of_background: Array, per_group: Array,
 ) -> None:  # fmt: skip
     """Add the gradients of the groups to per_group [B groups, N, 6 or 7 + K], from the last point on.
@@ -221,8 +226,9 @@ def accumulate_gradients(
     The steepness of a bump is 2 / tau.
     """
     planes, height, width = 1 + background.shape[1], images.shape[2], images.shape[3]
-    canvas = np.zeros((planes, height + 2 * WIDTH, width + 2 * WIDTH), np.float32)
-    scratch = np.empty(2 * table.shape[2], np.float32)
+    canvas = _new_canvas(planes, height, width)
+    canvas[:] = ZERO
+    scratch = np.empty(2 * _bump_width(table), np.float32)
     points = np.empty((sequences.shape[2] + 1, 2))
     weights = np.ones((sequences.shape[2], planes), np.float32)
     adjoints = np.empty(planes, np.float32)  # dL/df(t), including the path through all later points
@@ -242,7 +248,7 @@ def accumulate_gradients(
                 h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
                 if _is_visible(h, height, radius) and _is_visible(w, width, radius):
                     slope_h, slope_w = _gather(
-                        h, w, height, width, radius, table.shape[0] - 1, table.shape[2],
+                        h, w, height, width, radius, middles, _bump_width(table),
                         data_pointer(table), steepness, data_pointer(canvas), data_pointer(scratch),
                         weights[t], adjoints,
                     )  # fmt: skip
@@ -287,6 +293,44 @@ def _chains(group: int, groups: int, chains: int) -> tuple[int, int]:
 def _row(numbers: Array, j: int, n: int) -> Any:
     """Where the numbers of transform n begin in row j of a contiguous array [J, N, P]."""
     return (j * numbers.shape[1] + n) * numbers.shape[2]
+
+
+@inlined
+def _visible_points(
+    transforms: Array, fractal: int, sequence: Array, x: float, y: float,
+    projection: Array, height: int, width: int, radius: int, positions: Array, visible: Array,
+) -> tuple[float, float, int]:  # fmt: skip
+    """Compute the points of a part of a chain; (x, y) is the point before.
+
+    Return the last point, and how many reach the image, or -1 for an invalid index. The positions of these
+    are written to positions [2, CHUNK], and their numbers within the part to visible [CHUNK].
+    """
+    number = 0
+    for t in range(len(sequence)):
+        n = sequence[t]
+        if not 0 <= n < transforms.shape[1]:
+            return x, y, -1
+        x, y = _step(transforms, fractal, n, x, y)
+        h, w = x * projection[0] + projection[2], y * projection[1] + projection[3]
+        positions[0, number], positions[1, number], visible[number] = h, w, t
+        number += _is_visible(h, height, radius) & _is_visible(w, width, radius)
+    return x, y, number
+
+
+@inlined
+def _weigh_points(transforms: Array, fractal: int, sequence: Array, first: int, weights: Array) -> None:
+    """Compute the features of a part of a chain, from point ``first`` on, in rows 1.. of weights [., 1 + K].
+
+    Row 0 has those of the point before, and in the end those of the last point.
+    """
+    planes = weights.shape[1]
+    for t in range(len(sequence)):
+        row = _row(transforms, fractal, sequence[t])
+        _take_features(
+            data_pointer(transforms), row, first + t,
+            data_pointer(weights), t * planes, (t + 1) * planes, planes,
+        )  # fmt: skip
+    weights[0] = weights[len(sequence)]
 
 
 @inlined
@@ -435,46 +479,95 @@ def _composite_back(
 
 
 # -- one bump, in tiles of 8 x 8 pixels -------------------------------------------------------------
+#
+# A bump begins at pixel (top, left), and is a product of one along each axis: rows of the table, interpolated
+# at offsets from their middles.
+
+
+@inlined
+def _new_canvas(planes: int, height: int, width: int) -> Array:
+    """An uninitialized canvas with a margin for bumps that exceed the image: a tile, two on the right."""
+    return np.empty((planes, height + 2 * WIDTH, width + 3 * WIDTH), np.float32)
+
+
+@inlined
+def _address_of(plane: int, top: int, left: int, height: int, width: int) -> tuple[int, int]:
+    """Where pixel (top, left) of a plane is in a canvas, and the distance of one row to the next."""
+    stride = width + 3 * WIDTH
+    return (plane * (height + 2 * WIDTH) + top + WIDTH) * stride + left + WIDTH, stride
+
+
+@inlined
+def _splat_points(
+    number: int, begins: Array, rows: Array, offsets: Array, visible: Array, weights: Array,
+    height: int, width: int, radius: int, table: Array, canvas: Array, bump: Array,
+) -> None:  # fmt: skip
+    """Add the bumps of points, which :func:`_locate_points` has located, to a canvas."""
+    for j in range(number):
+        _splat(
+            begins[0, j], begins[1, j], rows[0, j], rows[1, j], offsets[0, j], offsets[1, j],
+            height, width, radius, _bump_width(table), data_pointer(table),
+            data_pointer(canvas), data_pointer(bump),
+            data_pointer(weights), (1 + visible[j]) * weights.shape[1], weights.shape[1],
+        )  # fmt: skip
 
 
 @inlined
 def _splat(
-    h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
-    table: Any, canvas: Any, bumps_h: Any, weights: Array,
+    top: int, left: int, row_h: int, row_w: int, offset_h: np.float32, offset_w: np.float32,
+    height: int, width: int, radius: int, bump_width: int,
+    table: Any, canvas: Any, bump_h: Any, weights: Any, own: int, planes: int,
 ) -> None:  # fmt: skip
-    """Add the bump of a point at (h, w), times each weight [1 + K], to the canvas of that weight.
-
-    A canvas has a margin of one tile on all sides.
-    """
-    top, first_h, last_h, row_h, offset_h, _ = _locate(h, height, radius, rows, bump_width)
-    left, first_w, last_w, row_w, offset_w, _ = _locate(w, width, radius, rows, bump_width)
-    stride = width + 2 * WIDTH
+    """Add a bump times each weight [1 + K], from ``own`` on, to the canvas of that weight."""
+    if bump_width == WIDTH:
+        store(bump_h, 0, _bump(table, WIDTH, row_h, 0, offset_h))
+        bump = _bump(table, WIDTH, row_w, 0, offset_w)
+        for plane in range(planes):
+            weighted = multiply(bump, broadcast(load_scalar(weights, own + plane)))
+            at, stride = _address_of(plane, top, left, height, width)
+            for r in range(WIDTH):
+                _add_product(canvas, at + r * stride, load_scalar(bump_h, r), weighted)
+        return
+    first_h, last_h = _needed(top, height, radius)
+    first_w, last_w = _needed(left, width, radius)
     for p in range(first_h, last_h, WIDTH):
-        store(bumps_h, p, _bump(table, bump_width, row_h, p, offset_h))
-    for q in range(first_w, last_w, WIDTH):
-        bump_w = _bump(table, bump_width, row_w, q, offset_w)
-        for plane in range(len(weights)):
-            weighted = multiply(bump_w, broadcast(weights[plane]))
-            for p in range(first_h, last_h, WIDTH):
-                corner = (plane * (height + 2 * WIDTH) + top + p + WIDTH) * stride + left + q + WIDTH
-                for r in range(WIDTH):
-                    at = corner + r * stride
-                    bump_h = broadcast(load_scalar(bumps_h, p + r))
-                    store(canvas, at, multiply_add(bump_h, weighted, load(canvas, at)))
+        store(bump_h, p, _bump(table, bump_width, row_h, p, offset_h))
+    for q in range(first_w, last_w, 2 * WIDTH):  # two tiles side by side
+        bump = _bump(table, bump_width, row_w, q, offset_w)
+        after = broadcast(ZERO)
+        if q + WIDTH < bump_width:
+            after = _bump(table, bump_width, row_w, q + WIDTH, offset_w)
+        for plane in range(planes):
+            weight = broadcast(load_scalar(weights, own + plane))
+            weighted, weighted_after = multiply(bump, weight), multiply(after, weight)
+            at, stride = _address_of(plane, top + first_h, left + q, height, width)
+            for p in range(first_h, last_h):
+                factor = load_scalar(bump_h, p)
+                _add_product(canvas, at, factor, weighted)
+                _add_product(canvas, at + WIDTH, factor, weighted_after)
+                at += stride
+
+
+@inlined
+def _add_product(canvas: Any, at: int, factor: np.float32, vector: Any) -> None:
+    store(canvas, at, multiply_add(broadcast(factor), vector, load(canvas, at)))
 
 
 @inlined
 def _gather(
-    h: float, w: float, height: int, width: int, radius: int, rows: int, bump_width: int,
+    h: float, w: float, height: int, width: int, radius: int, middles: Array, bump_width: int,
     table: Any, steepness: np.float32, canvas: Any, scratch: Any, weights: Array, adjoints: Array,
 ) -> tuple[np.float32, np.float32]:  # fmt: skip
     """The inner products of the canvases and the slopes, along h and w, of the bump of a point at (h, w).
 
     Canvases are weighted. The inner products of each and the bump itself are added to the adjoints.
     """
-    top, first_h, last_h, row_h, offset_h, fraction_h = _locate(h, height, radius, rows, bump_width)
-    left, first_w, last_w, row_w, offset_w, fraction_w = _locate(w, width, radius, rows, bump_width)
-    stride = width + 2 * WIDTH
+    top, row_h, offset_h, fraction_h = _locate(h, radius, middles)
+    left, row_w, offset_w, fraction_w = _locate(w, radius, middles)
+    first_h, last_h = _needed(top, height, radius)
+    first_w, last_w = _needed(left, width, radius)
+    if bump_width == WIDTH:
+        first_h, last_h, first_w, last_w = 0, WIDTH, 0, WIDTH
     for p in range(first_h, last_h, WIDTH):
         bump = _bump(table, bump_width, row_h, p, offset_h)
         store(scratch, p, bump)
@@ -484,15 +577,11 @@ def _gather(
         bump = _bump(table, bump_width, row_w, q, offset_w)
         all_bumps, all_slopes = broadcast(ZERO), broadcast(ZERO)
         for plane in range(len(weights)):
-            bumps, slopes = broadcast(ZERO), broadcast(ZERO)  # sums over h, for each w
-            for p in range(first_h, last_h, WIDTH):
-                corner = (plane * (height + 2 * WIDTH) + top + p + WIDTH) * stride + left + q + WIDTH
-                for r in range(WIDTH):
-                    cotangent = load(canvas, corner + r * stride)
-                    bumps = multiply_add(broadcast(load_scalar(scratch, p + r)), cotangent, bumps)
-                    slopes = multiply_add(
-                        broadcast(load_scalar(scratch, bump_width + p + r)), cotangent, slopes
-                    )
+            at, stride = _address_of(plane, top, left + q, height, width)
+            if bump_width == WIDTH:
+                bumps, slopes = _sum_rows(canvas, at, stride, scratch, WIDTH, 0, WIDTH, WIDTH)
+            else:
+                bumps, slopes = _sum_rows(canvas, at, stride, scratch, bump_width, first_h, last_h, 2)
             weight = broadcast(weights[plane])
             all_bumps, all_slopes = (
                 multiply_add(weight, bumps, all_bumps),
@@ -506,30 +595,59 @@ def _gather(
 
 
 @inlined
-def _locate(
-    position: float, length: int, radius: int, rows: int, bump_width: int
-) -> tuple[int, int, int, int, np.float32, np.float32]:
+def _sum_rows(
+    canvas: Any, at: int, stride: int, scratch: Any, bump_width: int, first: int, last: int, unrolled: int
+) -> tuple[Any, Any]:
+    """The sums over rows of a canvas, for each of eight columns, times the bump along h and its slope."""
+    bumps, slopes = broadcast(ZERO), broadcast(ZERO)
+    for p in range(first, last, unrolled):
+        for r in range(p, p + unrolled):
+            cotangent = load(canvas, at + r * stride)
+            bumps = multiply_add(broadcast(load_scalar(scratch, r)), cotangent, bumps)
+            slopes = multiply_add(broadcast(load_scalar(scratch, bump_width + r)), cotangent, slopes)
+    return bumps, slopes
+
+
+@inlined
+def _locate_points(
+    number: int, positions: Array, radius: int, middles: Array, begins: Array, rows: Array, offsets: Array
+) -> None:
+    """Find where bumps lie along both axes, all [2, CHUNK], in a loop that LLVM vectorizes."""
+    for axis in range(2):
+        for j in range(number):
+            begins[axis, j], rows[axis, j], offsets[axis, j], _ = _locate(positions[axis, j], radius, middles)
+
+
+@inlined
+def _locate(position: float, radius: int, middles: Array) -> tuple[Any, Any, np.float32, np.float32]:
     """Find where a bump lies along an axis.
 
-    Return the pixel at which it begins, the range of its elements that are needed, the row of the table,
-    and the offsets of the point from the middle of that row and from the pixel before it.
+    Return the pixel at which it begins, the row of the table, and the offsets of the point from the middle of
+    that row and from the pixel before it.
     """
-    pixel = int(position)
-    begin = pixel - 2 * radius + 1
+    pixel = np.int32(position)
     fraction = np.float32(position - pixel)
-    row = int(fraction * np.float32(rows))
-    row_offset = fraction - (np.float32(row) + HALF) / np.float32(rows)
-    if bump_width == WIDTH:  # a single tile
-        return begin, 0, WIDTH, row, row_offset, fraction
-    return begin, max(-begin, 0) & -WIDTH, min(bump_width, length - begin), row, row_offset, fraction
+    row = np.int32(fraction * np.float32(len(middles) - 1))
+    return pixel - np.int32(2 * radius - 1), row, fraction - middles[row], fraction
+
+
+@inlined
+def _needed(begin: int, length: int, radius: int) -> tuple[int, int]:
+    """The range of the elements of a bump that reach the image, from the beginning of a tile on."""
+    return max(-begin, 0) & -WIDTH, min(2 * radius, length - begin)
+
+
+@inlined
+def _bump_width(table: Array) -> Any:
+    return table.shape[1] * WIDTH
 
 
 @inlined
 def _bump(table: Any, bump_width: int, row: int, element: int, offset: np.float32) -> Any:
-    """The vector of a bump from an element on: the cubic of a row of the table, evaluated at an offset."""
-    at, d = 4 * bump_width * row + element, broadcast(offset)
-    cubic = multiply_add(load(table, at + 3 * bump_width), d, load(table, at + 2 * bump_width))
-    return multiply_add(multiply_add(cubic, d, load(table, at + bump_width)), d, load(table, at))
+    """The vector of a bump from an element on: the cubics of a row of the table, evaluated at an offset."""
+    at, d = 4 * (bump_width * row + element), broadcast(offset)
+    cubic = multiply_add(load(table, at + 3 * WIDTH), d, load(table, at + 2 * WIDTH))
+    return multiply_add(multiply_add(cubic, d, load(table, at + WIDTH)), d, load(table, at))
 
 
 @inlined

@@ -29,20 +29,21 @@ class View(NamedTuple):
 
     projection: NDArray[Any]
     radius: int  # of a bump, which covers 2 * radius pixels for a position x between two pixels
-    table: NDArray[Any]  # [rows + 1, 4, bump width] Taylor coefficients around the middle of each row
+    table: NDArray[Any]  # [rows + 1, tiles, 4, WIDTH] Taylor coefficients around the middle of each row
+    middles: NDArray[Any]  # [rows + 1] of the rows, in pixels
 
 
 @lru_cache(maxsize=64)
 def view_of(size: tuple[int, int], window: float, tau: float) -> View:
     """The view of images of this size, [-window, window]^2, with bumps of width tau."""
-    radius, table = _bumps(tau)
+    radius, table, middles = _bumps(tau)
     scales = [(length - 1) / (2 * window) for length in size]
     shifts = [scale * window + radius for scale in scales]
-    return View(np.array([*scales, *shifts]), radius, table)
+    return View(np.array([*scales, *shifts]), radius, table, middles)
 
 
 @lru_cache(maxsize=64)
-def _bumps(tau: float) -> tuple[int, NDArray[Any]]:
+def _bumps(tau: float) -> tuple[int, NDArray[Any], NDArray[Any]]:
     radius = math.ceil(bump_reach(tau))
     width = -(-2 * radius // WIDTH) * WIDTH  # rounded up to whole vectors
     rows = math.ceil(TABLE_ROWS / math.sqrt(tau))
@@ -52,5 +53,7 @@ def _bumps(tau: float) -> tuple[int, NDArray[Any]]:
     taylor = [bump, slope * bump, (slope**2 - 2 / tau) * bump / 2, (slope**3 - 6 * slope / tau) * bump / 6]
     table = np.stack(taylor, 1)
     table[..., 2 * radius :] = 0
+    tiles = np.ascontiguousarray(table.reshape(rows + 1, 4, -1, WIDTH).transpose(0, 2, 1, 3))
+    middles = (np.arange(rows + 1, dtype=np.float32) + np.float32(0.5)) / np.float32(rows)
     # a copy in memory of PyTorch's, which begins at a cache line
-    return radius, torch.from_numpy(table).float().numpy()
+    return radius, torch.from_numpy(tiles).float().numpy(), middles
