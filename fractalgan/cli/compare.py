@@ -1,4 +1,4 @@
-"""`compare`: Figure 5, what learned fractals are worth for pre-training, against random ones."""
+"""`compare`: what fractals of several sources are worth for pre-training; by default, Figure 5."""
 
 import json
 import shutil
@@ -29,6 +29,7 @@ from fractalgan.reports import Summary
 from fractalgan.storage import RunFolder, newest_readable
 from fractalgan.tasks import Classifier, Pretraining
 from fractalgan.tasks.pretrained import KIND
+from fractalgan.tasks.probe import PIXELS
 
 # The parts of a comparison, and their arguments that it sets itself.
 PARTS: dict[str, tuple[type, set[str]]] = {
@@ -44,7 +45,7 @@ PARTS: dict[str, tuple[type, set[str]]] = {
 FINETUNING_SET = CLASSIFIER_SET | set(KIND)
 
 OF_GAN = ("plan.gan", "plan.gan_options", "seed_everything")  # which a comparison trains itself
-NOT_LEARNED = f"{LEARNED} is not among --plan.sources"
+OF_PRETRAINING = ("plan.steps", "plan.every")
 
 CHANGEABLE = {"plan": {"seeds", "workers", "cluster"}, "data": {"root"}}
 
@@ -54,10 +55,10 @@ def compare(arguments: list[str]) -> int:
     parser = _make_parser()
     options = parse_experiment(parser, arguments)
     plan = ComparisonPlan(**vars(options.plan))
-    _require_effects(arguments, plan)
     parts = {name: vars(options[name]) for name in PARTS}
     comparison = Comparison(plan, **parts, finetuning=recipe_of(options.finetuning))
     real = comparison.check()
+    _require_effects(arguments, plan)
 
     def run(folder: RunFolder) -> None:
         comparison.run(folder, real.source, lambda gan: _train_gan(options, gan))
@@ -79,27 +80,38 @@ def _make_parser() -> ArgumentParser:
 def _require_effects(arguments: list[str], plan: ComparisonPlan) -> None:
     """Raise InputError for typed options of what the plan does not have; configurations may have them."""
     for option in typed_options(arguments):
-        if reason := _no_effect(option, plan):
-            raise InputError(f"--{option} has no effect{reason}")
+        for reason, applies in _no_effect(option, plan):
+            if applies:
+                raise InputError(f"--{option} has no effect{reason}")
 
 
-def _no_effect(option: str, plan: ComparisonPlan) -> str | None:
-    """Why an option has no effect, and what to do; None if it has one."""
+def _no_effect(option: str, plan: ComparisonPlan) -> list[tuple[str, bool]]:
+    """The reasons why an option could have no effect, with what to do, and whether they apply."""
     part, _, name = option.partition(".")
-    if option in OF_GAN and not plan.trains_gan:
-        reason = "--plan.learned is given" if plan.learned else NOT_LEARNED
-        return f", as {reason}: remove it"
-    if option == "plan.gan_steps" and LEARNED not in plan.sources:
-        return f", as {NOT_LEARNED}: remove it"
-    if part == "finetuning" and "finetune" not in plan.protocols:
-        return ": add finetune to --plan.protocols"
-    if option == "drawing.perturbation" and "perturbed" not in plan.sources:
-        return ": add perturbed to --plan.sources"
-    if part == "drawing" and name in SAMPLED_ONLY and not plan.sampled:
-        return " without random or perturbed in --plan.sources"
-    if part == "drawing" and not plan.pretrained:
-        return " without fractals in --plan.sources"
-    return None
+    if part == "plan" and getattr(plan, name, None) in (None, []):
+        return []
+    not_learned = f", as {LEARNED} is not among --plan.sources: remove it"
+    without_gan = ", as --plan.learned is given: remove it" if plan.learned else not_learned
+    return [
+        (without_gan, option in OF_GAN and not plan.trains_gan),
+        (not_learned, option == "plan.gan_steps" and LEARNED not in plan.sources),
+        (": add finetune to --plan.protocols", part == "finetuning" and "finetune" not in plan.protocols),
+        (
+            ": add perturbed to --plan.sources",
+            option == "drawing.perturbation" and "perturbed" not in plan.sources,
+        ),
+        (
+            " without random or perturbed in --plan.sources",
+            part == "drawing" and name in SAMPLED_ONLY and not plan.sampled,
+        ),
+        (
+            " without fractals in --plan.sources",
+            (part == "drawing" or option in OF_PRETRAINING or (part == "pretraining" and name not in KIND))
+            and not plan.pretrained,
+        ),
+        (" without a network in --plan.sources", part == "pretraining" and plan.sources == [PIXELS]),
+        (", as no network is trained: remove it", option == "plan.precision" and not plan.trains_networks),
+    ]
 
 
 def _train_gan(options: Namespace, gan: RunFolder) -> None:

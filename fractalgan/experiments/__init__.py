@@ -1,4 +1,4 @@
-"""Experiments of many trainings: Figure 5 and Table 1 of the paper, and the table of labeled fractals."""
+"""Experiments of many trainings: `compare` and `ablate` (Figure 5 and Table 1 of the paper), `distill`."""
 
 from fractalgan.experiments.comparison import Comparison
 from fractalgan.experiments.comparison_plan import ComparisonPlan

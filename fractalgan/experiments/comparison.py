@@ -1,5 +1,6 @@
 """Pre-training data compared: fractals of several sources, as a network's first images (Figure 5)."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fractalgan.data import ImageData
+from fractalgan.data import SYNTHETIC, ImageData
 from fractalgan.errors import InputError
 from fractalgan.experiments.comparison_plan import LEARNED, ComparisonPlan
 from fractalgan.experiments.hardware import trainer_options
@@ -77,11 +78,14 @@ class Comparison:
             train_gan: trains the GAN of a plan without learned fractals in a run folder, or resumes it there.
 
         Raises:
+            InputError: if cells in the folder are of other fractals.
             KeyboardInterrupt: see :func:`run_cells`.
         """
         learned = self._learned(folder, train_gan)
         cells = Cells(folder.path / "cells.jsonl", figure5.KEY, figure5.current_row)
-        jobs = missing_jobs(all_jobs(self.plan, learned), cells)
+        jobs = all_jobs(self.plan, learned)
+        _check_cells(jobs, cells)
+        jobs = missing_jobs(jobs, cells)
         options = self.backbone_options(next(iter(learned.values()), None))
         count = sum(len(job.cells) for job in jobs)
         work = partial(measure_backbone, options)
@@ -109,7 +113,7 @@ class Comparison:
         return BackboneOptions(number, *parts, plan.steps, plan.every, trainer_options(plan))
 
     def _check_labels(self, real: ImageData) -> None:
-        require_classes(real, "a probe needs")
+        require_classes(real, "compare needs")
         assert real.train_images is not None
         smallest = int(real.train_images.labels.bincount().min())
         if max(self.plan.labels) > smallest:
@@ -140,8 +144,9 @@ def all_jobs(plan: ComparisonPlan, learned: dict[int, str]) -> list[BackboneJob]
 def _job(
     plan: ComparisonPlan, source: str, seed: int, fractals: str | None, gan_step: int | None, steps: list[int]
 ) -> BackboneJob:
-    cells = [
-        dict(zip(figure5.KEY, (source, seed, gan_step, step, labels, protocol), strict=True))
+    digest = {figure5.DIGEST: _digest(fractals)} if fractals and fractals not in SYNTHETIC else {}
+    cells: list[Row] = [
+        {**dict(zip(figure5.KEY, (source, seed, gan_step, step, labels, protocol), strict=True)), **digest}
         for step in steps
         for labels in (each or "all" for each in plan.labels)
         for protocol in plan.protocols
@@ -149,6 +154,30 @@ def _job(
         if source != PIXELS or (protocol == "probe" and (seed == 0 or labels != "all"))
     ]
     return BackboneJob(source, seed, fractals, cells=cells)
+
+
+def _digest(fractals: str) -> str:
+    """What identifies the numbers of fractals, whatever the file that they are in."""
+    parameters = read_fractals(fractals).parameters
+    found = hashlib.sha256()
+    for name in sorted(parameters):
+        found.update(parameters[name].numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def _check_cells(jobs: list[BackboneJob], cells: Cells) -> None:
+    """Raise InputError instead of mixing cells of other fractals with those of the jobs."""
+    wanted = {
+        (cell["source"], cell["gan_step"]): cell[figure5.DIGEST]
+        for job in jobs
+        for cell in job.cells
+        if figure5.DIGEST in cell
+    }
+    for row in cells.rows:
+        digest = wanted.get((row["source"], row["gan_step"]))
+        if digest and row.get(figure5.DIGEST, digest) != digest:
+            found = f"{cells.path} has results of other fractals of {row['source']}"
+            raise InputError(f"{found}: set another --run")
 
 
 def fractals_by_gan_step(plan: ComparisonPlan, learned: str) -> dict[int, str]:
@@ -167,8 +196,8 @@ def fractals_by_gan_step(plan: ComparisonPlan, learned: str) -> dict[int, str]:
             raise InputError(f"plan.gan_steps must be below the step of {learned}, {last}, got {step}")
         if not file.is_file():
             raise InputError(
-                f"--plan.gan_steps: there is no checkpoint {file}: set --plan.learned to the run of a GAN, or"
-                " --plan.gan_steps '[]'"
+                f"--plan.gan_steps: {learned} has no checkpoint of step {step} beside it: set --plan.learned"
+                " to the run of a GAN, or --plan.gan_steps '[]'"
             )
     return {step: str(file) for step, file in earlier.items()} | {last: learned}
 

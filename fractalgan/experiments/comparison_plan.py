@@ -83,6 +83,11 @@ class ComparisonPlan:
         """Whether the learned fractals are those of a GAN that is trained first."""
         return LEARNED in self.sources and self.learned is None
 
+    @property
+    def trains_networks(self) -> bool:
+        """Whether a network is pre-trained or fine-tuned."""
+        return bool(self.pretrained) or (UNTRAINED in self.sources and "finetune" in self.protocols)
+
     def check(self) -> None:
         """Raise InputError for values that contradict each other or are out of range."""
         numbers = {name: getattr(self, name) for name in ("seeds", "steps", "every", "workers")}

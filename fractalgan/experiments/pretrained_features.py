@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from pytorch_lightning import Trainer
 
-from fractalgan.callbacks import BestCheckpoint, PeriodicCheckpoint
+from fractalgan.callbacks import BestCheckpoint, FinalValidation, PeriodicCheckpoint
 from fractalgan.data import SYNTHETIC, FractalData, ImageData
 from fractalgan.experiments.quiet_trainer import quiet_trainer
 from fractalgan.experiments.real_images import few_labels, real_images
@@ -163,9 +163,12 @@ def _finetune(
     data = few_labels(real, labels, recipe.batch_size, seed)
     with tempfile.TemporaryDirectory() as folder:
         best = BestCheckpoint(RunFolder(Path(folder)), task.monitor)
-        interval = max(1, recipe.steps // VALIDATIONS)
+        interval = -(-recipe.steps // VALIDATIONS)
         trainer = quiet_trainer(
-            recipe.steps, val_check_interval=interval, callbacks=[best], **options.trainer
+            recipe.steps,
+            val_check_interval=interval,
+            callbacks=[best, FinalValidation()],
+            **options.trainer,
         )
         trainer.fit(task, data)
         return _accuracies(trainer, best, data)

@@ -34,6 +34,7 @@ def layers_of(module: nn.Module) -> dict[str, list[nn.Parameter]]:
 
     A layer is a block: an entry of a ``Sequential`` or a ``ModuleList``, or of the ``blocks`` of such an
     entry. What comes before the first block is one layer, the stem, and so is what comes after the last.
+    An entry that only normalizes belongs to the one before it.
     """
     layers: dict[str, list[nn.Parameter]] = {}
     outside = "stem"
@@ -42,7 +43,20 @@ def layers_of(module: nn.Module) -> dict[str, list[nn.Parameter]]:
         if block is not None:
             outside = "end"
         layers.setdefault(block or outside, []).append(parameter)
-    return layers
+    return _with_norms(layers)
+
+
+def _with_norms(layers: dict[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
+    """The layers, with blocks that have vectors only as a part of the block before."""
+    merged: dict[str, list[nn.Parameter]] = {}
+    for name, parameters in layers.items():
+        only_vectors = all(parameter.ndim == 1 for parameter in parameters)
+        before = next(reversed(merged), None)
+        if before is not None and only_vectors and name != "end":
+            merged[before].extend(parameters)
+        else:
+            merged[name] = parameters
+    return merged
 
 
 def _block_of(module: nn.Module, name: str) -> str | None:

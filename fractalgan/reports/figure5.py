@@ -13,6 +13,7 @@ from fractalgan.reports.spread import Spread
 from fractalgan.storage import READERS, Row, atomic_path
 
 KEY = ("source", "seed", "gan_step", "network_step", "labels", "protocol")  # identifies a cell
+DIGEST = "fractals"  # of rows of learned fractals: what identifies them
 COLUMNS = (*KEY, "accuracy", "validation")
 
 SUFFIXES = {*READERS, ".ckpt"}  # of files of fractals
@@ -45,7 +46,8 @@ def current_row(row: Row) -> Row:
     """A row of today for one of an earlier version, which had LeNets and probes only."""
     renamed = {"network_step" if name == "lenet_step" else name: value for name, value in row.items()}
     known = {"protocol": "probe", "validation": None} | renamed
-    return {name: known[name] for name in COLUMNS}
+    names = (*KEY, DIGEST, *COLUMNS[len(KEY) :])
+    return {name: known[name] for name in names if name in known or name != DIGEST}
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:
@@ -151,11 +153,11 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
 
 def _spread(rows: list[Row]) -> str:
     seeds = 1 + max(row["seed"] for row in rows)
-    return f"mean and one standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
+    return f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
 
 
 def _accuracy(protocol: str) -> str:
-    return f"accuracy of {MEASURES[protocol]}, test images"
+    return f"test accuracy, {MEASURES[protocol].removeprefix('a ')}"
 
 
 def _draw_curves(axis: Axes, rows: list[Row], panel: Panel) -> None:
@@ -187,7 +189,9 @@ def _draw_gan_steps(axis: Axes, rows: list[Row], over_gan: dict[int, Spread], pa
         end = _curve(rows, source, panel)
         _plot(axis, styles[source], dict([max(end.items())]) if end else {})
     axis.set_xlabel("GAN steps")
-    axis.set_title("after all pre-training steps")
+    axis.set_ylabel(_accuracy(panel.protocol))
+    axis.set_title(f"{panel.title}, after all pre-training steps")
+    axis.legend()
 
 
 def _titles(sources: list[str]) -> dict[str, str]:

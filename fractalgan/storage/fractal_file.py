@@ -140,7 +140,7 @@ def _in_run_folder(run: RunFolder) -> Path:
     if run.fractals.is_file():
         return run.fractals
     raise InputError(
-        f"{run} has not learned fractals: use the run folder of FractalGAN, Reconstruction or Distillation"
+        f"{run} has no learned fractals: use the run folder of FractalGAN, Reconstruction or Distillation"
     )
 
 

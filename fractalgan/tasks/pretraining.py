@@ -64,6 +64,7 @@ class Pretraining(ClassificationTask):
     ) -> None:
         super().__init__()
         require_sizes(2, num_fractals=num_fractals)
+        require_sizes(image_size=image_size)
         check_optimizer(optimizer, lr, schedule, weight_decay)
         self.save_hyperparameters()
         self._build()

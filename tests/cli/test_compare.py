@@ -12,6 +12,8 @@ import yaml
 from fractalgan.cli import compare
 from fractalgan.cli.experiment import parse_experiment
 from fractalgan.cli.program import run
+from fractalgan.nn import FractalEmbedding, FractalGenerator
+from fractalgan.ops import anderson_farrell
 from fractalgan.storage import RunFolder, read_checkpoint
 from tests.conftest import TINY
 
@@ -230,10 +232,6 @@ BAD = {
         ["--plan.sources=[digits]", "--drawing.num_transforms=3"],
         "--drawing.num_transforms has no effect without random or perturbed in --plan.sources",
     ),
-    "options of no fractals": (
-        ["--plan.sources=[untrained]", "--drawing.jitter=0.1"],
-        "--drawing.jitter has no effect without fractals in --plan.sources",
-    ),
     "device": (["--plan.accelerator=gpu"], "--plan.accelerator must be cpu on a machine without a CUDA GPU"),
     "another task": (
         ["--plan.learned=probe.ckpt"],
@@ -242,7 +240,7 @@ BAD = {
     "no fractals": (["--plan.learned=nothing"], "there are no fractals 'nothing'"),
     "no earlier step": (
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[2]"],
-        "checkpoint step_000002",
+        "four.ckpt has no checkpoint of step 2 beside it",
     ),
     "a later step": (
         ["--plan.learned=four.ckpt", "--plan.gan_steps=[9]"],
@@ -250,7 +248,7 @@ BAD = {
     ),
     "no labels": (
         ["--data.name=folder", "--data.root=flat"],
-        "a probe needs labels of two or more classes, but folder has 0: put",
+        "compare needs labels of two or more classes, but folder has 0: put",
     ),
     "a step between": (["--plan.every=3"], "--plan.every must divide --plan.steps"),
     "seeds": (["--plan.seeds=0"], "--plan.seeds must be >= 1"),
@@ -299,6 +297,49 @@ def test_bad_input_gets_one_line(
     assert message in errors[0]
     assert "Traceback" not in err
     assert "GAN" in case or not Path("figure").exists()
+
+
+@pytest.mark.parametrize(
+    ("sources", "option", "reason"),
+    [
+        ("[pixels,untrained]", "--plan.every=2", " without fractals in --plan.sources"),
+        ("[untrained]", "--pretraining.lr=0.1", " without fractals in --plan.sources"),
+        ("[untrained]", "--drawing.jitter=0.1", " without fractals in --plan.sources"),
+        ("[pixels]", "--pretraining.network=resnet18", " without a network in --plan.sources"),
+        ("[untrained]", "--plan.precision=bf16-mixed", ", as no network is trained: remove it"),
+    ],
+)
+def test_options_of_no_pretraining_are_refused(
+    sources: str,
+    option: str,
+    reason: str,
+    compare_here: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert compare_here(f"--plan.sources={sources}", "--plan.gan_steps=[]", "--run=figure", option) == 2
+    assert f"{option.partition('=')[0]} has no effect{reason}" in capsys.readouterr().err
+    assert not Path("figure").exists()
+
+
+def test_cells_of_other_fractals_are_not_mixed(
+    compare_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def learn(seed: int) -> None:
+        transforms = anderson_farrell(3, 3, generator=torch.Generator().manual_seed(seed))
+        FractalGenerator(FractalEmbedding(transforms), 16, num_points=20).save("mine.safetensors")
+
+    learn(0)
+    options = ["--plan.sources=[random,mine.safetensors]", "--plan.num_fractals=3", "--plan.every=4"]
+    assert compare_here(*SMALL, *options, "--plan.seeds=1", "--plan.labels=[10]") == 0
+    cells = Path("figure/cells.jsonl").read_bytes()
+    learn(1)
+    assert compare_here("--run=figure", "--plan.seeds=2") == 2
+    expected = "cells.jsonl has results of other fractals of mine.safetensors: set another --run"
+    assert expected in capsys.readouterr().err
+    assert Path("figure/cells.jsonl").read_bytes() == cells
+    learn(0)
+    assert compare_here("--run=figure", "--plan.seeds=2") == 0
+    assert Path("figure/cells.jsonl").read_bytes().count(b"mine.safetensors") == 2
 
 
 def test_images_in_color_are_compared_on_fractals_in_color(compare_here: Callable[..., int]) -> None:

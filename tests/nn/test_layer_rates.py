@@ -14,6 +14,7 @@ from fractalgan.nn.layer_rates import layers_of
         ("resnet18", "stem", "layer4.1", 9),
         ("vit_b_32", "stem", "end", 14),
         ("timm/vit_tiny_patch16_224", "stem", "end", 14),
+        ("convnext_tiny", "features.0.0", "features.7.2", 4 + 3 + 3 + 9 + 3),  # no norm is a layer
         ("timm/swin_tiny_patch4_window7_224", "stem", "end", 2 + 2 + 2 + 6 + 2 + 3),  # downsampling thrice
     ],
 )

@@ -134,7 +134,7 @@ def test_each_protocol_has_a_row_of_panels_and_tests(tmp_path: Path) -> None:
         assert image.width == one.width
 
 
-@pytest.mark.parametrize(("seeds", "said"), [(1, "one seed"), (4, "one standard deviation of 4 seeds")])
+@pytest.mark.parametrize(("seeds", "said"), [(1, "one seed"), (4, "standard deviation of 4 seeds")])
 def test_title_says_how_many_seeds_there_are(
     seeds: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

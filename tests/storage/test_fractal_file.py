@@ -151,7 +151,7 @@ def test_newest_checkpoint_of_a_run_replaces_a_damaged_best_one(
     shutil.copy(run.best, run.last)
     assert read_fractals(tmp_path).provenance["step"] == 7
     shutil.copy(run.best, run.periodic(7))
-    with pytest.raises(InputError, match="has not learned fractals"):
+    with pytest.raises(InputError, match="has no learned fractals"):
         read_fractals(tmp_path)
 
 
