@@ -108,6 +108,7 @@ def run_experiment(
             run(folder)
         except KeyboardInterrupt as stopped:
             _, _, verb = parser.prog.rpartition(" ")
+            print("interrupted: finished cells are saved, those in progress will start again")
             print(*format_commands(resume=f"{verb} --run {quote(folder)}"))
             (signal_name,) = stopped.args or ("SIGINT",)
             return EXIT_STATUS[signal_name]

@@ -85,6 +85,12 @@ class Comparison:
         cells = Cells(folder.path / "cells.jsonl", figure5.KEY, figure5.current_row)
         jobs = all_jobs(self.plan, learned)
         _check_cells(jobs, cells)
+        finished = 1 + max((row["seed"] for row in cells.rows), default=-1)
+        if finished > self.plan.seeds:
+            log.warning(
+                "%s has results of %d seeds, more than --plan.seeds %d: all are reported",
+                cells.path, finished, self.plan.seeds,
+            )  # fmt: skip
         jobs = missing_jobs(jobs, cells)
         options = self.backbone_options(next(iter(learned.values()), None))
         count = sum(len(job.cells) for job in jobs)

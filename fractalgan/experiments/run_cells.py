@@ -83,6 +83,8 @@ def run_cells(
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
+    if bar.disable and done:
+        print(f"{done} of {done + count} cells are finished", file=sys.stderr, flush=True)
     with _sigterm_as_ctrl_c(), bar:
         task = bar.add_task("cells", total=done + count, completed=done, last="")
         for row in _rows(work, jobs, plan):

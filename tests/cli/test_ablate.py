@@ -142,7 +142,9 @@ def test_exit_status_is_that_of_the_signal(
 
     monkeypatch.setattr(run_cells, "run_jobs", interrupted)
     assert ablate_here(*SMALL, "--run=mine") == 128 + number
-    assert "-m fractalgan ablate --run mine" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "interrupted: finished cells are saved" in out
+    assert "-m fractalgan ablate --run mine" in out
 
 
 def test_every_row_has_a_recipe() -> None:

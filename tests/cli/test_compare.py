@@ -339,7 +339,10 @@ def test_cells_of_other_fractals_are_not_mixed(
     assert Path("figure/cells.jsonl").read_bytes() == cells
     learn(0)
     assert compare_here("--run=figure", "--plan.seeds=2") == 0
+    assert "2 of 4 cells are finished" in capsys.readouterr().err
     assert Path("figure/cells.jsonl").read_bytes().count(b"mine.safetensors") == 2
+    assert compare_here("--run=figure", "--plan.seeds=1") == 0
+    assert "results of 2 seeds, more than --plan.seeds 1: all are reported" in capsys.readouterr().err
 
 
 def test_images_in_color_are_compared_on_fractals_in_color(compare_here: Callable[..., int]) -> None:
