@@ -3,8 +3,8 @@
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,9 @@ class Comparison:
         """
         learned = self._learned(folder, train_gan)
         cells = Cells(folder.path / "cells.jsonl", figure5.KEY, figure5.current_row)
-        jobs = all_jobs(self.plan, learned)
+        jobs = _with_digests(all_jobs(self.plan, learned))
         _check_cells(jobs, cells)
-        finished = 1 + max((row["seed"] for row in cells.rows), default=-1)
-        if finished > self.plan.seeds:
+        if (finished := figure5.count_seeds(cells.rows)) > self.plan.seeds:
             log.warning(
                 "%s has results of %d seeds, more than --plan.seeds %d: all are reported",
                 cells.path, finished, self.plan.seeds,
@@ -150,9 +149,8 @@ def all_jobs(plan: ComparisonPlan, learned: dict[int, str]) -> list[BackboneJob]
 def _job(
     plan: ComparisonPlan, source: str, seed: int, fractals: str | None, gan_step: int | None, steps: list[int]
 ) -> BackboneJob:
-    digest = {figure5.DIGEST: _digest(fractals)} if fractals and fractals not in SYNTHETIC else {}
-    cells: list[Row] = [
-        {**dict(zip(figure5.KEY, (source, seed, gan_step, step, labels, protocol), strict=True)), **digest}
+    cells = [
+        dict(zip(figure5.KEY, (source, seed, gan_step, step, labels, protocol), strict=True))
         for step in steps
         for labels in (each or "all" for each in plan.labels)
         for protocol in plan.protocols
@@ -160,6 +158,17 @@ def _job(
         if source != PIXELS or (protocol == "probe" and (seed == 0 or labels != "all"))
     ]
     return BackboneJob(source, seed, fractals, cells=cells)
+
+
+def _with_digests(jobs: list[BackboneJob]) -> list[BackboneJob]:
+    """The jobs, whose cells also say which fractals they are of, if these are learned."""
+    digest = cache(_digest)  # a file is read once, for all seeds
+    return [
+        replace(job, cells=[cell | {figure5.DIGEST: digest(job.fractals)} for cell in job.cells])
+        if job.fractals is not None and job.fractals not in SYNTHETIC
+        else job
+        for job in jobs
+    ]
 
 
 def _digest(fractals: str) -> str:

@@ -151,8 +151,13 @@ def draw(path: Path, rows: list[Row], title: str) -> None:
         figure.savefig(temporary, format="png", dpi=120)
 
 
+def count_seeds(rows: list[Row]) -> int:
+    """The number of seeds that rows have."""
+    return 1 + max((row["seed"] for row in rows), default=-1)
+
+
 def _spread(rows: list[Row]) -> str:
-    seeds = 1 + max(row["seed"] for row in rows)
+    seeds = count_seeds(rows)
     return f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
 
 
